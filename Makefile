@@ -1,5 +1,5 @@
 # Two commands are all that a newcomer needs: `make demo` and `make test`. Each installs what it lacks first.
-.PHONY: help demo test check soak proof bench lint lock clean set-up
+.PHONY: help demo test tests check soak proof bench lint lock clean set-up
 
 VENV := .venv/bin
 # Tests start Python a thousand times: where this variable is set, each of them would compile the whole project.
@@ -14,9 +14,13 @@ set-up: ## Install everything below this folder, without root
 demo: set-up ## A local Azure, a release with real images, the whole chain as jobs; KEEP=1 leaves the lab up
 	@$(VENV)/python -m scripts.demo $(if $(KEEP),--keep)
 
-# Three on two cores: tests wait for servers and jobs more than they compute.
-test: set-up lint ## Every test
-	@$(VENV)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+# Both at once: mypy uses one core, and would leave the others idle.
+test: set-up ## Every test, lint and types
+	@$(MAKE) --no-print-directory -j2 lint tests
+
+# Five on two cores: tests wait for servers and jobs about as long as they compute.
+tests: set-up ## The tests alone, without lint and types
+	@$(VENV)/pytest -q -n 5 --dist loadfile --no-loadscope-reorder
 
 check: set-up lint ## The inner loop: lint, types, the house's rules, pure tests; without the slow ones
 	@$(VENV)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not soak" tests/house tests/pure

@@ -1,4 +1,4 @@
-"""A customer in a lab of its own. The publisher has a release of some images, and the runbooks are published."""
+"""A customer in a separate lab. The publisher has a release of some images, and the runbooks are published."""
 
 import io
 import json
@@ -68,13 +68,13 @@ class Customer:
 
 
 def unwatched() -> View:
-    """Return a view at which nobody looks."""
+    """Return a view that nobody watches."""
     return view_of_lines(lambda _line: None)
 
 
 @contextmanager
 def customer(*, images: int, report: WriteLine) -> Iterator[Customer]:
-    """Start a lab in a folder of its own, with a release of `images` images. Always end it and delete the folder."""
+    """Start a lab in a new folder, with a release of `images` images. Always end it and delete the folder."""
     with tempfile.TemporaryDirectory(prefix="vibedata-bench-") as name:
         folder = Path(name)
         report(f"{images} images: starting a lab")

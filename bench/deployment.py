@@ -85,7 +85,7 @@ def _deployed(made: World) -> Deployment:
 
 
 def _figures(first: Deployment, again: Deployment, images: int) -> list[Figure]:
-    """Return what both deployments have shown."""
+    """Return the figures of both deployments."""
     critical, sequential = critical_path_seconds(first), sequential_seconds(first)
     jobs = len(first.chain) + len(first.trials)
     latencies = (
@@ -130,9 +130,10 @@ def _figures(first: Deployment, again: Deployment, images: int) -> list[Figure]:
 
 
 def critical_path_seconds(deployment: Deployment) -> float:
-    """Return the least that a first deployment can take: the latencies that wait for one another, and nothing else.
+    """Return the shortest possible time of a first deployment: only the latencies that must follow each other.
 
-    The wheel's import, then each job of the chain after its queue. Trials queue side by side.
+    These are the import of the wheel, and then each job of the chain after its time in the queue. Trials wait in the
+    queue side by side.
     """
     queues = len(deployment.chain) + (1 if deployment.trials else 0)
     imports = sum(STAGES_OF_IMPORTS.get(name, 0) for name in deployment.chain)
@@ -140,10 +141,10 @@ def critical_path_seconds(deployment: Deployment) -> float:
 
 
 def sequential_seconds(deployment: Deployment) -> float:
-    """Return what the same takes if everything waits for what was before it, with single wheels.
+    """Return the time of the same deployment if each thing waits for the one before it, with single wheels.
 
-    The requests' own times contain ARM's latency. What a process asks again and again is whether a wait is over. The
-    wait is counted, so such a request counts once.
+    The requests' own times contain ARM's latency. A process repeats some requests to find out whether a wait is over.
+    The wait itself is counted, so such a request counts once.
     """
     imports = sum("/importImage?" in entry["path"] for entry in deployment.requests)
     wheels = len(parse(LOCK.read_text(encoding="utf-8")))
@@ -154,5 +155,5 @@ def sequential_seconds(deployment: Deployment) -> float:
 
 
 def _what_is_asked(number: int, entry: Mapping[str, Any]) -> tuple[object, ...]:
-    """Return what is the same for a request that a process repeats. number: of the request."""
+    """Return a key that is equal for repeated requests of a process. `number` is the number of the request."""
     return (entry["job_id"], entry["path"]) if entry["method"] == "GET" else (number,)

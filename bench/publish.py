@@ -1,6 +1,7 @@
-"""Publishing all runbooks and the full package set into an empty account, against what Automation's limit allows.
+"""Measure the time to publish all runbooks and all packages into an empty account. Compare it with Automation's limit.
 
-Once with the combined wheel, and once with the single wheels, because Automation refuses the combined one at once.
+This is done once with the combined wheel, and once with the single wheels, as if Automation refused the combined one at
+once.
 """
 
 import io
@@ -26,7 +27,7 @@ IMPORT_SECONDS = 6.0
 IMPORTS_IN_WINDOW = 5
 ARM_SECONDS = 0.1
 BLOB_SECONDS = 0.02
-OPERATION_SECONDS = 0.8  # to replace or publish a draft; the service asks for a poll after a second
+OPERATION_SECONDS = 0.8  # to replace or publish a draft; the service demands a poll after a second
 POLL_SECONDS = 1.0
 LATENCIES = (
     {"service": "arm", "seconds": ARM_SECONDS},
@@ -46,7 +47,7 @@ class _Run:
 
 
 def measure(report: Callable[[str], None]) -> list[Figure]:
-    """Measure in a lab of its own."""
+    """Measure in a separate lab."""
     with customer(images=1, report=report) as made:
         for runbook in ("import_manifest", "import_images"):
             made.run(runbook)
@@ -87,14 +88,15 @@ def measure(report: Callable[[str], None]) -> list[Figure]:
 
 
 def _over_critical_path(way: str, run: _Run, *, imports: int, what: str) -> Figure:
-    # All windows before the last one, the last import, then the creation, draft and publication of a runbook.
+    # The time consists of all windows before the last one, the last import, and then creation, draft and publication of
+    # a runbook.
     critical = (math.ceil(imports / IMPORTS_IN_WINDOW) - 1) * WINDOW_SECONDS + IMPORT_SECONDS + 2 * POLL_SECONDS
     name = f"publish: time over the critical path, {way}"
     return Figure(name=name, value=run.seconds / critical, unit="", aim=1.3, note=what)
 
 
 def _empty(made: Customer) -> int:
-    """Take everything out of the account, and return how many packages it had."""
+    """Remove everything from the account, and return the number of packages that it had."""
     clients, settings = made.session.clients, made.session.settings
     at = (settings.resource_group, settings.automation_account)
     packages = 0
@@ -112,7 +114,7 @@ def _empty(made: Customer) -> int:
 
 
 def _publish(made: Customer) -> _Run:
-    """Run it in this process, because the empty account has no runbook for a job."""
+    """Run publish_runbooks in this process, because the empty account has no runbook for a job."""
     since = lab_process.control(made.lab, "GET", "/requests")["requests"][-1]["sequence"]
     output = io.BytesIO()
     started = time.monotonic()

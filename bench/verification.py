@@ -19,7 +19,7 @@ ALGORITHMS = ("es256", "es384", "es512", "ps256", "ps384", "ps512")
 RUNS, VERIFICATIONS = 5, 100
 MEMORY_AIM_MB, FIRST_AIM_MS, NEXT_AIM_MS = 8, 100, 5
 
-# It runs in a process of its own, like a job: memory is never given back, and imports happen once. Its peak is the
+# It runs in a separate process, like a job, because memory is never given back and imports happen once. The peak is the
 # kernel's VmHWM, because getrusage would count the process that it was forked from.
 PROGRAM = """
 import importlib, json, time

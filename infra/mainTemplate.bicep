@@ -1,12 +1,12 @@
 // The managed application: everything that one instance of Vibedata consists of, in its managed resource group.
 //
 // The same file serves a test subscription, an isolated validation group and the Marketplace: only parameters differ.
-// docs/infrastructure.md describes the modules and the parameters. It is deployed in mode Incremental: the runbooks make
-// what is not in here, and mode Complete would delete it.
+// docs/infrastructure.md describes the modules and the parameters. Deploy it in mode Incremental: the runbooks make
+// resources that are not in here, and mode Complete would delete these.
 
 targetScope = 'resourceGroup'
 
-@description('What every name begins with. Several names are unique in the whole of Azure, so the default depends on the managed resource group and on the application: a second instance never meets the names of the first one.')
+@description('The beginning of every name. Several names must be unique in the whole of Azure. So the default depends on the managed resource group and on the application, and two instances never have the same names.')
 @minLength(2)
 @maxLength(15)
 param prefix string = 'vd${uniqueString(resourceGroup().id, contains(resourceGroup(), 'managedBy') ? resourceGroup().managedBy : resourceGroup().name)}'
@@ -27,12 +27,12 @@ param publisherApi string
 @minLength(5)
 param publisherRegistry string
 
-@description('The SHA-256 fingerprints of the certificates that releases are trusted by: one, or two with a comma.')
+@description('The SHA-256 fingerprints of the root certificates for signatures of releases: one, or two with a comma.')
 @minLength(64)
 @maxLength(129)
 param trustRoots string
 
-@description('The subject of the certificate that signs releases, as RFC 4514 writes it.')
+@description('The subject of the certificate that signs releases, in the form of RFC 4514.')
 @minLength(1)
 param trustedIdentity string
 
@@ -69,11 +69,11 @@ param customerIpRanges array
 @maxLength(600)
 param publisherIpRanges array
 
-@description('Who gets a mail when an alert rule fires.')
+@description('The e-mail address that gets a mail when an alert rule fires.')
 @minLength(6)
 param alertEmail string
 
-@description('Whether the retention policy of the release manifests can be removed (unlocked), or not before it has run out (locked). A locked policy keeps the application from being deleted. The template makes the policy unlocked: docs/infrastructure.md says who locks it.')
+@description('Whether the retention policy of the release manifests can be removed at any time (unlocked), or only after it has run out (locked). A locked policy keeps the application from being deleted. The template makes the policy unlocked: docs/infrastructure.md says who locks it.')
 @allowed(['unlocked', 'locked'])
 param immutability string = 'unlocked'
 
@@ -85,7 +85,7 @@ param firstDeployment bool = true
 @maxValue(146000)
 param retentionDays int = 365
 
-@description('Whether the publisher is in another tenant than the instance. A role assignment to a managed identity then names that identity (delegatedManagedIdentityResourceId), and must not otherwise.')
+@description('Whether the publisher is in another tenant than the instance. If it is, a role assignment to a managed identity must name that identity (delegatedManagedIdentityResourceId). Otherwise it must not.')
 param crossTenant bool
 
 @description('The size of the cluster\'s nodes. A region or a subscription may lack the default.')
@@ -99,24 +99,24 @@ param images object
 @minLength(5)
 param packagesFile string
 
-@description('Where the package of the application lies. Azure sets it.')
+@description('The address of the package of the application. Azure sets it.')
 param _artifactsLocation string = deployment().properties.templateLink.uri
 
-@description('What has to follow an address below _artifactsLocation. Azure sets it.')
+@description('The text that must follow each address below _artifactsLocation. Azure sets it.')
 @secure()
 param _artifactsLocationSasToken string = ''
 
-@description('What deploys the release: the publisher, from outside; or a job of the Automation account or a deployment script, which the template starts.')
+@description('Who deploys the release: the publisher, from outside, or a job of the Automation account, or a deployment script. The template starts the job or the script.')
 @allowed(['publisher', 'job', 'script'])
 param startDeployment string = 'publisher'
 
-@description('For a deployment script: azCliVersion, and wheels, the names of the files below deployment-script/ of the artifacts.')
+@description('For a deployment script: azCliVersion, and wheels. The wheels are the names of the files below deployment-script/ of the artifacts.')
 param deploymentScriptSource object = {
   azCliVersion: 'none'
   wheels: []
 }
 
-@description('A GUID for the job or the script, another one for each attempt: Azure answers a known one with what it did before.')
+@description('A GUID for the job or the script. Give a new one for each attempt, because Azure does not do a known one again.')
 param deploymentAttempt string = newGuid()
 
 // The names and addresses that the runbooks read. None of them is a secret.
@@ -262,7 +262,7 @@ module privateLinks 'modules/privateLinks.bicep' = {
     automationAccountId: automation.outputs.id
     databaseId: database.outputs.id
   }
-  // A private endpoint writes to the vault, as the secrets do, and a vault takes one write at a time.
+  // A private endpoint writes to the vault, and so do the secrets. A vault accepts only one write at a time.
   dependsOn: [
     firstSecrets
   ]
@@ -444,7 +444,7 @@ module deploymentScript 'modules/deploymentScript.bicep' = if (startDeployment =
 @description('The first part of the instance\'s name in the publisher\'s domain.')
 output instanceId string = instanceId
 
-@description('What the names of the resources begin with.')
+@description('The beginning of the names of the resources.')
 output prefix string = prefix
 
 @description('The address to which the instance\'s name has to lead.')
@@ -453,5 +453,5 @@ output gatewayAddress string = gateway.outputs.address
 @description('The immutable id of the data collection rule: setting dcr_id.')
 output ruleImmutableId string = monitoring.outputs.ruleImmutableId
 
-@description('Where events are sent: setting logs_endpoint.')
+@description('The address for events: setting logs_endpoint.')
 output logsEndpoint string = monitoring.outputs.logsEndpoint

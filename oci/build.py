@@ -50,9 +50,12 @@ WHEEL_CACHE = Path(".tools/wheels")
 class BuildResult:
     """A build's result.
 
-    `artifacts` has the digest of each `repository:tag`. `sizes` has the bytes of each runbook's file. `packages` is
-    their number. `expires_at` is the release's own end. `signature` is the digest of the signature's manifest, empty
-    for an unsigned release.
+    Attributes:
+        artifacts: The digest of each `repository:tag`.
+        sizes: The bytes of each runbook's file.
+        packages: The number of packages.
+        expires_at: When the release expires.
+        signature: The digest of the signature's manifest, "" for an unsigned release.
     """
 
     version: str
@@ -78,9 +81,19 @@ def build(
 ) -> BuildResult:
     """Build a release into the folder `out`. The folder is replaced as a whole at the end, or does not change.
 
-    `definition` are the bytes of release.json. `root` is the source tree. packages.collect explains `wheel_cache`.
-    `on_step` gets the name of each step. `signing` signs the release manifest; without it nobody accepts the release.
-    The sources and the definition decide everything except the signature. Raises RunbookError VD-BUILD-*, VD-TRUST-05x.
+    The sources and the definition decide everything except the signature.
+
+    Args:
+        definition: The bytes of release.json.
+        root: The source tree.
+        out: The folder of the build.
+        wheel_cache: See packages.collect.
+        environ: The environment.
+        on_step: Gets the name of each step.
+        signing: Signs the release manifest. Without it nobody accepts the release.
+
+    Raises:
+        RunbookError: VD-BUILD-*, VD-TRUST-05x.
     """
     with writing("the release", out):
         _check_replaceable(out)
@@ -92,7 +105,7 @@ def build(
     bundles = [bundle(name, sources=sources, version=wanted.version) for name in runbook_names(sources)]
     lock = files[LOCK_FILE]
     locked = package_lock.parse(lock.decode("ascii", errors="replace"))
-    # The canonical form of the definition. So the way in which it is written does not matter.
+    # Use the canonical form of the definition, so that the layout of its text does not matter.
     source = Source(commit=commit_of(root, files), definition=canonical(asdict(wanted)), lock=lock)
     on_step(f"collecting {len(locked)} packages")
     wheels = packages.collect(locked, cache=wheel_cache)
@@ -170,9 +183,9 @@ def _add_runbook(writer: LayoutWriter, built: Bundle, version: str) -> BuiltRunb
 def _add_packages(
     writer: LayoutWriter, wheels: Sequence[LockedWheel], facts: Mapping[str, PackageFacts], version: str
 ) -> tuple[Descriptor, ScriptWheel]:
-    """Add the package set: first the combined wheel, then one layer a wheel, in order of their names.
+    """Add the package set: first the combined wheel, then one layer for each wheel, in the order of their names.
 
-    Return the set, and what the deployment script needs to know of the combined wheel.
+    Return the set, and the facts about the combined wheel that the deployment script needs.
     """
     media_type = PACKAGES_TYPE
     layers = [writer.add_file(wheel.path, media_type=media_type, title=wheel.path.name) for wheel in wheels]
@@ -218,7 +231,7 @@ def _write_script(
     combined: ScriptWheel,
     others: Mapping[tuple[int, int], LockedWheel],
 ) -> None:
-    """Write the deployment script, and beside it the wheels that it takes. `make` returns the script for them."""
+    """Write the deployment script, and its wheels beside it. `make` returns the script for these wheels."""
     own = folder / script.FOLDER
     own.mkdir()
     shutil.copyfile(folder / "blobs" / "sha256" / combined.sha256, own / combined.name)
@@ -233,7 +246,7 @@ def _write_script(
 
 
 def _check_replaceable(out: Path) -> None:
-    """Refuse to replace anything but a former build. Raises RunbookError VD-BUILD-007."""
+    """Refuse to replace a folder that is not an earlier build. Raises RunbookError VD-BUILD-007."""
     if not out.exists():
         return
     if not out.is_dir():

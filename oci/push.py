@@ -15,7 +15,7 @@ from oci.container_registry.referrers import Referrers
 from oci.container_registry.writer import ContainerRegistryWriter
 from oci.layout import reader as layout_reader
 from oci.layout.reader import Artifact
-from oci.layout.writer import MANIFEST_MEDIA_TYPE, Descriptor
+from oci.layout.writer import MANIFEST_MEDIA_TYPE
 from oci.release.built import BuiltRelease
 from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
 from runbook_lib.errors import RunbookError, build
@@ -155,7 +155,7 @@ class Push:
 
     def _list(self, place: Place) -> None:
         artifact = self._artifact(place)
-        self._referrers(artifact).add(descriptor_of(artifact))
+        self._referrers(artifact).add(artifact.descriptor)
 
     def _listed(self, place: Place) -> str | None:
         return place.digest if self._referrers(self._artifact(place)).lists(place.digest) else None
@@ -222,14 +222,3 @@ def plan(facts: Facts) -> Plan:
 def kind_of(place: Place) -> ActionKind[Place]:
     """Return the kind of change that fills an empty place."""
     return TAG_LATEST if (place.kind, place.reference) == ("tag", LATEST) else _KINDS[place.kind]
-
-
-def descriptor_of(signature: Artifact) -> Descriptor:
-    """Return a signature's descriptor for a list of referrers. Readers filter by its type and its annotations."""
-    return Descriptor(
-        media_type=MANIFEST_MEDIA_TYPE,
-        digest=signature.digest,
-        size=len(signature.manifest),
-        artifact_type=signature.artifact_type,
-        annotations=signature.annotations,
-    )

@@ -72,8 +72,15 @@ def publisher_blobs(
 ) -> "BlobServiceClient":
     """Return a client of the publisher's blobs, under the same identity as `clients`.
 
-    Parameters: customer, the settings of the customer whose Azure `clients` are for; policy, of its requests. Raises
-    RunbookError VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_BLOB_ENDPOINT.
+    Args:
+        customer: The settings of the customer whose Azure `clients` are for.
+        clients: The clients whose identity is used.
+        environ: The environment.
+        clock: Gives the time.
+        policy: The retry policy of the client's requests.
+
+    Raises:
+        RunbookError: VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_BLOB_ENDPOINT.
     """
     settings = replace(customer, blob_endpoint=setting(environ, "blob_endpoint", URL))
     return _clients(settings, clients, clock, policy).blob_service

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def partition_of(tables: "TableServiceClient", table: str, partition: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the rows of a partition in the order of their keys; none if there is no such table."""
+    """Yield the rows of a partition in the order of their keys. Yield none if there is no such table."""
     from azure.core.exceptions import ResourceNotFoundError
 
     rows = tables.get_table_client(table).query_entities(
@@ -29,15 +29,17 @@ def insert_if_absent(
     *,
     repeatable: bool = False,
 ) -> bool:
-    """Insert a row, and return whether it was not there. The service decides: of two writers one inserts it.
+    """Insert a row, and return whether it was absent.
 
-    repeatable: whether to send the insertion again if its answer was lost. Then it may meet its own row.
+    If two writers insert it at once, the service lets one of them succeed.
+
+    `repeatable` says whether to send the insertion again if its answer was lost. Then it may find its own row.
     """
     from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
     client = tables.get_table_client(table)
     entity = {"PartitionKey": partition, "RowKey": row, **columns}
-    # The option is runbook_lib.network.sdk_retry's: a client over another transport does not know it.
+    # runbook_lib.network.sdk_retry defines this option. A client over another transport does not know it.
     options = {"repeatable": True} if repeatable else {}
     try:
         try:
@@ -65,10 +67,11 @@ def change_if_unchanged(
     etag: str,
     repeatable: bool = False,
 ) -> bool:
-    """Set columns of a row, and return whether it was still the version that `etag` names.
+    """Set columns of a row, and return whether the row was still the version that `etag` names.
 
-    A write that lost its answer is sent again and finds the row changed, by itself: then the row has these columns.
-    repeatable: as for `insert_if_absent`. Raises ResourceNotFoundError if there is no such row.
+    If the answer was lost, the write is sent again, and then it finds its own change. This counts as a success if the
+    row has these columns. `repeatable` is the same as for `insert_if_absent`. Raises ResourceNotFoundError if there is
+    no such row.
     """
     from azure.core import MatchConditions
     from azure.core.exceptions import ResourceModifiedError

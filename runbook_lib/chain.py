@@ -1,11 +1,14 @@
-"""Several runbooks in one job: each observes, plans, applies and verifies as if it ran alone, one after the other.
+"""Several runbooks in one job.
 
-1. The job holds the lock of its instance (runbook_lib.deployment_lock) from before the first part to after the last.
-   It has no right to the lock of the subscription, which is in the publisher's storage.
-2. Each part is a run of its own: its run id, its events, its reports. Only the result line is the chain's.
-3. No part begins after one that has failed, after a stop, or without the lock. Where the lock is lost, a part that runs
-   begins no further change.
-4. Nothing records how far a chain got. A job that was killed is started again: each part looks what is left to do.
+They run one after the other, and each observes, plans, applies and verifies as if it ran alone.
+
+1. The job holds the lock of its instance (runbook_lib.deployment_lock) from before the first part to after the last. It
+   has no right to the lock of the subscription, which is in the publisher's storage.
+2. Each part is a separate run: it has its own run id, events and reports. Only the result line is the chain's.
+3. No part begins after a failed part, after a stop, or without the lock. If the lock is lost, the present part begins
+   no further change.
+4. Nothing records how far a chain got. If the job was killed, it is started again, and each part finds out what is left
+   to do.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +31,7 @@ from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.run.result import RunResult
 from runbook_lib.runbook import Runbook, RunbookRun
 
-# The lease of a job that was killed ends within LEASE_SECONDS. Whoever is started in its place waits for that.
+# The lease of a killed job ends within LEASE_SECONDS. The job that is started in its place waits for that.
 WAIT_SECONDS = LEASE_SECONDS + 15
 
 
@@ -37,7 +40,7 @@ class ChainParameters(CommonParameters):
     """The parameters of every chain."""
 
     wait_seconds: int = field(
-        default=WAIT_SECONDS, metadata={"help": "how long to wait where another deployment holds the instance's lock"}
+        default=WAIT_SECONDS, metadata={"help": "how long to wait if another deployment holds the instance's lock"}
     )
 
     def __post_init__(self) -> None:
@@ -52,7 +55,7 @@ C = TypeVar("C", bound=ChainParameters)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part(Generic[C]):
-    """One runbook of a chain. parameters: what it gets, from the chain's parameters."""
+    """One runbook of a chain. `parameters` returns the runbook's parameters from the chain's parameters."""
 
     runbook: Runbook[Any, Any]
     parameters: Callable[[C], CommonParameters]
@@ -60,7 +63,7 @@ class Part(Generic[C]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain(Generic[C]):
-    """Runbooks that run in one job, in the order of `parts`. The other fields are those of a Runbook."""
+    """Runbooks that run in one job, in the order of `parts`. The other fields are the same as those of Runbook."""
 
     name: str
     summary: str
@@ -69,12 +72,12 @@ class Chain(Generic[C]):
 
     @property
     def permissions(self) -> tuple[Permission, ...]:
-        """What it needs beside EVERY_RUNBOOK: the permissions of its parts."""
+        """The permissions of its parts. It needs them beside EVERY_RUNBOOK."""
         return tuple(dict.fromkeys(each for part in self.parts for each in part.runbook.permissions))
 
     @property
     def job_names(self) -> tuple[str, ...]:
-        """The runbooks whose jobs a deployment by this chain may leave behind."""
+        """The runbooks whose jobs may be left behind by a deployment with this chain."""
         return (self.name, *(part.runbook.name for part in self.parts))
 
     def exit_code(self, frame: Frame, run_id: str, arguments: Sequence[str]) -> int:
@@ -91,7 +94,7 @@ class _ChainRun(OneRun[C]):
 
     def _carry_out(self, context: Context, parameters: C) -> None:
         given = replace(parameters, correlation_id=context.correlation_id)
-        # The parts use one identity. So its tokens are asked for once.
+        # The parts use one identity, so its tokens are requested only once.
         frame = replace(self._frame, credential=context.clients.credential)
         if self._plan_only:
             self._plan_parts(given, frame)
@@ -101,15 +104,15 @@ class _ChainRun(OneRun[C]):
             frame = replace(frame, stop_asked=lambda: self._frame.stop_asked() or lock.is_lost())
             for part in self._chain.parts:
                 if self._frame.stop_asked():
-                    raise run_errors.STOPPED.error(f"{part.runbook.name} and what follows it were not begun")
+                    raise run_errors.STOPPED.error(f"{part.runbook.name} and the runbooks after it were not begun")
                 lock.begin(part.runbook.name)
                 ended = self._run_part(part, given, frame)
-                lock.check()  # where it was lost, changes were left out
+                lock.check()  # if the lock was lost, changes were left out
                 if ended.error is not None:
                     raise ended.error
 
     def _plan_parts(self, given: C, frame: Frame) -> None:
-        """Let each part plan. None can tell what it will find after changes that nobody has made."""
+        """Let each part plan. No part can know what it would find after changes that were not made."""
         for part in self._chain.parts:
             is_first = not any(before.to_change for before in self._parts)
             ended = self._run_part(part, given, frame, tells=is_first)
@@ -132,7 +135,7 @@ class _ChainRun(OneRun[C]):
 
     @contextmanager
     def _locked(self, context: Context, given: C) -> Iterator[DeploymentLock]:
-        """Hold the instance's lock. The block begins when no job of a former deployment runs any more."""
+        """Hold the instance's lock. The block begins when no job of an earlier deployment runs any more."""
         settings = context.settings
         lock = DeploymentLock(
             who=f"runbook {self._chain.name}, run {context.run_id}",
@@ -155,7 +158,7 @@ class _ChainRun(OneRun[C]):
             if former:
                 lock.begin(FORMER_JOBS)
             for jobs in former:
-                # With our own correlation id it is this job, which Automation has started again. It must not wait for
+                # If the content has our own correlation id, Automation has started this job again. It must not wait for
                 # itself.
                 own = {self._chain.name} if jobs.correlation_id == context.correlation_id else set[str]()
                 end_former_jobs(
@@ -182,4 +185,4 @@ class _ChainRun(OneRun[C]):
             super()._tell_failure(error)
 
     def _tell_publisher(self, context: Context, result: RunResult) -> None:
-        """Each part has told the publisher how it ended."""
+        """Do nothing: each part has told the publisher how it ended."""

@@ -65,7 +65,7 @@ class ActionKind(Generic[S]):
 
 
 def no_others(_subject: object, _error: RunbookError) -> Sequence[Change]:
-    """Return what is changed in the place of a change that has no other way."""
+    """Return no other changes: a change of this kind has no other way."""
     return ()
 
 
@@ -73,10 +73,14 @@ def no_others(_subject: object, _error: RunbookError) -> Sequence[Change]:
 class Action(Generic[S]):
     """How changes of one kind are made and read back.
 
-    make: makes one change to a subject, called by many threads at once; any exception is a failure of that change
-    alone. see: returns what is observed of a subject now, equal to `change.after` exactly when the change is done; None
-    for nothing. instead: returns the changes that come in the place of one that failed by this error, none where its
-    failure stands; they run before the plan's next stage.
+    Attributes:
+        kind: The kind of change.
+        make: Makes one change to a subject. Many threads call it at the same time. If it raises an exception, only this
+            change fails.
+        see: Returns the observed state of a subject, None for nothing. It equals `change.after` exactly if the change
+            is done.
+        instead: Returns the changes that replace a change after this error, none if the failure is final. They run
+            before the plan's next stage.
     """
 
     kind: ActionKind[S]
@@ -87,7 +91,7 @@ class Action(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class NoChange:
-    """One thing that needs no change, and why."""
+    """One thing that needs no change, and the reason."""
 
     target: str
     why: str
@@ -114,8 +118,14 @@ class Plan:
 class Result:
     """The result of one change.
 
-    observed: what the read-back showed (None: nothing, or never looked). attempts: how often it was applied. error: why
-    it failed or was replaced. instead: what replaced it.
+    Attributes:
+        change: The change.
+        outcome: How it ended.
+        observed: The state that the read-back showed, None for nothing, or if nothing was read back.
+        attempts: How often the change was made.
+        duration_ms: How long it took, in milliseconds.
+        error: Why it failed or was replaced, None if it did not.
+        instead: The changes that replaced it.
     """
 
     change: Change

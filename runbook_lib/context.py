@@ -1,4 +1,4 @@
-"""What a run gives to its runbook: the way to Azure, the job's output and the log."""
+"""What a run gives to its runbook: the way to Azure, the job's output and the operations log."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

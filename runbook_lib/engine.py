@@ -1,13 +1,15 @@
-"""The one way to change anything: make the change, read the target back, and believe only what was read.
+"""The one way to change anything: make the change, read the target back, and trust only the read.
 
-1. Stages run in order; the changes of a stage run side by side, each in a thread.
-2. After its action's `make`, `see` reads a change back. It is done when that equals `change.after`, and only then.
-3. Where `make` failed, `see` comes all the same: a lost answer to a write that was carried out is recognised by
-   looking, not by hoping. If the change is not there and the answer was lost, or did not say (500, 502, 503, 504), it
-   is made again, within the network retry policy. Any other failure stands: what is refused today is refused again.
-4. A failure leaves the others of its stage alone; later stages are skipped. Every failure is reported.
-5. An action may know another way: the changes that it names in the place of a failed one run next, in their stages.
-6. A stop lets what is under way end for a bounded time; nothing new is begun.
+1. The stages run in order. The changes of one stage run side by side, each in a thread.
+2. After its action's `make`, `see` reads a change back. The change is done if the result equals `change.after`, and
+   only then.
+3. `see` also runs if `make` failed. A write may have been carried out although its answer was lost, and only a read
+   shows this. If the change is not there, and the answer was lost or did not say what happened (500, 502, 503, 504),
+   the change is made again, within the network retry policy. Any other failure is final, because a repeated request
+   would be refused again.
+4. A failure does not affect the other changes of its stage. Later stages are skipped. Every failure is reported.
+5. An action may have another way: the changes that it names to replace a failed change run next, in their stages.
+6. After a stop, the changes that have begun get a limited time to end. Nothing new begins.
 """
 
 from collections import deque
@@ -24,9 +26,9 @@ from runbook_lib.errors import run as run_errors
 from runbook_lib.network.retry import NetworkRetryPolicy, PolicySource, may_have_been_carried_out
 from runbook_lib.workers import Workers
 
-# Changes at the same time. They wait for servers, not for a CPU: 40 imports of 6 s must take little more than 6 s. 64
-# threads with a connection each stay far below the 1,000 sockets that a sandbox's jobs share, and a burst of 64 fits
-# into ARM's bucket of 200 writes (docs/azure-facts.md#python-and-its-limits and #arm-throttling).
+# The number of changes at the same time. They wait for servers, not for a CPU: 40 imports of 6 s must take little more
+# than 6 s. 64 threads with a connection each use far fewer than the 1,000 sockets that a sandbox's jobs share, and a
+# burst of 64 fits into ARM's bucket of 200 writes (docs/azure-facts.md#python-and-its-limits and #arm-throttling).
 MAX_PARALLEL = 64
 # How often the waiting main thread checks for progress and for a stop.
 TICK_SECONDS = 0.25
@@ -36,7 +38,7 @@ STOP_GRACE_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far the run is, as numbers of changes of the whole plan."""
+    """The progress of the run, as numbers of changes of the whole plan."""
 
     done: int
     failed: int

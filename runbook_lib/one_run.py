@@ -1,4 +1,4 @@
-"""One run in this process: settings, identity, log, failures, result line. A subclass says what is done in between."""
+"""One run in this process: settings, identity, log, failures, result line. A subclass does the work in between."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -33,18 +33,20 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
 EXIT_DONE = 0
-UNREAD_TABLES = "the network retry policy cannot be read, the default holds, and nobody compared whose instance it is"
+UNREAD_TABLES = (
+    "the network retry policy cannot be read, the default is used, and the identity of the instance was not compared"
+)
 
 P = TypeVar("P", bound=CommonParameters)
 P_co = TypeVar("P_co", bound=CommonParameters, covariant=True)
 
 
 class Described(Protocol[P_co]):
-    """What every program of the suite says of itself: a runbook, or a chain of runbooks."""
+    """What every program of the suite says about itself. A program is a runbook, or a chain of runbooks."""
 
     @property
     def name(self) -> str:
-        """As published, e.g. `import_images`."""
+        """The published name, e.g. `import_images`."""
         ...
 
     @property
@@ -54,16 +56,23 @@ class Described(Protocol[P_co]):
 
     @property
     def parameters(self) -> type[P_co]:
-        """What it takes."""
+        """The type of its parameters."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """The process of a run. A chain's parts run in the frame of the chain.
+    """The process of a run. The parts of a chain run in the frame of the chain.
 
-    environ: the environment. stop_asked: whether no new change may begin. new_id: makes run ids. credential: None to
-    make one from settings and environment.
+    Attributes:
+        environ: The environment.
+        output: The job's output.
+        redactor: Masks secrets.
+        clock: Gives the time.
+        stop: The requests to stop.
+        stop_asked: Whether no new change may begin.
+        new_id: Makes run ids.
+        credential: The credential to use, None to make one from the settings and the environment.
     """
 
     environ: Mapping[str, str]
@@ -89,7 +98,8 @@ class OneRun(ABC, Generic[P]):
         self._started = frame.clock.monotonic()
         self._tell = once_in_a_while(frame.output.info, frame.clock)
         self._policy = NetworkRetryPolicy(tell=self._tell)
-        # What could not be read beforehand, and why: told at the end, unless the run's own failure has told it.
+        # The things that could not be read at the beginning, and why. They are reported at the end, unless the run's
+        # own failure has reported them.
         self._identity_trouble: RunbookError | None = None
         self._policy_trouble: RunbookError | None = None
         self._journal = Journal(output=frame.output, redactor=frame.redactor)
@@ -103,7 +113,7 @@ class OneRun(ABC, Generic[P]):
 
     @abstractmethod
     def _carry_out(self, context: Context, parameters: P) -> None:
-        """Do what the run is for, and keep its plan, its results and its report."""
+        """Do the work of the run, and keep its plan, its results and its report."""
 
     @abstractmethod
     def _tell_publisher(self, context: Context, result: RunResult) -> None:
@@ -157,9 +167,9 @@ class OneRun(ABC, Generic[P]):
             retry_policy_source=lambda: self._policy,
             clock=self._clock,
         )
-        # Ask for a token first: without one nothing works, and each service would fail in its own words.
+        # Ask for a token first. Without a token nothing works, and each service would fail with other words.
         clients.credential.get_token(STORAGE_SCOPE)
-        # Before anything is logged or reported: where the settings mix two instances, nothing of either is touched.
+        # Compare this before anything is logged or reported. If the settings mix two instances, neither is changed.
         self._identity_trouble = compare_identity(clients.table_service, settings)
         if not self._plan_only:
             self._journal.open_log(
@@ -189,7 +199,7 @@ class OneRun(ABC, Generic[P]):
 
     def _read_policy(self, context: Context) -> None:
         if self._identity_trouble is not None:
-            return  # the tables cannot be read: to ask again would only take the time again
+            return  # the tables cannot be read: another request would only take the time again
         policy, warning, self._policy_trouble = network_retry_policy_in_force(context.clients.table_service)
         self._policy = replace(policy, tell=self._tell)
         if warning:
@@ -201,7 +211,7 @@ class OneRun(ABC, Generic[P]):
             self._tell_failure(error)
         result = self._result(error)
         self._journal.warn_of(UNREAD_TABLES, self._identity_trouble)
-        self._journal.warn_of("the network retry policy cannot be read, the default holds", self._policy_trouble)
+        self._journal.warn_of("the network retry policy cannot be read, the default is used", self._policy_trouble)
         if self._context is not None and not self._plan_only:
             self._tell_publisher(self._context, result)
         result = replace(result, duration_ms=self._duration_ms())

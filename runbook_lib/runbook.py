@@ -1,4 +1,4 @@
-"""What a runbook is (a few functions), and the one `main` that runs it."""
+"""The type of a runbook (a few functions), and the one `main` that runs it."""
 
 import os
 import sys
@@ -38,10 +38,17 @@ class Program(Protocol):
 class Runbook(Generic[P, F]):
     """One runbook.
 
-    name: as published, e.g. `import_images`. summary: one line for --help. observe: reads the world and writes nothing.
-    plan: pure; facts to changes; refusals are RunbookErrors. actions: how each kind of change is made and seen; called
-    once. report: what the result tells beside the changes; pure; counts and names. events: what the log tells beside a
-    change's own event. callbacks: what the publisher is told. permissions: what it needs beside EVERY_RUNBOOK.
+    Attributes:
+        name: The published name, e.g. `import_images`.
+        summary: One line for --help.
+        parameters: The type of its parameters.
+        observe: Reads the world and returns facts. It writes nothing.
+        plan: Returns the changes, from facts. It is pure. It raises RunbookError to refuse.
+        actions: Returns how each kind of change is made and seen. It is called once.
+        report: Returns counts and names that the result shows beside the changes. It is pure.
+        events: Returns events for the log beside a change's own event.
+        callbacks: The reports to the publisher, None for none.
+        permissions: The permissions that it needs beside EVERY_RUNBOOK.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Doing many things side by side: with results in order, or with workers of which one that hangs can be left behind."""
+"""Do many things side by side: with results in order, or with workers that can be abandoned if they hang."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +14,8 @@ R = TypeVar("R")
 def side_by_side(look: Callable[[T], R], things: Iterable[T], *, at_once: int) -> list[R]:
     """Return what `look` returns for each of the things, in their order.
 
-    at_once: how many are looked at at the same time. Raises what `look` raises for the first for which it does.
+    `at_once` is the number of things at the same time. If `look` raises exceptions, this raises the one of the first
+    thing.
     """
     with ThreadPoolExecutor(at_once) as threads:
         return list(threads.map(look, things))
@@ -23,28 +24,32 @@ def side_by_side(look: Callable[[T], R], things: Iterable[T], *, at_once: int) -
 class Workers(Generic[R]):
     """Threads that work off numbered tasks, in the order of the numbers.
 
-    They are daemon threads: one that is left behind must not keep the process alive. Parameters: task, does the task of
-    a number and never raises; count, of the tasks; monotonic, the time in seconds.
+    They are daemon threads, because an abandoned thread must not keep the process alive.
+
+    Args:
+        task: Does the task with a number. It never raises an exception.
+        count: The number of tasks.
+        monotonic: Returns the time in seconds.
     """
 
     def __init__(self, task: Callable[[int], R], *, count: int, monotonic: Callable[[], float]) -> None:
         self._task = task
         self._monotonic = monotonic
         self._waiting = deque(range(count))
-        # Number -> when it was begun.
+        # The start time of each task, by its number.
         self._in_flight: dict[int, float] = {}
         self._lock = Lock()
         self._arrived: SimpleQueue[tuple[int, R]] = SimpleQueue()
 
     def start(self, workers: int) -> None:
-        """Start that many workers."""
+        """Start this number of workers."""
         for _ in range(workers):
             Thread(target=self._work_off, daemon=True).start()
 
     def arrived(self, *, within: float) -> tuple[int, R] | None:
-        """Return the next task that has ended, by its number, and what came of it; None where none has in time.
+        """Return the number and the result of the next task that ends. Return None if none ends in time.
 
-        within: how long to wait for it, in seconds.
+        `within` is the time to wait, in seconds.
         """
         try:
             return self._arrived.get(timeout=within)
@@ -52,19 +57,22 @@ class Workers(Generic[R]):
             return None
 
     def in_flight(self) -> Mapping[int, float]:
-        """Return which tasks are being done, and when each was begun."""
+        """Return the tasks that are being done, each with its start time."""
         with self._lock:
             return dict(self._in_flight)
 
     def take_waiting(self) -> list[int]:
-        """Return which tasks have not been begun. They never will be."""
+        """Return the tasks that have not begun. They will not begin any more."""
         with self._lock:
             taken = list(self._waiting)
             self._waiting.clear()
         return taken
 
     def leave_behind(self, number: int) -> bool:
-        """Let a task be, whatever comes of it, with another worker in its worker's place; False where it has ended."""
+        """Abandon a task and start another worker in place of its worker.
+
+        Return False if the task has ended already.
+        """
         with self._lock:
             if self._in_flight.pop(number, None) is None:
                 return False
@@ -81,5 +89,5 @@ class Workers(Generic[R]):
             result = self._task(number)
             with self._lock:
                 if self._in_flight.pop(number, None) is None:
-                    return  # It was left behind, and another worker has this one's place.
+                    return  # The task was abandoned, and another worker has replaced this one.
             self._arrived.put((number, result))

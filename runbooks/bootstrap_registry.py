@@ -49,7 +49,7 @@ from runbook_lib.runbook import Runbook, main
 from runbook_lib.vault.credential_trouble import trouble_of
 from runbook_lib.workers import side_by_side
 
-# How many runbooks' texts are read at once. Each has up to 1 MiB.
+# The texts of this many runbooks are read at once. Each has up to 1 MiB.
 TEXTS_AT_ONCE = 4
 
 
@@ -57,8 +57,15 @@ TEXTS_AT_ONCE = 4
 class Facts:
     """What bootstrap_registry found.
 
-    release_digest: of the manifest. identity: whose instance it is, by the settings. components: each with what is
-    there of it. recorded: by table, what it holds; a table that does not exist is not among them.
+    Attributes:
+        manifest: The release manifest.
+        release_digest: The manifest's digest.
+        identity: The instance's identity, from the settings.
+        resources: The resources of the group.
+        components: Each component, with what is installed of it.
+        credentials: The credentials in the vault.
+        recorded: The recorded rows of each table that exists.
+        tables: The component registry.
     """
 
     manifest: ReleaseManifest

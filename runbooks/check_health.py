@@ -82,10 +82,11 @@ VERIFY: ActionKind[RunbookError] = ActionKind("verify", stage=4)
 class Facts:
     """What check_health found.
 
-    entities: table Components, by target (`type/name`). seen: this check's observation of each target. credentials:
-    none if the vault cannot be read. credentials_recorded: table Credentials, None if there is none. depends_on: by
-    target. policy: None if none is recorded. schedule: it starts the next check. checked_at: RFC 3339. manifest: the
-    recorded release's, None if it cannot be read or is not needed. refusal: why it is refused, None if it is not.
+    `entities` has the rows of table Components, and `seen` this check's observations, by target (`type/name`).
+    `depends_on` has the targets that each target depends on. `credentials` is empty if the vault cannot be read.
+    `credentials_recorded` is None if there is no such table, and `policy` if none is recorded. `checked_at` is RFC
+    3339. `manifest` is the recorded release's, None if it cannot be read or is not needed. `refusal` says why that
+    release is refused, None if it is good, or if that is not known.
     """
 
     entities: Mapping[str, Entity]

@@ -1,9 +1,10 @@
 """Run the customer's part of a deployment in one job: from the release manifest to the first check of health.
 
-A template starts it as an Automation job, and a deployment script in its container. It needs nothing of the publisher
-but what the template gives: the token for the publisher's container registry in the vault, and whom to trust in the
-settings. What only the publisher can do is left to `vibedata deploy`: the lock of the subscription, the first token
-where the template has put none, and the first HMAC key. Reports to the publisher wait until there is a key.
+A template starts it as an Automation job, and a deployment script in its container. It needs two things of the
+publisher, and the template gives both: the token for the publisher's container registry, in the vault, and the trusted
+signers, in the settings. `vibedata deploy` does the things that only the publisher can do: the lock of the
+subscription, the first token if the template has put none there, and the first HMAC key. Reports to the publisher wait
+until there is a key.
 """
 
 import re
@@ -66,7 +67,7 @@ def _of_instance(given: Parameters) -> CommonParameters:
     return CommonParameters(**_common(given))
 
 
-# In the order of docs/design.md#the-job. Each needs the results of the one before it.
+# In the order of docs/design.md#the-job. Each runbook needs the results of the one before it.
 RUNBOOK = Chain(
     name=NAME,
     summary="run the customer's part of a deployment in one job",

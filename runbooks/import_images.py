@@ -59,7 +59,7 @@ def observe(context: Context, parameters: ReleaseParameters) -> Facts:
 
 
 def found_of(customer: ContainerRegistryReader, manifest: ReleaseManifest) -> Facts:
-    """Return the facts about a release, with which nothing can be imported yet."""
+    """Return the facts about a release. They cannot be used to import anything yet."""
     pins = {f"{pin.repository}:{pin.tag}": pin for pin in manifest.pins}
     customer.expect(pin.repository for pin in pins.values())
     digests = side_by_side(

@@ -65,10 +65,18 @@ class Parameters(CommonParameters):
 class Facts:
     """What import_manifest found.
 
-    offered: the publisher's release, verified. installed: the releases in artifact storage
-    that could stand in its way; missing: what artifact storage lacks of the offered one. tags: the
-    customer's tags of the release manifest, with their digests (None: absent); signed: that the customer's container
-    registry has the signature. importer: None where nobody will import, as in a plan of the whole deployment.
+    Attributes:
+        release_tag: The requested tag.
+        allow_downgrade: Whether an older release may be installed.
+        now: The present time (aware).
+        offered: The publisher's release, verified.
+        installed: The stored releases that may forbid it.
+        missing: The parts of it that artifact storage lacks.
+        tags: The digest of each of the customer's tags of the release manifest, None for an absent tag.
+        signed: Whether the customer's container registry has the signature.
+        policy: The signers to trust.
+        customer: Reads the customer's container registry.
+        importer: Imports artifacts. None if nothing will be imported, as in a plan of the whole deployment.
     """
 
     release_tag: str
@@ -99,7 +107,7 @@ class Facts:
 
 
 def observe(context: Context, parameters: Parameters) -> Facts:
-    """Read the publisher's release, and its parts at the customer's."""
+    """Read the publisher's release, and the parts of it that the customer has."""
     clients, customer = context.clients, customer_reader(context)
     policy = trust_policy(context.settings)
     # 1. Refuse a container without a retention policy before anything else.
@@ -113,7 +121,7 @@ def observe(context: Context, parameters: Parameters) -> Facts:
     place = resolve_release(publisher, parameters.release_tag)
     if place is None:
         raise release_errors.NO_SUCH_RELEASE.error(target=source)
-    # 3. Who signed it, before a byte of it is read; then its content, by digest.
+    # 3. Verify who signed it before anything reads it. Then read its content, by digest.
     now = context.clock.now()
     offered = read_release(
         place,
@@ -130,9 +138,9 @@ def observe(context: Context, parameters: Parameters) -> Facts:
 def beside_installed(
     context: Context, parameters: Parameters, offered: Release[SignedArtifact], *, importer: ImageImporter | None
 ) -> Facts:
-    """Return the facts about an offered release, which is verified: what the customer has of it, and what is installed.
+    """Return the facts about an offered, verified release: what the customer has of it, and what is installed.
 
-    importer: see Facts.
+    `importer`: see Facts.
     """
     customer, policy, release = customer_reader(context), trust_policy(context.settings), offered.id
     tags = {tag: customer.digest_of(MANIFEST_REPOSITORY, tag) for tag in (release.version, LATEST)}

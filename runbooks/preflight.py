@@ -1,8 +1,9 @@
 """Find everything that would make a deployment fail, before anything is changed.
 
-It only reads. Each thing that is ill is a change of the plan which nothing here can make: the run fails and names them
-all, each with its cause and the line that mends it. What cannot be looked at is unknown, and a warning. Run it where
-the deployment will run: a cloud sandbox, a hybrid worker and an engineer's shell see other things.
+It only reads. Each bad finding is a change of the plan that this runbook cannot make. So the run fails and names all of
+them, each with its cause and the command that repairs it. A thing that cannot be looked at is unknown, and the run
+warns of it. Run it where the deployment will run, because a cloud sandbox, a hybrid worker and an engineer's shell see
+different things.
 """
 
 import json
@@ -27,7 +28,7 @@ from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main
 
-# What all mandatory runbooks together need; tests compare it with what they declare.
+# Everything that the mandatory runbooks need. Tests compare it with their declarations.
 NEEDED = (
     *EVERY_RUNBOOK,
     IMPORT_IMAGES,
@@ -45,7 +46,7 @@ NEEDED = (
     WRITE_SECRETS,
     WRITE_TABLES,
 )
-# What a row for programs begins with.
+# The beginning of a row for programs.
 ROW = "row: "
 MEND: ActionKind[RunbookError] = ActionKind("mend", stage=1)
 
@@ -68,7 +69,7 @@ class Facts:
 
 
 def observe(context: Context, parameters: Parameters) -> Facts:
-    """Make every check and show its row."""
+    """Make every check, and show its row."""
     findings = []
     for each in (*check_services(context), *_permissions(context)):
         finding = _expected(each) if parameters.token_follows else each
@@ -81,7 +82,7 @@ def observe(context: Context, parameters: Parameters) -> Facts:
 
 
 def _expected(finding: Finding) -> Finding:
-    """Return the finding where the first registry token is yet to come."""
+    """Return the finding, changed if the first registry token will come later."""
     if finding.subject == TOKEN_ROW and finding.detail == ABSENT_YET:
         return good(TOKEN_ROW, "is not there yet: the deployment brings it")
     return finding
@@ -99,7 +100,7 @@ def _show(context: Context, finding: Finding) -> None:
 def _permissions(context: Context) -> Sequence[Finding]:
     try:
         return list(check_permissions(context, NEEDED))
-    except RunbookError as error:  # there is no token: every check before has said so
+    except RunbookError as error:  # there is no token: all earlier checks have said so
         return [unknown("permissions", error.message)]
 
 
@@ -116,7 +117,7 @@ def plan(facts: Facts) -> Plan:
 
 
 def actions(context: Context, facts: Facts) -> Sequence[Action[RunbookError]]:  # noqa: ARG001 - a runbook's signature
-    """Raise what is wrong: somebody else mends it."""
+    """Raise the error of a finding, because somebody else has to repair it."""
 
     def refuse(error: RunbookError) -> None:
         raise error
@@ -125,7 +126,7 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[RunbookError]]:  
 
 
 def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 - a runbook's signature
-    """Tell how many are good, bad and unknown, and which are not good."""
+    """Return how many findings are good, bad and unknown, and the ones that are not good."""
     by_state = Counter(each.state for each in facts.findings)
     return {
         "good": by_state["good"],

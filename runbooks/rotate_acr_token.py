@@ -1,8 +1,9 @@
 """Rotate the token that lets this tenant read the publisher's container registry.
 
-The publisher renews one of the token's two passwords while the other works, and sends it wrapped for the customer's
-vault. The phases: prepare (the wrapping key), stage (unwrap, store as pending), test (a pull with the pending token),
-promote (it becomes the current one), retire (the former one is disabled). auto does the next phase.
+The token has two passwords. While one of them works, the publisher renews the other one, and sends it wrapped for the
+customer's vault. The phases: prepare (make the wrapping key), stage (unwrap the token and store it as pending), test (a
+pull with the pending token), promote (it becomes the current one), retire (disable the former one). auto does the next
+phase.
 """
 
 import re

@@ -1,8 +1,9 @@
 """Provision or rotate the key that signs this instance's reports to the publisher.
 
-The publisher makes the key and sends it wrapped for the customer's vault. The phases: prepare (the wrapping key), stage
-(unwrap, store as pending), test (a ping signed with the pending key), promote (it becomes the current one), retire
-(after the overlap the former one is disabled). auto does the next phase. The first key has no former key.
+The publisher makes the key and sends it wrapped for the customer's vault. The phases: prepare (make the wrapping key),
+stage (unwrap the key and store it as pending), test (a ping signed with the pending key), promote (it becomes the
+current one), retire (disable the former one after the overlap). auto does the next phase. Before the first key there is
+no former key.
 """
 
 import sys

@@ -51,7 +51,9 @@ class Parameters(CommonParameters):
     """The parameters of rotate_tls_certificate."""
 
     phase: str = field(default="auto", metadata={"help": f"one of {', '.join(PHASES)}"})
-    rotation_id: str = field(default="", metadata={"help": "a UUID of this rotation alone; auto takes up the open one"})
+    rotation_id: str = field(
+        default="", metadata={"help": "a UUID that only this rotation has; auto continues the open rotation"}
+    )
     chain: str = field(
         default="",
         metadata={

@@ -13,7 +13,7 @@ from typing import Any
 
 from runbook_lib.automation import proof
 from runbook_lib.automation.account import AutomationAccount, HeldPackage, HeldRunbook, environment_of
-from runbook_lib.automation.jobs import new_lines, start_job, wait_for_job
+from runbook_lib.automation.jobs import all_lines, start_job, wait_for_job
 from runbook_lib.automation.states import (
     LOOKS_AT_ONCE,
     package_state,
@@ -47,7 +47,7 @@ TRIAL_SECONDS = 20 * 60.0
 class Parameters(ReleaseParameters):
     """The parameters of validate_runbooks."""
 
-    try_all: bool = field(default=False, metadata={"help": "also try what a former job has proven"})
+    try_all: bool = field(default=False, metadata={"help": "also try the runbooks that a former job has proven"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +187,7 @@ def _try(context: Context, facts: Facts, name: str) -> tuple[Shortcoming, ...]:
     )
     if ended.result is not None and ended.result["status"] not in ("planned", "failed"):
         return (Shortcoming("other", f"it should only plan, and says {ended.result['status']}"),)
-    lack = shortcoming_of(ended, () if ended.result is None else new_lines(facts.account, job_id, set()))
+    lack = shortcoming_of(ended, () if ended.result is None else all_lines(facts.account, job_id))
     return () if lack is None else (lack,)
 
 

@@ -1,4 +1,4 @@
-"""What all tests share: one lab for each test session (and worker), which is reset before each test."""
+"""All tests share this. Each test session (and worker) has one lab, which is reset before each test."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +9,13 @@ from hypothesis import settings
 from tests.support import running_lab
 from tests.support.running_lab import LabUnderTest
 
-# How long an example takes depends on the machine and on what else it does.
+# The time of an example depends on the machine and on its other load.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 TESTS = Path(__file__).parent
 
 
-# Files with the longest tests begin, so that all workers have something to do until the end.
+# The files with the longest tests come first, so that all workers have something to do until the end.
 ORDER = ("end_to_end", "wire", "lab", "house", "pure")
 
 

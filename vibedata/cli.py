@@ -15,9 +15,9 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.version import RUNBOOK_VERSION
 from vibedata import commands
-from vibedata.interruption import exit_code_of
+from vibedata.interruption import Interrupted, ended_by_signals, exit_code_of
 from vibedata.local_failures import local_failure, lost_output
-from vibedata.output import CHOICES, CommandError, show_failure
+from vibedata.output import CHOICES, CommandError, show, show_failure
 from vibedata.shell_checks import nearest, require_lab, warn_of_variables
 from vibedata.standard_streams import tolerant
 from vibedata.terminal import filtered_output
@@ -29,13 +29,13 @@ examples:
   vibedata lab status --output json  show the result as JSON, for programs
 """
 USAGE = 2  # as in argparse
-# They start the lab, or need no Azure.
+# These commands start the lab, or need no Azure.
 WITHOUT_AZURE = ("lab", "build", "package")
-# The default by which a command says that words which it does not know are its `parameters`.
+# A command sets this default to say that it passes unknown words on as its `parameters`.
 PASSES_ON = "passes_on"
 
 
-# argparse's own words in all Python versions from 3.10 on.
+# argparse uses these words in all Python versions from 3.10 on.
 _INVALID_CHOICE = re.compile(r"invalid choice: '(?P<word>.*)' \(choose from (?P<known>.*)\)", re.DOTALL)
 _UNRECOGNIZED = "unrecognized arguments: "
 MAX_SHOWN_CHARACTERS = 100
@@ -52,10 +52,13 @@ class _UsageError(Exception):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises its errors, so that programs get theirs as JSON."""
+    """A parser that raises its errors, so that a program can get them as JSON."""
 
     def parse_known_args(self, *arguments: Any, **options: Any) -> Any:
-        """Know every argument: what a command does not know, argparse would leave to the parser above it to tell."""
+        """Accept every argument.
+
+        If a command left an unknown argument over, argparse would let the parser above it report the argument.
+        """
         known, unknown = super().parse_known_args(*arguments, **options)
         if self.get_default(PASSES_ON):
             known.parameters += [word for word in unknown if word != "--"]
@@ -69,7 +72,7 @@ class _Parser(argparse.ArgumentParser):
         wrong = _INVALID_CHOICE.search(message)
         if wrong:
             known = wrong["known"].replace("'", "").split(", ")
-            # Whoever has made a typing error needs no list of all words.
+            # The message does not list all words, because a user who has made a typing error does not need the list.
             hint = nearest(wrong["word"], known)
             told = f"{_quoted(wrong['word'])} is not {'known' + hint if hint else 'one of ' + ', '.join(known)}"
             message = message[: wrong.start()].removeprefix("argument ") + told
@@ -101,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _told(arguments: Sequence[str]) -> int:
     try:
         return _run(arguments)
-    except Exception:  # noqa: BLE001 - a traceback shows our own fault best; it may quote words of others
+    except Exception:  # noqa: BLE001 - a traceback shows our own fault best; it may quote other people's words
         traceback.print_exc()
         return 1
 
@@ -120,10 +123,13 @@ def _run(arguments: Sequence[str]) -> int:
         if options.command not in WITHOUT_AZURE:
             warn_of_variables(os.environ)
             require_lab(os.environ)
-        code: int = modules[options.command].run(options)
+        with ended_by_signals():
+            code: int = modules[options.command].run(options)
     except (CommandError, RunbookError) as error:
         return _shown(options.output, error)
     except KeyboardInterrupt as interrupt:
+        if isinstance(interrupt, Interrupted) and (interrupt.text or options.output == "json"):
+            show(options.output, result=interrupt.result, text=interrupt.text)
         return exit_code_of(interrupt)
     except Exception as error:
         told = as_runbook_error(error) or local_failure(error)
@@ -140,7 +146,7 @@ def _shown(output: str, error: CommandError | RunbookError) -> int:
 
 
 def _modules(arguments: Sequence[str]) -> dict[str, ModuleType]:
-    """Import the module of the given command, or all modules if there is none (`--help`)."""
+    """Import the module of the given command. If no command is given (`--help`), import all modules."""
     found = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
     names = {name.replace("_", "-"): name for name in found}
     asked = next((word for word in arguments if not word.startswith("-") and word not in CHOICES), "")
@@ -196,7 +202,7 @@ def _own_options(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
 
 
 def _options_of(parser: argparse.ArgumentParser) -> set[str]:
-    """Return the options of a parser and of all below it."""
+    """Return the options of a parser and of all parsers below it."""
     options = set(_own_options(parser))
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -206,7 +212,7 @@ def _options_of(parser: argparse.ArgumentParser) -> set[str]:
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     """Allow `--output` after the command and after its subcommand, too."""
-    # It has no default here, so that it keeps an option that was given before the command.
+    # The option has no default here. A default would replace the value that was given before the command.
     parser.add_argument(
         "--output", choices=CHOICES, default=argparse.SUPPRESS, help="text for people, json for programs"
     )

@@ -1,19 +1,20 @@
-"""Signals that end a command as Ctrl-C does, so that it gives back what it holds, and says what goes on without it."""
+"""Signals end a command as Ctrl-C does. So the command gives back what it holds, and says what goes on in Azure."""
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 # SIGHUP: the terminal is closed, or the connection to it.
 NUMBERS = (signal.SIGTERM, signal.SIGHUP)
-# As in shells: the exit code of a command that a signal has ended is this and the signal's number.
+# The exit code after a signal is the sum of this number and the signal's number, as in shells.
 SIGNALLED = 128
 
 
 class EndedBySignal(KeyboardInterrupt):
-    """Somebody has asked the command to end, by a signal other than Ctrl-C's."""
+    """A signal other than that of Ctrl-C has asked the command to end."""
 
     def __init__(self, number: int) -> None:
         """Keep the signal's number."""
@@ -21,14 +22,37 @@ class EndedBySignal(KeyboardInterrupt):
         self.number = number
 
 
+class Interrupted(KeyboardInterrupt):
+    """A command was ended in the middle of its work, and its end can be told.
+
+    Attributes:
+        code: The command's exit code.
+        result: What a program is told: what is done, what goes on, and how it is taken up again.
+        text: What a person is still to be told.
+    """
+
+    def __init__(self, code: int, result: Mapping[str, Any], text: str = "") -> None:
+        """Keep what is told."""
+        super().__init__(code)
+        self.code = code
+        self.result = result
+        self.text = text
+
+
 def exit_code_of(interrupt: KeyboardInterrupt) -> int:
     """Return the exit code of a command that was interrupted."""
+    if isinstance(interrupt, Interrupted):
+        return interrupt.code
     return SIGNALLED + (interrupt.number if isinstance(interrupt, EndedBySignal) else signal.SIGINT)
 
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Within the block, each of NUMBERS raises EndedBySignal. One that is ignored (nohup) stays ignored."""
+    """Raise EndedBySignal for the first signal of each of NUMBERS within the block.
+
+    A later signal of the same number must not end the clean-up: both a shell and the kernel send SIGHUP when a terminal
+    is closed. A signal that was ignored before (nohup) stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -44,4 +68,5 @@ def ended_by_signals() -> Iterator[None]:
 
 
 def _raise(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)
     raise EndedBySignal(number)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from vibedata.output import CommandError
 
-# What lab.env gives to a shell so that examples can be typed. A program that reads the file says what it means.
+# The variables in lab.env that only a shell needs, so that examples can be typed. A program names its instance itself.
 FOR_SHELLS = ("PATH", "VIBEDATA_INSTANCE")
 PROJECT = Path(__file__).resolve().parent.parent
 LOG_FILE = "lab.log"
@@ -92,7 +92,7 @@ def start_detached(directory: Path, *options: str) -> RunningLab:
     while process.poll() is None and time.monotonic() < deadline:
         lab = find(directory)
         if lab is not None and lab.pid == process.pid:
-            # The lab must outlive this process. Without this line subprocess would warn of it.
+            # The lab must outlive this process. Without this line, subprocess would warn about it.
             process.returncode = 0
             return lab
         time.sleep(POLL_SECONDS)
@@ -106,7 +106,7 @@ def start_detached(directory: Path, *options: str) -> RunningLab:
 
 
 def warnings(lab: RunningLab) -> list[str]:
-    """Return what this machine lacks compared with Azure, e.g. CPython 3.10."""
+    """Return what this machine lacks, compared with Azure, such as CPython 3.10."""
     return list(control(lab, "GET", "/status")["warnings"])
 
 

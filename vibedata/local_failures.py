@@ -1,4 +1,4 @@
-"""The one place that turns a bad path, a full disk or a closed stream into a message: what, why, what to do."""
+"""The one place that turns a bad path, a full disk or a closed stream into a message with its cause and remedy."""
 
 import errno
 
@@ -23,7 +23,7 @@ _REMEDIES = {
     errno.EBADF: "give the command an output that is open",
 }
 _ANY = "check the path, and the file that is there"
-# Errors whose cause is this machine, whatever was being written.
+# Errors that this machine causes, no matter what was written.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 
 

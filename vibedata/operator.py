@@ -1,11 +1,14 @@
-"""Who runs this command, as a lock's content, a job's first line and the operations log say it."""
+"""The person who runs this command.
+
+A lock's content, a job's first line and the operations log name the person like this.
+"""
 
 import getpass
 import os
 import re
 import socket
 
-# Without what the runbooks' parameter `started_by` does not take.
+# Characters that the runbooks' parameter `started_by` does not take. Each becomes an underscore.
 _OTHER = re.compile(r"[^A-Za-z0-9._@-]")
 MAX_CHARACTERS = 100
 

@@ -58,7 +58,7 @@ def show_failure(output: str, *, error: Mapping[str, object], text: str) -> None
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a table as text, without colour: no command writes control characters."""
+    """Return a table as text, without colour, because no command writes control characters."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""Show the progress of changes in few lines. What a chain of steps shows is progress_view's."""
+"""Show the progress of changes in few lines. vibedata/progress_view shows a chain of steps."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""A command's way to a customer's Azure: the same settings, identity and clients that runbooks have."""
+"""A command's way to a customer's Azure. It has the same settings, identity and clients as a runbook."""
 
 import argparse
 import os
@@ -25,17 +25,18 @@ from vibedata.instances.choice import Customer, announce, choose
 def open_session(environ: Mapping[str, str] | None = None) -> AzureSession:
     """Return a session from the environment's VIBEDATA_* settings.
 
-    Raises RunbookError VD-SETTINGS-* if a setting is missing or malformed, VD-IDENTITY-* where there is no identity.
+    Raises RunbookError VD-SETTINGS-* if a setting is missing or malformed, VD-IDENTITY-* if there is no identity.
     """
     environment = os.environ if environ is None else environ
     return _session(load({}, environment, None), environment)
 
 
 def open_customer(arguments: argparse.Namespace) -> tuple[AzureSession, Customer]:
-    """Return a session with the instance that a command line means, and say whose it is.
+    """Return a session with the instance that a command line means, and print the name of the instance.
 
-    Raises RunbookError VD-IDENTITY-001, -002 (no login), VD-COMPONENT-008, -009 where the settings lead to another
-    instance's resources, and what `vibedata.instances.choice.choose` and `open_session` do.
+    Raises:
+        RunbookError: VD-IDENTITY-001, -002 (no login), VD-COMPONENT-008, -009 if the settings lead to the resources of
+            another instance, and the errors of `vibedata.instances.choice.choose` and `open_session`.
     """
     customer = choose(arguments.instance, os.environ)
     session = session_at(customer)
@@ -45,10 +46,11 @@ def open_customer(arguments: argparse.Namespace) -> tuple[AzureSession, Customer
 
 
 def open_instance(instance: Instance, environ: Mapping[str, str]) -> AzureSession:
-    """Return a session with an instance of which a command knows the document already.
+    """Return a session with an instance whose document the command has read already.
 
-    Raises RunbookError VD-COMPONENT-008, -009 where the document leads to another instance's resources, VD-INSTANCE-003
-    where the environment contradicts it, VD-SETTINGS-*, VD-IDENTITY-*.
+    Raises:
+        RunbookError: VD-COMPONENT-008, -009 if the document leads to the resources of another instance, VD-INSTANCE-003
+            if the environment contradicts it, VD-SETTINGS-*, VD-IDENTITY-*.
     """
     session = _session(settings_of(instance, environ), environ)
     _compare(session)
@@ -58,15 +60,17 @@ def open_instance(instance: Instance, environ: Mapping[str, str]) -> AzureSessio
 def _compare(session: AzureSession) -> None:
     trouble = compare_identity(session.clients.table_service, session.settings)
     if trouble is not None:
-        # The command's own requests tell what is the matter, and each job compares for itself.
-        sys.stderr.write(f"warning: nobody compared whose instance it is: {trouble.code}: {trouble.message}\n")
+        # The command's own requests find all other problems, and each job makes the comparison itself.
+        sys.stderr.write(f"warning: the identity of the instance was not compared: {trouble.code}: {trouble.message}\n")
 
 
 def session_at(customer: Customer) -> AzureSession:
-    """Return a session with a customer's instance, once there is a login that its tenant takes.
+    """Return a session with a customer's instance, after checking that the customer's tenant accepts the login.
 
-    Without one nothing else can be told. Raises RunbookError VD-IDENTITY-001, -002 (no login), -003 (of another
-    tenant), and VD-SETTINGS-*.
+    Without such a login no other problem can be found.
+
+    Raises:
+        RunbookError: VD-IDENTITY-001, -002 (no login), -003 (a login of another tenant), VD-SETTINGS-*.
     """
     session = _session(customer.settings, os.environ)
     tenant = tenant_id_in(session.clients.credential.get_token(ARM_SCOPE).token).lower()
@@ -77,9 +81,11 @@ def session_at(customer: Customer) -> AzureSession:
 
 
 def _refuse_other_tenant(session: AzureSession, tenant: str, wanted: str) -> None:
-    """Ask whether the subscription takes a login of another tenant: it does where rights are delegated to that one.
+    """Find out whether the subscription accepts a login of another tenant.
 
-    Raises RunbookError VD-IDENTITY-003. What else is the matter, the command's own requests tell.
+    It does so if rights are delegated to that tenant.
+
+    Raises RunbookError VD-IDENTITY-003. The command's own requests find all other problems.
     """
     account = AccountAccess(client=session.clients.automation, settings=session.settings)
     try:

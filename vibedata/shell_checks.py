@@ -83,8 +83,8 @@ def require_lab(environ: Mapping[str, str]) -> None:
         raise azure.UNREACHABLE.error(
             "the lab is not running: VIBEDATA_ARM_ENDPOINT points at this machine, and nothing listens there",
             target=f"{host}:{port}",
-            remedy="Run `vibedata lab up --detach`, then `source .lab/lab.env`. For Azure itself: a shell without the"
-            " lab's variables.",
+            remedy="Run `vibedata lab up --detach`, then `source .lab/lab.env`. To use Azure itself, take a"
+            " shell without the lab's variables.",
         ) from error
     except OSError:
         return

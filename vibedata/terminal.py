@@ -1,6 +1,7 @@
-"""Everything that a command writes to standard output and standard error passes through this module.
+"""All output of a command to standard output and standard error passes through this module.
 
-Job output, answers of services, registries and tables hold texts of others, and a terminal obeys control characters.
+Job output, answers of services, registries and tables hold texts that others have written. A terminal would obey their
+control characters.
 """
 
 import contextlib
@@ -14,11 +15,11 @@ from rich.cells import cell_len
 from runbook_lib.basics.visible_text import one_line, visible
 from vibedata.lines import CODES, RESET, Line, plain, wrapped
 
-# The limit of somebody else's line, or of a cell of a table: a person needs no more.
+# The maximum length of a foreign line, or of a cell of a table. A person needs no more.
 LINE_CHARACTERS = 2000
-# Of a terminal that does not tell its size.
+# The size of a terminal that does not report its size.
 COLUMNS, ROWS = 80, 24
-# ECMA-48: the cursor so many lines up; from there on, nothing is left.
+# ECMA-48: move the cursor up this number of lines; erase everything from there on.
 _UP, _ERASE = "\x1b[{}A", "\r\x1b[J"
 
 
@@ -27,13 +28,16 @@ def _filtered(text: str) -> str:
 
 
 class _Filtered:
-    """A text stream that shows control characters as escapes. Everything else is the stream's own."""
+    """A text stream that shows control characters as escapes.
+
+    All other attributes are those of the underlying stream.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write the text. Line ends stay."""
+        """Write the text. Its line ends are kept."""
         self._stream.write(_filtered(text))
         return len(text)
 
@@ -52,7 +56,10 @@ class _Filtered:
 
 
 class Screen:
-    """The last lines of a terminal, which are drawn over again and again. What they say is filtered as all else is."""
+    """The last lines of a terminal, which are redrawn again and again.
+
+    Their text is filtered as all other output is.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -60,7 +67,7 @@ class Screen:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Columns and rows that may be drawn: a full last column or row would make the terminal scroll."""
+        """Return the columns and rows that may be used. A full last column or row would make the terminal scroll."""
         try:
             found = os.get_terminal_size(self._stream.fileno())
         except (OSError, ValueError):
@@ -68,9 +75,9 @@ class Screen:
         return (found.columns or COLUMNS) - 1, (found.lines or ROWS) - 1
 
     def draw(self, above: Sequence[str], block: Sequence[str]) -> None:
-        """Write the lines `above`, which stay, and `block` below them in place of the former block."""
+        """Write the lines `above`, which stay. Below them write `block` in place of the former block."""
         columns = self.size[0] + 1
-        # A terminal that has become narrower since has wrapped what was drawn.
+        # If the terminal has become narrower since then, it has wrapped the former block.
         rows = sum(max(-(-cell_len(line) // columns), 1) for line in self._drawn)
         self._drawn = [_filtered(line) for line in block]
         lines = [*map(_filtered, above), *self._drawn]
@@ -80,20 +87,23 @@ class Screen:
 
 
 def screen_of(stream: TextIO) -> Screen | None:
-    """Return the screen of a stream, None for one that is no terminal, or a terminal that cannot be drawn over."""
+    """Return the screen of a stream.
+
+    Return None if it is not a terminal, or if it is a terminal that cannot be redrawn.
+    """
     if not stream.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return None
     return Screen(stream.unfiltered if isinstance(stream, _Filtered) else stream)
 
 
 def columns_of(stream: TextIO) -> int | None:
-    """Return how many columns a terminal has, None for what is no terminal."""
+    """Return the columns of a terminal, None if the stream is not a terminal."""
     screen = screen_of(stream)
     return None if screen is None else screen.size[0]
 
 
 def write_lines(stream: TextIO, lines: Iterable[Line]) -> None:
-    """Write lines: on a terminal wrapped, and in colour unless NO_COLOR (no-color.org) is there."""
+    """Write lines. On a terminal they are wrapped, and coloured unless NO_COLOR (no-color.org) is set."""
     columns = columns_of(stream)
     shown = list(wrapped((Line(_filtered(each.lead), _filtered(each.text), each.tone) for each in lines), columns))
     if columns is None or os.environ.get("NO_COLOR"):

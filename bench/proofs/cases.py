@@ -36,8 +36,13 @@ SEPARATOR = " / "
 
 @dataclass(frozen=True, slots=True, order=True)
 class Case:
-    """One case. step: a step of the chain, "" for a race. at: the name of a moment, or the number of the turn or
-    race."""
+    """One case.
+
+    Attributes:
+        proof: The kind of trouble.
+        step: A step of the chain, "" for a race.
+        at: The name of a moment, or the number of the turn or race.
+    """
 
     proof: str
     step: str
@@ -57,9 +62,14 @@ class Case:
 class Record:
     """The result of one case.
 
-    sources: a digest of the sources that it was done with. met: how many requests met trouble, or the rounds of a race.
-    where: which process was killed. problems: what was wrong, empty if all was right. made, writes: the number of
-    requests and of writes of an undisturbed step. moments: the moments of an undisturbed step.
+    Attributes:
+        sources: The digest of the sources that it was done with.
+        met: How many requests met trouble, or the rounds of a race.
+        where: The process that was killed.
+        problems: What was wrong, empty if all was right.
+        made: The number of requests of an undisturbed step.
+        writes: The number of writes of an undisturbed step.
+        moments: The moments of an undisturbed step.
     """
 
     proof: str
@@ -142,7 +152,7 @@ class Prover:
             world.wait_for_jobs()
             world.end_leases()
         again = run(world, deploy(world) if all_steps else step_alone(world, step))
-        # Which steps were reported depends on which commands there were.
+        # The reported steps depend on which commands ran.
         left_out = [DELIVERED_PLACE] if all_steps else []
         problems = self._problems([first, again], wanted, left_out=left_out)
         return {"met": 1, "where": self._who(met), "problems": problems}

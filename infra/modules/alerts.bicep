@@ -1,4 +1,4 @@
-// The alert rules, and the group of people who hear of them.
+// The alert rules, and the people who get their alerts.
 
 param prefix string
 param location string
@@ -10,8 +10,8 @@ param vaultId string
 param clusterId string
 param gatewayId string
 
-// Events are written by every run; check_health runs each hour, so three hours without an event mean that none arrives.
-// An event that waited in the spool keeps its own time, so a rule on its arrival looks two days back.
+// Every run writes events, and check_health runs each hour. So three hours without an event mean that none arrives.
+// An event that waited in the spool keeps its own time. So a rule about arrival looks two days back.
 var logRules = [
   {
     name: '${prefix}-runbook-failed'

@@ -56,7 +56,7 @@ resource containerApps 'Microsoft.App/containerApps@2026-01-01' = [for app in ap
     configuration: {
       activeRevisionsMode: 'Single'
       ingress: {
-        // Within the network: the environment itself has no public address.
+        // They are reached only within the network, because the environment itself has no public address.
         external: true
         targetPort: port
         transport: 'auto'

@@ -1,5 +1,5 @@
-// The Automation account in which the runbooks run, and the settings that they read. Schedules are the runbooks' to make:
-// Azure refuses to deploy the same link of a schedule twice.
+// The Automation account in which the runbooks run, and the settings that they read. The runbooks make the
+// schedules, because Azure refuses to deploy the same link of a schedule twice.
 
 param prefix string
 param location string
@@ -8,7 +8,7 @@ param settings object
 param writeRanges bool
 param addressRanges object
 
-// A variable holds JSON: the settings are a text in there, with its quotes and escapes.
+// A variable holds JSON. So the settings are a JSON text in it, with quotes and escapes.
 var listed = string([string(settings)])
 var listedRanges = string([string(addressRanges)])
 

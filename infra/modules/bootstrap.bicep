@@ -40,7 +40,7 @@ resource runbook 'Microsoft.Automation/automationAccounts/runbooks@2024-10-23' =
   parent: account
   name: 'deploy_instance'
   location: location
-  // So that a later release knows it for one of the suite's, and replaces it.
+  // With this tag a later release recognizes the runbook as one of the suite's, and replaces it.
   tags: {
     vibedata: 'runbook'
   }

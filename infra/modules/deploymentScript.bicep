@@ -3,7 +3,8 @@
 // Microsoft.ContainerInstance, and a storage account with shared keys, which Azure makes for it. docs/deployment.md
 // compares it with the other two ways to start a deployment.
 //
-// Before it: the variable vibedata-settings and the first registry token are there, and the roles are assigned.
+// These things must be there before it: the variable vibedata-settings, the first registry token, and the role
+// assignments.
 
 param prefix string
 param location string
@@ -17,18 +18,18 @@ param settings object
 @description('Further parameters of deploy_instance, such as release_tag.')
 param parameters object
 
-@description('Another one for each attempt: a script with a known tag is not run again. It is the correlation id of the deployment, too.')
+@description('A new value for each attempt, because Azure does not run a script with a known tag again. It is also the correlation id of the deployment.')
 param attempt string
 
-@description('Address of deployment-script/deploy_instance.sh of the release, with its right to be read.')
+@description('The address of deployment-script/deploy_instance.sh of the release, with a signature that allows reading.')
 @secure()
 param scriptUri string
 
-@description('Addresses of the wheels in deployment-script of the same release, with their rights to be read.')
+@description('The addresses of the wheels in deployment-script of the same release, each with a signature that allows reading.')
 @secure()
 param wheelUris object
 
-@description('A version of the Azure CLI that is older than 30 days: newer images are not supported.')
+@description('A version of the Azure CLI. It must be older than 30 days, because newer images are not supported.')
 param azCliVersion string
 
 resource script 'Microsoft.Resources/deploymentScripts@2023-08-01' = {
@@ -57,7 +58,7 @@ resource script 'Microsoft.Resources/deploymentScripts@2023-08-01' = {
       }
     ]
     forceUpdateTag: attempt
-    // A deployment takes 30 minutes. The rest is for one that is in front of it.
+    // A deployment takes 30 minutes. The rest is for another deployment that comes before it.
     timeout: 'PT1H30M'
     retentionInterval: 'PT1H'
     cleanupPreference: 'OnSuccess'

@@ -1,5 +1,5 @@
-// What a new instance finds in its vault: the first container registry token, and a certificate that only holds the
-// place of the real one. Both come from the publisher's public vault, so that nobody's hand is needed.
+// The first secrets in a new instance's vault: the first container registry token, and a placeholder for the real
+// certificate. Both come from the publisher's public vault, so that no person has to enter them.
 
 param vaultName string
 
@@ -22,7 +22,7 @@ resource token 'Microsoft.KeyVault/vaults/secrets@2026-02-01' = {
   }
 }
 
-// The gateway does not start without a certificate. The name and certificate of the instance replace this one later.
+// The gateway does not start without a certificate. The certificate for the instance's name replaces this one later.
 resource certificate 'Microsoft.KeyVault/vaults/secrets@2026-02-01' = {
   parent: vault
   name: 'tls-certificate'

@@ -1,4 +1,4 @@
-// AI Foundry: the account in which the agents' project lives. Which model they use is not the template's to say.
+// AI Foundry: the account with the agents' project. The template does not choose their model.
 
 param prefix string
 param location string
@@ -21,9 +21,9 @@ resource account 'Microsoft.CognitiveServices/accounts@2026-07-01' = {
   }
   properties: {
     allowProjectManagement: true
-    // The first part of its host, which is unique in the whole of Azure. A project needs one.
+    // The first part of its host. It must be unique in the whole of Azure. A project needs it.
     customSubDomainName: '${prefix}-foundry'
-    // Everybody signs in with Entra: a key would open everything to whoever finds it.
+    // Everybody signs in with Entra, because a key would open everything to anybody who finds it.
     disableLocalAuth: true
     publicNetworkAccess: 'Enabled'
   }

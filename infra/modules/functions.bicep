@@ -1,4 +1,4 @@
-// The functions and the logic app, the plan that they run on, and where they report to.
+// The functions and the logic app, their plan, and their Application Insights.
 
 param prefix string
 param location string

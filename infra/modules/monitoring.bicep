@@ -1,11 +1,11 @@
-// The operations log: the workspace, its table, and the rule that takes the events in.
+// The operations log: the workspace, its table, and the rule that receives the events.
 
 param prefix string
 param location string
 
 var tableName = 'VibeData_Operations_CL'
 var streamName = 'Custom-${tableName}'
-// As the runbooks write them (runbook_lib/operations_log/events.py); a test compares the two.
+// The columns that the runbooks write (runbook_lib/operations_log/events.py). A test compares the two.
 var columns = [
   { name: 'TimeGenerated', type: 'datetime' }
   { name: 'EventId', type: 'string' }
@@ -25,7 +25,7 @@ var columns = [
   { name: 'Message', type: 'string' }
   { name: 'Details', type: 'dynamic' }
 ]
-// A table writes the type of times with a capital letter, a stream does not.
+// The type of times has a capital letter in a table, and none in a stream.
 var tableColumns = [for column in columns: {
   name: column.name
   type: column.type == 'datetime' ? 'dateTime' : column.type
@@ -47,7 +47,7 @@ resource table 'Microsoft.OperationalInsights/workspaces/tables@2026-03-01' = {
   name: tableName
   properties: {
     plan: 'Analytics'
-    // As long as release manifests are kept: who changed what is asked long after it happened.
+    // Events are kept as long as release manifests, because people ask about changes long after they happened.
     retentionInDays: 365
     schema: {
       name: tableName

@@ -1,4 +1,4 @@
-// What people may do: the customer's administrator, and the publisher's operators where they are in this tenant.
+// The rights of people: the customer's administrator, and the publisher's operators if they are in this tenant.
 
 param customerAdminObjectId string
 param customerAdminType string
@@ -38,7 +38,8 @@ resource admin 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role 
   }
 }]
 
-// Elsewhere the plan of the offer gives the publisher its roles: a principal of another tenant can get none here.
+// In other tenants the plan of the offer gives the publisher its roles, because a principal of another tenant cannot
+// get a role here.
 resource operatorOnStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in (publisherIsHere ? storageRoles : []): {
   name: guid(storageAccount.id, publisherPrincipalId, role)
   scope: storageAccount

@@ -1,11 +1,11 @@
-// The storage account: what is kept of releases, what waits for delivery, and the component registry's tables.
+// The storage account: the files of releases, the events and reports that wait, and the component registry's tables.
 
 param prefix string
 param location string
 param writePolicy bool
 param retentionDays int
 
-// The first one keeps what is written there.
+// The first container is immutable: blobs in it cannot be changed.
 var manifestContainer = 'release-manifests'
 var otherContainers = ['artifacts', 'operations-spool', 'callbacks-spool', 'locks']
 var tables = ['Schema', 'Components', 'Resources', 'Policies', 'Releases', 'Credentials']
@@ -20,11 +20,11 @@ resource account 'Microsoft.Storage/storageAccounts@2026-04-01' = {
   properties: {
     accessTier: 'Hot'
     allowBlobPublicAccess: false
-    // Everybody signs in with Entra: a key would open everything to whoever finds it.
+    // Everybody signs in with Entra, because a key would open everything to anybody who finds it.
     allowSharedKeyAccess: false
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
-    // A job in the cloud sandbox reaches no private endpoint, and is no trusted service.
+    // A job in the cloud sandbox cannot reach a private endpoint, and is not a trusted service.
     publicNetworkAccess: 'Enabled'
   }
 }
@@ -42,7 +42,7 @@ resource manifests 'Microsoft.Storage/storageAccounts/blobServices/containers@20
   }
 }
 
-// The policy is the container's own: one of blob versions would let a newer version stand in for a blob.
+// The policy is at container level. With a policy for blob versions, a newer version could replace a blob.
 resource policy 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2026-04-01' = if (writePolicy) {
   parent: manifests
   name: 'default'

@@ -1,1 +1,1 @@
-"""One readable Python file for each runbook: which modules it needs, and how they are put into it."""
+"""Make one readable Python file of each runbook: find the modules that it needs, and put them into the file."""

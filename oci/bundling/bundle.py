@@ -21,8 +21,8 @@ from runbook_lib.errors import build
 
 # "must be between 1 and 1048576 bytes" (docs/azure-facts.md#python-and-its-limits).
 MAX_BYTES = 1024 * 1024
-# Half of that. The figure is from a portal's error and is confirmed nowhere, and growth must show long before an
-# Automation account refuses a runbook. Tests let a runbook have four fifths of it.
+# Half of that limit. The limit is known only from an error of a portal, and the size must show growth long before an
+# Automation account refuses a runbook. Tests let a runbook have four fifths of this aim.
 AIM_BYTES = MAX_BYTES // 2
 # A chain holds several runbooks, and the library once:
 # docs/decisions/0055-one-job-runs-the-customer-s-part-of-a-deployment.md.
@@ -31,7 +31,7 @@ CHAIN_FILE = f"{LIBRARY}/chain.py"
 VERSION_FILE = f"{LIBRARY}/version.py"
 _VERSION = re.compile(r'^RUNBOOK_VERSION = "[^"\\\n]+"$', re.MULTILINE)
 LOADER_FILE = "oci/bundling/loader.py"
-# Short, and once a module: a runbook holds more than a hundred modules.
+# This is short, because the file has it once for each module: a runbook holds more than a hundred modules.
 _RULE = "# " + "=" * 10
 _HEADER = """\
 # Vibedata runbook {name}, version {version}.
@@ -52,13 +52,16 @@ if __name__ == "__main__":
 
     sys.exit(main(RUNBOOK))
 """
-# Harmless: what a text editor, a diff or a terminal shows as Python reads it.
+# These characters are harmless: a text editor, a diff and a terminal show them as Python reads them.
 _BLANKS = "\t\n\f"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """A built runbook. files: what it embeds, in order. foreign: the modules that it takes from elsewhere."""
+    """A built runbook. `files` are the embedded files, in order.
+
+    `foreign` are the modules that it imports from elsewhere.
+    """
 
     name: str
     text: str
@@ -72,15 +75,15 @@ class Bundle:
 
     @property
     def aim_bytes(self) -> int:
-        """How large it may become."""
+        """The size in bytes that the file should stay below."""
         return CHAIN_AIM_BYTES if CHAIN_FILE in self.files else AIM_BYTES
 
 
 def normalised(content: bytes, *, file: str) -> str:
-    """Return a source file's text with LF line ends, which is how Python reads it.
+    """Return a source file's text with LF line ends, as Python reads it.
 
-    Raises RunbookError VD-BUILD-002: not UTF-8 (or declared to be something else), a character that does not show, no
-    line end at the end.
+    Raises RunbookError VD-BUILD-002 if it is not UTF-8 (or is declared to be something else), if it has an invisible
+    character, or if its last line has no end.
     """
     try:
         text = content.decode("utf-8").replace("\r\n", "\n")
@@ -103,10 +106,15 @@ def normalised(content: bytes, *, file: str) -> str:
 def bundle(name: str, *, sources: Mapping[str, str], version: str) -> Bundle:
     """Return the built runbook `runbooks/<name>.py`.
 
-    sources: file name, as `runbook_lib/network/retry.py`, to normalised text, of the runbook, of all that it may need
-    and of the loader; version: the release's, which takes the place of the project's in runbook_lib/version.py. Raises
-    RunbookError VD-BUILD-002 (syntax beyond the sandbox's Python, no RUNBOOK, a library module that is not there),
-    VD-BUILD-003 (over MAX_BYTES).
+    Args:
+        name: The runbook's name.
+        sources: The normalised texts of the runbook, of all modules that it may need, and of the loader, by file name
+            such as `runbook_lib/network/retry.py`.
+        version: The release's version. It replaces the project's version in runbook_lib/version.py.
+
+    Raises:
+        RunbookError: VD-BUILD-002 (syntax that the sandbox's Python does not know, no RUNBOOK, a missing library
+            module), VD-BUILD-003 (over MAX_BYTES).
     """
     needed = closure(f"{RUNBOOKS}/{name}.py", sources)
     own, *library = needed.files
@@ -120,7 +128,7 @@ def bundle(name: str, *, sources: Mapping[str, str], version: str) -> Bundle:
 
 
 def bare(text: str) -> str:
-    """Return a library module's text as a runbook embeds it."""
+    """Return a library module's text in the form in which a runbook embeds it."""
     return without_comments(without_type_imports(without_docstrings(text)))
 
 
@@ -158,9 +166,10 @@ def _embedded(file: str, text: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Return a Python literal of a line end and `text`, raw and triple-quoted wherever that can be.
+    """Return a Python literal of a line end and `text`, raw and triple-quoted if that is possible.
 
-    Only three quotes of the kind that ends the literal cannot be in it: there it is cut, the parts put side by side.
+    Only three quotes of the kind that ends the literal cannot be in it. There the text is cut, and the literals are put
+    side by side.
     """
     quote = next((quote for quote in ("'''", '"""') if quote not in text), "'''")
     first, *others = f"\n{text}".split(quote)

@@ -17,7 +17,7 @@ from pathlib import Path
 from runbook_lib.errors import RunbookError, build
 
 GIT_SECONDS = 60
-# How much of git's own words an error shows.
+# An error shows at most this number of characters of git's own words.
 MAX_WORDS = 300
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _COMMITTER = re.compile(rb"committer [^\n]* ([0-9]{1,20}) [+-][0-9]{4}")

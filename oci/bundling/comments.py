@@ -1,4 +1,4 @@
-"""Take the comments out of a module's text, and leave everything else at its place. Pure."""
+"""Remove the comments from a module's text, and leave everything else in its place. Pure."""
 
 import io
 import tokenize
@@ -7,9 +7,9 @@ from functools import cache
 
 @cache  # the runbooks of a build share most of the library
 def without_comments(text: str) -> str:
-    """Return a module's text without its comments. Every line and every column of code is where it was.
+    """Return a module's text without its comments. Every line and every column of code stays in its place.
 
-    text: normalised, of syntax that the sandbox's Python reads. Takes time in proportion to its length.
+    `text` is normalised, and the sandbox's Python can read it. The time is proportional to its length.
     """
     if "#" not in text:
         return text

@@ -1,23 +1,23 @@
-"""Take the docstrings out of a module's text, and leave everything else at its place. Pure."""
+"""Remove the docstrings from a module's text, and leave everything else in its place. Pure."""
 
 import ast
 from collections.abc import Iterator
 from functools import cache
 
-# The fields that hold statements, or what holds statements: handlers of exceptions, cases of a match.
+# The fields that hold statements, or that hold things with statements: handlers of exceptions, cases of a match.
 _OF_STATEMENTS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 @cache  # the runbooks of a build share most of the library
 def without_docstrings(text: str) -> str:
-    """Return a module's text with empty lines in the place of its docstrings.
+    """Return a module's text. Empty lines replace its docstrings.
 
-    What is left stands on its line and in its column, comments included. Where a docstring is all that a class or a
-    function has, `pass` takes its place. One that shares a line with other code stays.
+    All other text stays on its line and in its column, comments included. If a class or a function has only a
+    docstring, `pass` replaces it. A docstring that shares a line with other code stays.
 
-    text: normalised, of syntax that the sandbox's Python reads. Takes time in proportion to its length.
+    `text` is normalised, and the sandbox's Python can read it. The time is proportional to its length.
     """
-    # Not splitlines: Python's own lines end with a line feed alone, and a form feed may stand within one.
+    # Do not use splitlines: Python's own lines end only with a line feed, and a form feed may be inside a line.
     lines = text.split("\n")
     for docstring, is_alone in _docstrings(ast.parse(text)):
         first, last = docstring.lineno - 1, (docstring.end_lineno or docstring.lineno) - 1
@@ -35,7 +35,7 @@ def without_docstrings(text: str) -> str:
 
 
 def _docstrings(tree: ast.Module) -> Iterator[tuple[ast.Expr, bool]]:
-    """Yield each docstring's statement, and whether it is all that its class or function has."""
+    """Yield each docstring's statement, and whether its class or function has no other statement."""
     # Only statements hold classes and functions. Most of a tree are expressions.
     waiting: list[ast.AST] = [tree]
     while waiting:

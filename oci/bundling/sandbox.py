@@ -4,17 +4,17 @@ Source: docs/azure-facts.md#python-and-its-limits.
 """
 
 PYTHON_VERSION = (3, 10)
-# The oldest level for which every locked package has a wheel: glibc 2.17. The sandbox's glibc is not documented. A
-# wheel for an older glibc runs on a newer one, but not the other way round.
+# The oldest platform tag for which every locked package has a wheel: glibc 2.17. The sandbox's glibc is not documented.
+# A wheel for an older glibc runs on a newer one, but not the other way round.
 UV_PLATFORM = "x86_64-manylinux2014"
 WHEEL_PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_17_x86_64")
-# Wheels for a glibc that is older still (PEP 600 and the names before it).
+# Wheels for older glibc versions (PEP 600 and the names before it).
 OLDER_PLATFORMS = (
     *(f"manylinux_2_{minor}_x86_64" for minor in range(16, 4, -1)),
     "manylinux2010_x86_64",
     "manylinux1_x86_64",
 )
-# abi3 is what cryptography's wheels have; none is pure Python's.
+# cryptography's wheels have abi3. Wheels of pure Python have none.
 WHEEL_ABIS = ("cp310", "abi3", "none")
 
 

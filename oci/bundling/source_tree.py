@@ -21,9 +21,9 @@ from runbook_lib.errors import build
 # All folders that affect a built runbook or the package set.
 PARTS = ("runbooks", "runbook_lib", "oci")
 LOCK_FILE = "oci/packages.lock"
-# What built files hold of the build's own sources.
+# The parts of the build's own sources that built files hold.
 EMBEDDED = (LOADER_FILE, "oci/deployment_script/start.py")
-# Far above any source file.
+# The limit of a source file. All real ones are far smaller.
 MAX_SOURCE_BYTES = 4 * 1024 * 1024
 _PATH = re.compile(r"[A-Za-z0-9_./-]+")
 # SOURCE_DATE_EPOCH: "the number of seconds since the epoch, as a decimal integer" (reproducible-builds.org), in ASCII.
@@ -35,8 +35,12 @@ SHOWN = 40
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The commit of the sources. `commit` is its id, empty outside a clone. `changed`: PARTS differ from the commit.
-    `different` are the names of files that differ, are missing, or are in no commit.
+    """The commit of the sources.
+
+    Attributes:
+        commit: Its id, "" outside of a clone.
+        changed: Whether PARTS differ from the commit.
+        different: The names of files that differ, are missing, or are in no commit.
     """
 
     commit: str

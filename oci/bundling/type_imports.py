@@ -1,4 +1,7 @@
-"""Remove from a module's text what only a type checker reads, and keep everything else in its place. Pure."""
+"""Remove the parts that only a type checker reads from a module's text, and leave everything else in its place.
+
+Pure.
+"""
 
 import ast
 from functools import cache
@@ -8,11 +11,11 @@ _GUARD = "TYPE_CHECKING"
 
 @cache  # the runbooks of a build share most of the library
 def without_type_imports(text: str) -> str:
-    """Return a module's text. Empty lines replace its `if TYPE_CHECKING:`, which no run ever enters.
+    """Return a module's text. Empty lines replace its `if TYPE_CHECKING:`, which is never true in a run.
 
     An `if` with an `else`, or inside a class or a function, stays.
 
-    text: normalised, of syntax that the sandbox's Python reads. Takes time in proportion to its length.
+    `text` is normalised, and the sandbox's Python can read it. The time is proportional to its length.
     """
     lines = text.split("\n")
     for node in ast.parse(text).body:

@@ -16,7 +16,7 @@ from runbook_lib.trust.good_signature import read_referrers
 from runbook_lib.trust.manifest import ARTIFACT_TYPE
 from runbook_lib.trust.referrers import list_referrers
 
-# How often this tries to write an index that others write, too.
+# This tries at most this number of times to write an index that others write, too.
 MAX_WRITES = 5
 
 
@@ -38,7 +38,7 @@ class Referrers:
         return any(entry.get("digest") == digest for entry in listed)
 
     def add(self, referrer: Descriptor) -> None:
-        """Put an artifact on the list if the container registry does not do so itself."""
+        """Put an artifact on the list, if the container registry does not do this itself."""
         tag = self._subject.replace(":", "-")
         for _ in range(MAX_WRITES):
             if self._get(f"referrers/{self._subject}") is not None:

@@ -198,24 +198,24 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         return answer
 
     def _taken(self, repository: str, answer: Answer, *, broken_off: Sequence[int] = ()) -> None:
-        """Raise an error of ours unless the answer is a success (7)."""
+        """Raise one of our errors unless the answer is a success (7)."""
         if answer.status in SUCCESS:
             return
         failure = self._wire.failure(answer, repository)
         if answer.status in REFUSED:
             raise failure
-        # After AnswerLost the engine reads the target, and begins the upload anew if nothing has arrived.
+        # After AnswerLost the engine reads the target. If nothing has arrived, it begins the upload again.
         cause = AnswerLost(failure.detail) if answer.status in broken_off else None
         raise build.UPLOAD_FAILED.error(failure.detail, target=failure.target) from cause
 
     def _check_200_response(self, response: requests.Response) -> None:
-        """Raise an error of ours unless an upload's answer is a success."""
+        """Raise one of our errors unless an upload's answer is a success."""
         if response.status_code not in SUCCESS:
             answer = Answer(status=response.status_code, headers=response.headers, content=response.content)
             self._taken(self._repository, answer, broken_off=BROKEN_OFF)
 
     def _get_location(self, response: requests.Response, _container: object) -> str:
-        """Return the address at which the upload goes on. No other server gets the token (6)."""
+        """Return the address where the upload continues. No other server may get the token (6)."""
         self._check_200_response(response)
         home = addresses.read_server(self._wire.login_server)
         try:

@@ -1,1 +1,1 @@
-"""The deployment script: one file that runs deploy_instance in the Azure CLI's container, and how it is made."""
+"""Make the deployment script. This one file runs deploy_instance in the container of the Azure CLI."""

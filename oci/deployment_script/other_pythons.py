@@ -1,14 +1,15 @@
-"""What the deployment script needs beside the package set, where the container's Python is not 3.10.
+"""The additional wheel that the deployment script needs if the container's Python is not 3.10.
 
-Of all locked packages, cffi alone works with one Python only: the others have modules of the stable ABI or do without
-their compiled ones. So the script takes cffi's wheel for the Python that it finds, of the same version, by its digest.
-A test holds the version to that of oci/packages.lock, and says how to find the digests of another one.
+Among the locked packages, only cffi works with one Python version alone. The others have modules of the stable ABI, or
+work without their compiled modules. So the script takes cffi's wheel for the Python that it finds, of the same version,
+by its digest. A test compares the version with the one in oci/packages.lock, and says how to find the digests of
+another version.
 """
 
 from oci.packages.package_lock import LockedPackage
 from runbook_lib.errors import build
 
-# In hex, by the Python's version.
+# The digests in hex, by the Python's version.
 CFFI = "cffi"
 CFFI_VERSION = "2.1.1"
 CFFI_SHA256 = {

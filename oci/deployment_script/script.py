@@ -1,4 +1,4 @@
-"""Make the deployment script of a release: shell, start.py, the built deploy_instance and what both need to know. Pure.
+"""Make the deployment script of a release from shell text, start.py, the built deploy_instance and their inputs. Pure.
 
 The same sources and packages give the same bytes. docs/deployment.md says what the script does.
 """
@@ -25,7 +25,7 @@ ERRORS = (
     errors.WHEEL_UNUSABLE,
     errors.NO_RESULT,
 )
-# The oldest Python whose syntax the runbook uses.
+# The oldest Python that can read the runbook's syntax.
 PYTHON = (3, 10)
 
 _SHELL = """\
@@ -69,7 +69,14 @@ _QUOTES = re.compile(r"['\\%]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptWheel:
-    """A wheel that lies beside the script. sha256: in hex. size: in bytes. python: whose it is alone, "" for all."""
+    """A wheel beside the script.
+
+    Attributes:
+        name: Its file name.
+        sha256: Its SHA-256 in hex.
+        size: Its size in bytes.
+        python: The only Python version that it is for, "" for all.
+    """
 
     name: str
     sha256: str
@@ -80,7 +87,14 @@ class ScriptWheel:
 def deployment_script(
     built: Bundle, *, version: str, wheels: Sequence[ScriptWheel], sources: Mapping[str, str]
 ) -> bytes:
-    """Return the script. built: of RUNBOOK. sources: with START_FILE. Raises RunbookError VD-BUILD-002."""
+    """Return the script. Raises RunbookError VD-BUILD-002.
+
+    Args:
+        built: The built RUNBOOK.
+        version: The release's version.
+        wheels: The wheels beside the script.
+        sources: The source texts, among them START_FILE.
+    """
     none = errors.NO_PYTHON
     known = {
         "name": RUNBOOK,
@@ -121,7 +135,7 @@ def _as_json(entry: ErrorEntry) -> dict[str, object]:
 
 
 def _written(name: str, text: str) -> str:
-    """Return the shell's lines that write a file, as it stands."""
+    """Return the shell lines that write a file with exactly this text."""
     end = f"END_OF_{re.sub('[^A-Z]', '_', name.upper())}"
     if not text.endswith("\n") or end in text.split("\n"):
         raise not_bundled(name, f"its text cannot stand in the script before a line {end}")

@@ -1,8 +1,8 @@
-"""Run deploy_instance in the container of a deployment script. The script holds this text; it needs Python alone.
+"""Run deploy_instance in the container of a deployment script. The script holds this text. It needs only Python.
 
-It reads the inputs, unpacks the release's wheel, runs the runbook in a process of its own, and writes what became of it
-to $AZ_SCRIPTS_OUTPUT_PATH. Its argument is the folder with this file, deploy_instance.py and script.json, which holds
-what the build knows. It removes that folder at its end.
+It reads the inputs, unpacks the release's wheel, runs the runbook in a separate process, and writes the result to
+$AZ_SCRIPTS_OUTPUT_PATH. Its argument is the folder with this file, deploy_instance.py and script.json, which holds what
+the build knows. At its end it removes that folder.
 """
 
 import base64
@@ -26,7 +26,7 @@ MAX_INPUTS = 65_536
 BUILT_FOR = "3.10"
 MAX_DETAIL = 300
 READ_BYTES = 1024 * 1024
-# With -I no module comes from anywhere but Python itself and the unpacked wheel.
+# With -I, modules come only from Python itself and from the unpacked wheel.
 RUN = """\
 import runpy, sys
 sys.path.insert(0, sys.argv[1])
@@ -39,15 +39,15 @@ sys.path.insert(0, sys.argv[1])
 for name in sys.argv[2:]:
     importlib.import_module(name)
 """
-# What of a run's result the deployment's outputs have. Each change is in the operations log.
+# The parts of a run's result that the deployment's outputs have. The operations log has each change.
 TOLD = ("runbook", "version", "status", "correlation_id", "run_id", "changed", "unchanged", "parts", "error")
 
 
-class Refused(Exception):  # noqa: N818 - what the script says of itself
-    """A failure of the script's own: its code, and what was seen this time."""
+class Refused(Exception):  # noqa: N818 - the script reports it
+    """A failure of the script itself: its code, and what happened this time."""
 
     def __init__(self, code: str, detail: str) -> None:
-        """Keep both."""
+        """Keep both values."""
         super().__init__(detail)
         self.code = code
 
@@ -96,7 +96,10 @@ def inputs(text: str, settings: list[str]) -> tuple[dict[str, str], dict[str, An
 
 
 def unpacked(folder: Path, wheels: list[dict[str, Any]]) -> Path:
-    """Return the folder with the modules of the wheels for this Python. They lie beside the script. Raises Refused."""
+    """Return the folder with the unpacked modules of the wheels for this Python.
+
+    The wheels are beside the script. Raises Refused.
+    """
     own, site = "{}.{}".format(*sys.version_info[:2]), folder / "site"
     if own != BUILT_FOR and own not in {wheel["python"] for wheel in wheels}:
         raise Refused("VD-SCRIPT-004", f"there is no wheel for Python {own} at {sys.executable}")
@@ -108,14 +111,14 @@ def unpacked(folder: Path, wheels: list[dict[str, Any]]) -> Path:
 
 
 def found(folder: Path, wheel: dict[str, Any]) -> Path:
-    """Return a copy of a wheel that lies beside the script, under any name. Raises Refused.
+    """Return a copy of a wheel that is beside the script, under any name. Raises Refused.
 
-    Nothing of it is read before its bytes have the digest that the build has put into the script.
+    Nothing in the wheel is read before its bytes have the digest that the build has put into the script.
     """
     beside = sorted(path for path in Path(os.environ[INPUT_FOLDER]).iterdir() if path.is_file())
     for path in beside:
         if path.stat().st_size == wheel["size"] and sha256(path) == wheel["sha256"]:
-            # What is unpacked is what was hashed, whatever becomes of the file beside the script.
+            # Unpack exactly the hashed bytes, even if somebody changes the file beside the script.
             own: Path = folder / wheel["sha256"]
             shutil.copyfile(path, own)
             if sha256(own) == wheel["sha256"]:
@@ -136,15 +139,15 @@ def sha256(path: Path) -> str:
 def environment() -> dict[str, str]:
     """Return the environment of the processes that use the wheel.
 
-    The packages are made for BUILT_FOR. Another Python finds none of their compiled modules but those of the stable
-    ABI. These three have the same in Python, and use it when they are told so.
+    The packages are made for BUILT_FOR. Another Python can use only those of their compiled modules that have the
+    stable ABI. These three packages have the same code in Python, and use it if the environment says so.
     """
     pure = {f"{name}_NO_EXTENSIONS": "1" for name in ("MULTIDICT", "PROPCACHE", "YARL")}
     return {**os.environ, **({} if "{}.{}".format(*sys.version_info[:2]) == BUILT_FOR else pure)}
 
 
 def can_import(site: Path, modules: list[str]) -> None:
-    """Find out beforehand whether this Python can use the wheel. Raises Refused."""
+    """Check whether this Python can use the wheel, before the run. Raises Refused."""
     command = [sys.executable, "-I", "-c", IMPORT, str(site), *modules]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0:
@@ -154,7 +157,7 @@ def can_import(site: Path, modules: list[str]) -> None:
 
 
 def run(folder: Path, site: Path, settings: dict[str, str], parameters: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """Run the runbook, show its lines as they come, and return its exit code and result. Raises Refused."""
+    """Run the runbook, show its lines at once, and return its exit code and result. Raises Refused."""
     argument = base64.urlsafe_b64encode(json.dumps(parameters).encode()).decode().rstrip("=")
     command = [sys.executable, "-I", "-c", RUN, str(site), str(folder / "deploy_instance.py"), argument]
     environ = {name: value for name, value in environment().items() if name != INPUTS}

@@ -103,7 +103,7 @@ _KINDS = {
 
 
 def _read(file: BinaryIO, max_bytes: int) -> bytes:
-    # Some files of the system say that they are empty, and others grow. So count the bytes that are read.
+    # Some files of the system have the size 0, and others grow. So count the bytes that are read.
     content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
         raise FileRefusedError(f"it has too many bytes: at most {max_bytes} are read")

@@ -20,24 +20,32 @@ MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 # A release has some dozen artifacts, each with some hundred bytes in index.json.
 MAX_INDEX_BYTES = 1024 * 1024
 MAX_ARTIFACTS = 1000
-# For all manifests together, because they are kept in memory.
+# The limit for all manifests together, because they are kept in memory.
 MAX_MANIFESTS_BYTES = 64 * 1024 * 1024
-# For all files together, each counted once: some twenty times the size of a release.
+# The limit for all files together, each counted once. It is some twenty times the size of a release.
 MAX_LAYOUT_BYTES = 1024 * 1024 * 1024
 _VERSION_BYTES = 1024
-# How much of a value, and of an error's own words, an error shows.
+# An error shows at most this number of characters of a value or of another error's words.
 SHOWN = 40
 MAX_WORDS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """One artifact of a layout: its name in index.json, and its manifest.
+    """One artifact of a layout.
 
-    `tag` is empty for an artifact without a name of its own. It then refers to another artifact and belongs to that
-    one's
-    repository: `subject` is that one's digest, or else empty. `blobs` are its config and layers, each once.
-    `annotations` are the manifest's.
+    An artifact without a tag refers to another artifact, and belongs to the repository of that one.
+
+    Attributes:
+        repository: The repository in its name in index.json.
+        tag: The tag in its name, "" for an artifact without a name.
+        digest: The digest of its manifest.
+        artifact_type: Its type.
+        manifest: The bytes of its manifest.
+        layers: The descriptors of its layers.
+        blobs: The descriptors of its config and its layers, each once.
+        subject: The digest of the artifact that it refers to, "" for none.
+        annotations: The manifest's annotations.
     """
 
     repository: str
@@ -49,6 +57,17 @@ class Artifact:
     blobs: tuple[Descriptor, ...]
     subject: str
     annotations: Mapping[str, str]
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """Return what a list of referrers says of it. Readers filter by its type and its annotations."""
+        return Descriptor(
+            media_type=MANIFEST_MEDIA_TYPE,
+            digest=self.digest,
+            size=len(self.manifest),
+            artifact_type=self.artifact_type,
+            annotations=self.annotations,
+        )
 
 
 def read(layout: Path) -> tuple[Artifact, ...]:
@@ -194,7 +213,7 @@ def _descriptor(item: Any) -> Descriptor:
 
 
 def _digest(value: object) -> str:
-    """Return a digest. It becomes a file name, so it must have its only form."""
+    """Return a digest. It becomes a file name, so only the canonical form is allowed."""
     if not isinstance(value, str) or not is_digest(value):
         raise ValueError(f"{str(value)[:SHOWN]!r} is no sha256 digest")
     return value

@@ -1,10 +1,11 @@
-"""One wheel that holds all locked packages, so that Automation imports once instead of once for each package.
+"""Make one wheel that holds all locked packages, so that Automation imports once instead of once for each package.
 
-1. Each file is a locked wheel's, byte for byte; added are METADATA, WHEEL and RECORD of the combined wheel itself.
-2. The packages' own `.dist-info` folders, with licences and RECORD, stand in the wheel's `.data/platlib`: an installer
-   puts that folder's content beside the packages (PEP 427), where importlib.metadata finds each. A wheel with several
-   `.dist-info` folders at its top would be refused by pip.
-3. The same locked wheels give the same bytes on any machine, and other ones another version (PEP 440).
+1. Each file is a file of a locked wheel, byte for byte. Only METADATA, WHEEL and RECORD of the combined wheel itself
+   are added.
+2. The packages' own `.dist-info` folders, with licences and RECORD, are in the wheel's `.data/platlib`. An installer
+   puts the content of that folder beside the packages (PEP 427), where importlib.metadata finds each of them. pip would
+   refuse a wheel with several `.dist-info` folders at its top.
+3. The same locked wheels give the same bytes on any machine. Other wheels give another version (PEP 440).
 """
 
 import base64
@@ -29,9 +30,10 @@ from runbook_lib.errors import build
 from runbook_lib.release.artifacts import MAX_WHEEL_BYTES
 
 NAME = "vibedata_runbook_packages"
-# The first number of the version: it goes up when the same locked wheels would give another combined wheel.
+# The first number of the version. It is raised if the same locked wheels would give another combined wheel.
 FORMAT = 1
-# Digits of the locked wheels' digest in each of the two other numbers: each fits into 32 bits, wherever it is read.
+# The other two numbers each have this number of digits of the locked wheels' digest. So each fits into 32 bits for any
+# reader.
 _DIGITS = 6
 _PYTHON = "cp{}{}".format(*PYTHON_VERSION)
 _METADATA = """\
@@ -55,7 +57,10 @@ Root-Is-Purelib: false
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A file of a locked wheel. wheel: its place among the locked wheels. sha256: in hex, of the file's bytes."""
+    """A file of a locked wheel.
+
+    `wheel` is the index of that wheel. `sha256` is the SHA-256 of the file's bytes in hex.
+    """
 
     wheel: int
     info: ZipInfo
@@ -70,10 +75,10 @@ class _OpenWheel:
 
 
 def write_combined_wheel(wheels: Sequence[LockedWheel], facts: Mapping[str, PackageFacts], folder: Path) -> Path:
-    """Write the combined wheel of `wheels` into a folder, check what was written, and return its path.
+    """Write the combined wheel of `wheels` into a folder, check the written file, and return its path.
 
-    facts: what is known of each package, by its name. Raises RunbookError VD-BUILD-005 (a wheel is not the locked one),
-    -010 (the wheels do not make one).
+    `facts` has the facts about each package, by its name. Raises RunbookError VD-BUILD-005 (a wheel is not the locked
+    one), -010 (the wheels cannot be combined).
     """
     version = version_of(wheels)
     path = folder / f"{NAME}-{version}-{_PYTHON}-{_PYTHON}-{'.'.join(WHEEL_PLATFORMS)}.whl"
@@ -93,16 +98,17 @@ def write_combined_wheel(wheels: Sequence[LockedWheel], facts: Mapping[str, Pack
 
 
 def version_of(wheels: Sequence[LockedWheel]) -> str:
-    """Return the version of the combined wheel, which the locked wheels alone decide."""
+    """Return the version of the combined wheel. It depends only on the locked wheels."""
     listed = "".join(f"{package}\n" for package in sorted(str(wheel.package) for wheel in wheels))
     digest = _sha256(listed.encode())
     return f"{FORMAT}.{int(digest[:_DIGITS], 16)}.{int(digest[_DIGITS : 2 * _DIGITS], 16)}"
 
 
 def differs_from(combined: Path, wheels: Sequence[LockedWheel]) -> tuple[str, ...]:
-    """Return the files of `wheels` that a combined wheel lacks or has otherwise, as `package: file`.
+    """Return the files of `wheels` that a combined wheel lacks, or that differ there, as `package: file`.
 
-    Raises RunbookError VD-BUILD-005 (a wheel is not the locked one), -010 (a wheel's files belong elsewhere).
+    Raises RunbookError VD-BUILD-005 (a wheel is not the locked one), -010 (a wheel has files in a place that this does
+    not know).
     """
     try:
         with ZipFile(combined) as archive:
@@ -122,7 +128,7 @@ def differs_from(combined: Path, wheels: Sequence[LockedWheel]) -> tuple[str, ..
 
 @contextmanager
 def _opened(wheel: LockedWheel) -> Iterator[_OpenWheel]:
-    """Open a wheel whose bytes, as they are read from now on, are the locked ones."""
+    """Open a wheel. Its bytes are compared with the lock, and the same bytes are read from now on."""
     with ExitStack() as stack:
         try:
             file = stack.enter_context(local_files.open_below(wheel.path.parent, wheel.path.name))
@@ -136,7 +142,7 @@ def _opened(wheel: LockedWheel) -> Iterator[_OpenWheel]:
 
 
 def _parts(opened: Sequence[_OpenWheel], version: str) -> dict[str, _Part]:
-    """Return the files of all wheels by their names in the combined one, in the order in which they are written."""
+    """Return the files of all wheels by their names in the combined wheel, in the order in which they are written."""
     parts: dict[str, _Part] = {}
     for number, wheel in enumerate(opened):
         for info in wheel.archive.infolist():
@@ -174,7 +180,7 @@ def _copy(written: RawZip, name: str, part: _Part, opened: Sequence[_OpenWheel])
 def _own_files(
     version: str, wheels: Sequence[LockedWheel], facts: Mapping[str, PackageFacts], parts: Mapping[str, _Part]
 ) -> dict[str, bytes]:
-    """Return what the combined wheel says of itself; its folder is the last of the file, as PEP 427 recommends."""
+    """Return the combined wheel's own files. Its folder comes last in the wheel, as PEP 427 recommends."""
     folder = f"{NAME}-{version}.dist-info"
     head = _METADATA.format(name=NAME.replace("_", "-"), version=version, python=".".join(map(str, PYTHON_VERSION)))
     lines = [
@@ -195,9 +201,9 @@ def _own_files(
 
 
 def _check(path: Path, wanted: Mapping[str, str]) -> None:
-    """Read back what was written: these files and no others, in this order, each with its hash.
+    """Read the written wheel back. It must have exactly these files, in this order, each with its hash.
 
-    wanted: SHA-256 in hex by name. Raises RunbookError VD-BUILD-010.
+    `wanted` has the SHA-256 in hex of each file, by name. Raises RunbookError VD-BUILD-010.
     """
     with ZipFile(path) as archive:
         found = [(info.filename, _sha256_of_member(archive, info, path.name)) for info in archive.infolist()]

@@ -37,7 +37,7 @@ _SANDBOX = {
     "sys_platform": "linux",
 }
 _PLATFORMS = (*WHEEL_PLATFORMS, *OLDER_PLATFORMS)
-# What the sandbox can install: abi3 is among the tags of CPython.
+# The tags that the sandbox can install. CPython's tags include abi3.
 _COMPATIBLE = frozenset(cpython_tags(PYTHON_VERSION, WHEEL_ABIS[:1], _PLATFORMS)) | frozenset(
     compatible_tags(PYTHON_VERSION, WHEEL_ABIS[0], _PLATFORMS)
 )
@@ -56,8 +56,11 @@ _OSI = "License :: OSI Approved :: "
 class PackageFacts:
     """The facts about one package.
 
-    `licence` is an SPDX expression if the package gives one, or else a name. `supplier` is its maker. `authors` have a
-    name and an address each, "" if it is not given. `needs` are the names of the packages that it needs in the sandbox.
+    Attributes:
+        licence: An SPDX expression if the package gives one, otherwise a name.
+        supplier: The maker.
+        authors: The name and the address of each author, "" for a missing one.
+        needs: The names of the packages that it needs in the sandbox.
     """
 
     licence: str
@@ -78,7 +81,7 @@ def facts_of(wheels: Iterable[LockedWheel]) -> dict[str, PackageFacts]:
 
 
 def unmet_needs(wheels: Sequence[LockedWheel]) -> tuple[str, ...]:
-    """Return what is wrong with a set of packages: each need in the sandbox that none of them meets, in words.
+    """Return each need in the sandbox that no package of a set meets, in words.
 
     Raises RunbookError VD-BUILD-005 for a wheel without readable METADATA.
     """
@@ -116,7 +119,7 @@ def _metadata(wheel: LockedWheel) -> Metadata:
             if entry.file_size > MAX_METADATA_BYTES:
                 raise ValueError("its METADATA is too large")
             found = Metadata.from_email(archive.read(entry), validate=False)
-            # Each of them is read when it is first asked for, and can be malformed.
+            # The library reads each of these fields when it is first used, and a field may be malformed.
             _ = found.requires_dist, found.requires_python
             return found
     except (ValueError, NotImplementedError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:

@@ -1,7 +1,7 @@
-"""A zip file whose members are copied from other zip files as they are, compressed bytes and all.
+"""Write a zip file whose members are copied from other zip files without changes, as compressed bytes.
 
-Nothing is compressed anew: the same members give the same bytes, whatever zlib this machine has. Times, modes and the
-making system are the same for each member. The form is that of PKWARE's APPNOTE 6.3, without zip64.
+Nothing is compressed again. So the same members give the same bytes, whatever zlib this machine has. Times, modes and
+the making system are the same for each member. The form is that of PKWARE's APPNOTE 6.3, without zip64.
 """
 
 import struct
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipInfo
 
-# What a reader must be able to do: version 2.0 of the format, for deflate. 3: the modes are Unix's.
+# A reader must know version 2.0 of the format, for deflate. 3 means that the modes are those of Unix.
 _VERSION, _UNIX = 20, 3
-# The format's first moment, 1 January 1980, as it writes times.
+# The earliest time that the format can hold, 1 January 1980.
 _TIME, _DATE = 0, 1 << 5 | 1
 _MODE = 0o100644 << 16
 _UTF8_NAME = 1 << 11
@@ -41,10 +41,10 @@ class RawZip:
         self._members: list[_Member] = []
 
     def copy(self, name: str, source: BinaryIO, info: ZipInfo) -> None:
-        """Add a member of another zip file under a name of its own.
+        """Add a member of another zip file under another name.
 
-        source: that file, read from wherever. info: the member, by that file's own directory. Raises ValueError: it is
-        encrypted, packed otherwise than by deflate, or cut off.
+        `source` is that file, at any position, and `info` is the member in its directory. Raises ValueError if the
+        member is encrypted, compressed in another way than with deflate, or cut off.
         """
         if info.flag_bits & 1 or info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
             raise ValueError(f"{info.filename} is neither stored nor deflated")
@@ -66,7 +66,7 @@ class RawZip:
         self._write(content)
 
     def finish(self) -> None:
-        """Write the directory of what was added."""
+        """Write the directory of the added members."""
         start = self._offset
         for member in self._members:
             head = _CENTRAL.pack(

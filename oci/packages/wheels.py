@@ -19,7 +19,7 @@ from oci.packages.package_lock import LockedPackage
 from runbook_lib.errors import build
 from runbook_lib.release.artifacts import MAX_WHEEL_BYTES
 
-# For a slow link and some 8 MB. pip has its own time limit for each connection.
+# The limit for a slow link and some 8 MB. pip has its own time limit for each connection.
 PIP_SECONDS = 900
 # An address in pip's output. It does not help the reader of an error, and may be an internal address. The pattern
 # matches only where a scheme begins, so that it does not try each character.
@@ -67,7 +67,11 @@ def modules_of(wheels: Iterable[LockedWheel]) -> frozenset[str]:
 
 
 def module_names(entry: str) -> list[str]:
-    """`a/b/c.py` -> a, a.b, a.b.c; `a/b/__init__.py` -> a, a.b; `a/c.abi3.so` -> a, a.c; other files -> nothing."""
+    """Return the dotted names of the modules that a wheel's entry makes importable.
+
+    `a/b/c.py` gives a, a.b, a.b.c; `a/b/__init__.py` gives a, a.b; `a/c.abi3.so` gives a, a.c. Other files give
+    nothing.
+    """
     folders, _, file = entry.rpartition("/")
     stem, _, suffix = file.partition(".")
     if not (suffix == "py" or suffix.endswith("so")) or ".dist-info" in folders:

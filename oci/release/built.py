@@ -14,7 +14,7 @@ from runbook_lib.release.hop import ReleasePlace, not_asked, read_release
 from runbook_lib.release.manifest import MAX_MANIFEST_BYTES
 from runbook_lib.release.model import MANIFEST_REPOSITORY, ReleaseManifest
 
-# How much of a name from a folder's index an error shows.
+# An error shows at most this number of characters of a name in a folder's index.
 SHOWN = 40
 
 
@@ -22,9 +22,12 @@ SHOWN = 40
 class BuiltRelease:
     """A release in a build's folder.
 
-    place: where the release manifest's artifact lies in it. artifacts: the release manifest's, and those that it pins;
-    signatures: of the release manifest's artifact. others: names, or digests, of what else stands in the folder's
-    index.
+    Attributes:
+        place: The place of the release manifest's artifact in it.
+        manifest: The release manifest.
+        artifacts: The artifact of the release manifest, and the artifacts that the manifest pins.
+        signatures: The signatures of the release manifest's artifact.
+        others: The names, or the digests, of all other artifacts in the folder's index.
     """
 
     folder: Path

@@ -22,7 +22,7 @@ MANIFEST_MEDIA_TYPE = MEDIA_TYPE
 MAX_DEFINITION_BYTES = 4 * 1024 * 1024
 # Somebody could replay a release for ever if it never expired. A longer life than this is a mistake.
 MAX_VALID_DAYS = 3660
-# How many unknown fields an error names, and how much of each.
+# An error names at most this number of unknown fields, and this number of characters of each.
 SHOWN = 40
 _FIELDS: Mapping[str, type] = {
     "version": str,

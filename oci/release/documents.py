@@ -1,4 +1,4 @@
-"""The documents about a release, each an artifact of one layer in a repository of its own."""
+"""Add the documents about a release. Each is an artifact with one layer in its own repository."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -25,8 +25,15 @@ def add_documents(
 ) -> list[BuiltDocument]:
     """Add the SBOM and the provenance of the build, and return them.
 
-    created_at: the release's; facts: what is known of each package, by its name; packages_digest: of the package set's
-    artifact.
+    Args:
+        writer: Writes the layout.
+        definition: The release definition.
+        created_at: The release's time.
+        source: The sources of the release.
+        packages: The locked packages.
+        facts: The facts about each package, by its name.
+        runbooks: The built runbooks.
+        packages_digest: The digest of the package set's artifact.
     """
     version = definition.version
     artifacts = [(release.runbook_repository(runbook.name), runbook.digest) for runbook in runbooks]

@@ -14,13 +14,13 @@ from runbook_lib.basics import strict_json
 from runbook_lib.errors import build
 from runbook_lib.release.manifest import MAX_REPOSITORY, REPOSITORY_NAME, TAG
 
-# How many images an error names.
+# An error names at most this number of images.
 MAX_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class DefinedImage:
-    """What a definition says of an image. `digest` is None where it has none yet. `size`: bytes of the manifest."""
+    """An image in a definition. `digest` is None if it has none yet. `size` is the manifest's size in bytes."""
 
     repository: str
     tag: str
@@ -35,7 +35,7 @@ class DefinedImage:
 
 @dataclass(frozen=True, slots=True)
 class ShownImage:
-    """What the container registry shows of an image. `size`: bytes of the manifest."""
+    """An image as the container registry shows it. `size` is the manifest's size in bytes."""
 
     digest: str
     size: int
@@ -62,7 +62,7 @@ def pinned(content: bytes, shown: Mapping[str, ShownImage]) -> bytes:
 
 
 def different(images: Sequence[DefinedImage], shown: Mapping[str, ShownImage]) -> list[DefinedImage]:
-    """Return the images that the definition does not pin as the container registry shows them."""
+    """Return the images whose pins differ from what the container registry shows."""
     return [
         image
         for image in images

@@ -9,7 +9,7 @@ from runbook_lib.network.failures import as_runbook_error
 if TYPE_CHECKING:
     from azure.keyvault.keys.crypto import CryptographyClient
 
-# How much of the vault's own words an error shows.
+# An error shows at most this number of characters of the vault's own words.
 MAX_WORDS = 300
 
 

@@ -1,4 +1,4 @@
-"""The service's own log: one JSON object a line on stdout, also for the logs of libraries."""
+"""The service's own log. Each event is one line of JSON on stdout. The logs of libraries become such events, too."""
 
 import json
 import logging

@@ -31,7 +31,7 @@ RETRY_AFTER_SECONDS = 5
 FIELDS = ("content-type", "content-digest", "signature-input", "signature")
 _SIGNATURE_FIELDS = frozenset({"signature-input", "signature"})
 
-# It gets one event: names and values that the publisher may keep.
+# A function that takes one event: names and values that the publisher may keep.
 Log: TypeAlias = Callable[[Mapping[str, object]], None]
 
 
@@ -45,12 +45,12 @@ class Answer:
 
     @property
     def body(self) -> bytes:
-        """The document's one JSON text."""
+        """Return the answer's document as JSON text. The same document always gives the same text."""
         return json.dumps(self.document, sort_keys=True).encode() + b"\n"
 
     @property
     def all_headers(self) -> list[tuple[str, str]]:
-        """The headers of every answer, and this one's own. The server adds `Date`."""
+        """Return the headers of every answer, and the additional headers of this answer. The server adds `Date`."""
         return [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(self.body))),
@@ -85,10 +85,15 @@ class CallbackGate:
     def check(
         self, *, method: str, host: str, path: str, query: str, fields: Iterable[tuple[str, str]], body: bytes
     ) -> Verified | Answer:
-        """Return who signed a request, or the answer to it.
+        """Return the verified signer of a request, or the answer that refuses the request.
 
-        All parameters are as they came and not decoded. `host` is the field Host. `query` has its question mark, if
-        there is a query. `fields` are those of FIELDS.
+        Args:
+            method: The method of the request.
+            host: The field Host.
+            path: The path as it came, not decoded.
+            query: The query as it came, not decoded, with its question mark; "" if there is none.
+            fields: The fields that FIELDS names, as they came.
+            body: The bytes of the body.
         """
         try:
             fields = list(fields)

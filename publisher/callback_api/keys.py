@@ -15,7 +15,8 @@ from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.forms import INSTANCE_ID
 from runbook_lib.request_signing.verifier import SignatureRefusedError, UnavailableError
 
-# How long a key's bytes are used, in seconds, and of how many keys they are kept. An instance has several keys.
+# The number of seconds for which a key's bytes are kept in memory, and the number of keys that are kept. An instance
+# has several keys.
 KEPT_SECONDS = 300.0
 KEPT_KEYS = 4096
 

@@ -19,8 +19,8 @@ from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import RunbookError
 
 TABLE = "CallbackNonces"
-# After so many seconds, or so many used nonces, old rows are deleted: at most twice as many rows as nonces. So the
-# deletion keeps up with any number of requests.
+# A sweep deletes old rows after this number of seconds, or after this number of used nonces. It may delete twice as
+# many rows as that. So the sweeps keep up with any number of requests.
 SWEEP_SECONDS = 60.0
 SWEEP_NONCES = 500
 SWEEP_ROWS = 2 * SWEEP_NONCES

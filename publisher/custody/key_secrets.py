@@ -1,4 +1,4 @@
-"""The bytes of the keys that sign callbacks, in the publisher's Private vault. Each has a secret, which is set once."""
+"""The bytes of the keys that sign callbacks, in the publisher's vault. Each key has a secret, which is set once."""
 
 from typing import TYPE_CHECKING
 

@@ -1,1 +1,3 @@
-"""The publisher's instances: their documents, the table that keeps them, and what settings follow from one."""
+"""The publisher's instances: their documents, the table that keeps the documents, and the settings that follow from
+one.
+"""

@@ -1,4 +1,4 @@
-"""An instance that is being deprovisioned: what the publisher has of it, read from its services and changed there."""
+"""One instance that is being deprovisioned. This reads and changes what the publisher's services hold for it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -39,10 +39,20 @@ _TRIES = 5
 
 
 class Departure:
-    """One instance's departure. Raises azure.core's errors if a service cannot be reached, fails, or refuses the login.
+    """One instance's departure.
 
-    Parameters: instance; instances, the publisher's table; arm, of the customer's subscription; container_registry, ARM
-    of the publisher's; token, the customer's, None for none; keys and custody, of the instance's HMAC keys.
+    Args:
+        instance: The instance that is deprovisioned.
+        instances: The publisher's table of instances.
+        arm: A client of the customer's subscription.
+        container_registry: An ARM client of the publisher's container registry.
+        token: The customer's token, None if there is none.
+        keys: The records of the instance's HMAC keys.
+        custody: The secrets of the instance's HMAC keys.
+        clock: Gives the time.
+
+    Raises:
+        azure.core's errors: A service cannot be reached, fails, or refuses the login.
     """
 
     def __init__(
@@ -102,12 +112,12 @@ class Departure:
 
         if self._instance.application_id:
             try:
-                # The SDK puts an id into the path as it is.
+                # The SDK puts an id into the path without changing it.
                 path = quote(self._instance.application_id.lstrip("/"), safe="/()")
                 found = self._arm.resources.get_by_id(path, api_version=API_VERSION)
                 return str(member(found.properties, "provisioningState") or "there")
             except ResourceNotFoundError:
-                pass  # the group decides
+                pass  # the resource group decides
         group = self._instance.managed_resource_group
         try:
             self._arm.resource_groups.get(group)

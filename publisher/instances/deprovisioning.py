@@ -1,19 +1,19 @@
-"""Decide what deprovisioning an instance takes back of the publisher's, and in which order. Pure.
+"""Decide what the publisher takes back from an instance that is deprovisioned, and in which order. Pure.
 
-Nothing that cannot be given back is taken before the customer's deletion is certain: a deletion can fail, and then the
-instance goes on. It is certain once Azure says that neither the managed application nor its resource group is there: a
-document with a wrong id must not look like a deletion.
+A deletion can fail, and then the instance goes on. So the publisher takes nothing that it cannot give back before the
+customer's deletion is certain. The deletion is certain if Azure says that neither the managed application nor its
+resource group exists. Both must be gone, because a document with a wrong id must not look like a deletion.
 
-1. As long as the application is there, the instance is marked as leaving, and its token for the publisher's container
-   registry lets nobody in. Both can be taken back. The keys stay, so that the instance reports until its end.
-2. Once the application is gone, the keys are revoked, their secrets are disabled, and the token's passwords are
+1. As long as the application exists, the instance is marked as leaving, and its token for the publisher's container
+   registry is disabled. Both can be undone. The keys stay, so that the instance can report until its end.
+2. When the application is gone, the keys are revoked, their secrets are disabled, and the token's passwords are
    removed. The row stays as a tombstone.
 
 The instance's records in the publisher's DNS zone are a plan of their own, which is carried out first: a name that
 still leads to a gateway's former address could be taken over, whatever else fails. Once the application is gone, they
 are removed, also if the row is closed already.
 
-A run that is killed leaves the rest to the next one, which looks again.
+If a run is killed, the next run looks again and does the rest.
 """
 
 from collections.abc import Sequence
@@ -43,13 +43,13 @@ class Facts:
     """The facts about an instance.
 
     Attributes:
-        application: the managed application's state as Azure names it, "" for an application that is gone.
-        standing: what the row says.
-        token: the name of its token for the publisher's container registry, "" for none.
+        application: The managed application's state as Azure names it, "" if the application is gone.
+        standing: The standing in the instance's row.
+        token: The name of its token for the publisher's container registry, "" for none.
         token_status: enabled or disabled; "" for no token.
-        passwords: the names of the token's passwords.
-        keys: the ids of its keys that are not revoked, with their states.
-        secrets: the ids of its keys whose secret is enabled.
+        passwords: The names of the token's passwords.
+        keys: The states of the keys that are not revoked, by their ids.
+        secrets: The ids of the keys whose secret is enabled.
     """
 
     application: str
@@ -89,7 +89,7 @@ def clear_name(facts: NameFacts) -> Plan:
 
 
 def leave(facts: Facts) -> Plan:
-    """Return what is to be done now."""
+    """Return the changes that are possible now."""
     if facts.standing == "ended":
         return Plan(unchanged=(NoChange("instance", "it is deprovisioned already"),))
     suspended = [*_stand(facts, "leaving"), *_token(facts, DISABLED)]
@@ -109,7 +109,10 @@ def leave(facts: Facts) -> Plan:
 
 
 def take_back(facts: Facts) -> Plan:
-    """Return what makes the instance work again. Raises RunbookError VD-INSTANCE-011 if it is gone."""
+    """Return the changes that make the instance work again.
+
+    Raises RunbookError VD-INSTANCE-011 if the instance is gone.
+    """
     if not facts.application or facts.standing == "ended":
         raise publisher.NOT_TAKEN_BACK.error(f"the instance is {facts.standing}")
     return Plan((*_stand(facts, "active"), *_token(facts, ENABLED)))
@@ -130,6 +133,6 @@ def _token(facts: Facts, wanted: str) -> Sequence[Change]:
 def _passwords(facts: Facts) -> Sequence[Change]:
     if not facts.passwords:
         return ()
-    # One update removes both: an update names the passwords that are kept.
+    # One update removes both passwords, because an update names the passwords that are kept.
     names = ", ".join(facts.passwords)
     return (REMOVE.change(facts.token, f"passwords of token {facts.token}", names, NO_PASSWORDS),)

@@ -1,8 +1,8 @@
-"""The instance document: what is known of one managed application (docs/design.md#instances).
+"""The instance document says what is known of one managed application (docs/design.md#instances). All pure.
 
-The form is that of publisher/instance-document.schema.json; a test holds the two against each other. A document comes
-from a file or from a table that others can write to: it is read strictly, and what is not of its form is refused. All
-pure.
+publisher/instance-document.schema.json describes the form of the document, and a test compares this module with that
+file. A document comes from a file or from a table that others can write to. So this module reads it strictly, and
+refuses a document that does not have this form.
 """
 
 import json
@@ -16,11 +16,12 @@ from runbook_lib.basics.forms import GUID, Form, fits
 from runbook_lib.basics.visible_text import is_visible, one_line
 from runbook_lib.errors import RunbookError, publisher
 
-# Bytes or characters. All settings, each as long as it may be, take less; and a column of a table holds as many.
+# The maximum length in bytes or characters. All settings together are shorter, even if each one has its maximum length.
+# A column of a table can hold this number of characters.
 MAX_DOCUMENT_LENGTH = 30_000
 MAX_NAME_CHARACTERS = 100
 MAX_SHOWN_CHARACTERS = 60
-# What a part of the document is as a setting. These are said once: not among `settings`, too.
+# These parts of the document are also settings. The document must not repeat them in `settings`.
 PARTS_THAT_ARE_SETTINGS = {
     "id": "instance_id",
     "subscription_id": "subscription_id",
@@ -28,7 +29,7 @@ PARTS_THAT_ARE_SETTINGS = {
     "prefix": "prefix",
 }
 SETTINGS = tuple(each.name for each in fields(Settings) if each.name not in PARTS_THAT_ARE_SETTINGS.values())
-# No convention makes them of the prefix.
+# These settings do not follow from the prefix by convention.
 REQUIRED_SETTINGS = ("logs_endpoint", "dcr_id")
 
 
@@ -39,7 +40,7 @@ def _is_display_name(text: str) -> bool:
 DISPLAY_NAME: Form = (_is_display_name, f"1 to {MAX_NAME_CHARACTERS} visible characters, no space at its ends")
 RING: Form = (r"([a-z0-9][a-z0-9-]{0,31})?", "up to 32 small letters, digits and dashes")
 RELEASE: Form = (r"((0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2})?", "three numbers such as 2026.11.0, or nothing")
-# What the other parts take; those of PARTS_THAT_ARE_SETTINGS take what the setting takes.
+# The forms of the other parts. A part in PARTS_THAT_ARE_SETTINGS has the form of its setting.
 FORMS: Mapping[str, Form] = {
     "display_name": DISPLAY_NAME,
     "tenant_id": GUID,
@@ -58,11 +59,19 @@ FORMS: Mapping[str, Form] = {
 class Instance:
     """One managed application of one customer.
 
-    id: the part of its name before `.vibedata.ai`. application_id: ARM id of the managed application, "" where there is
-    none, as in a test subscription. prefix: of the names that the convention makes. settings: by their names, what the
-    convention does not make. registry_token: the name of the customer's token at the publisher's container registry, ""
-    where there is none yet. ring: which instances get a release together, release: the one that is wanted; "" where
-    nobody has said so.
+    Attributes:
+        id: The part of the instance's name before `.vibedata.ai`.
+        display_name: The name that people read.
+        tenant_id: The customer's tenant, a GUID.
+        subscription_id: The customer's subscription, a GUID.
+        application_id: ARM id of the managed application, "" if there is none, for example in a test subscription.
+        managed_resource_group: The name of the managed resource group.
+        location: The Azure region.
+        prefix: The prefix of the names that follow by convention.
+        settings: The settings that do not follow by convention, by their names.
+        registry_token: The name of the customer's token in the publisher's container registry, "" if there is none yet.
+        ring: The ring, which is the group of instances that get a release together, "" if nobody has chosen one.
+        release: The version that the instance is to have, "" if nobody has chosen one.
     """
 
     id: str
@@ -84,9 +93,14 @@ OPTIONAL = ("application_id", "registry_token", "ring", "release")
 
 
 def read(content: bytes | str, *, source: str) -> Instance:
-    """Return the instance that a JSON text describes. source: where it comes from, for messages.
+    """Return the instance that a JSON text describes.
 
-    Raises RunbookError VD-INSTANCE-001.
+    Args:
+        content: The JSON text.
+        source: Where the text comes from, for messages.
+
+    Raises:
+        RunbookError: VD-INSTANCE-001 if the text is not a valid document.
     """
     if len(content) > MAX_DOCUMENT_LENGTH:
         raise _malformed(source, f"it is longer than {MAX_DOCUMENT_LENGTH}")
@@ -115,20 +129,26 @@ def read(content: bytes | str, *, source: str) -> Instance:
 
 
 def document_of(instance: Instance) -> dict[str, object]:
-    """Return the JSON object of an instance, its settings in the order of the alphabet."""
+    """Return the JSON object of an instance. Its settings are in alphabetical order."""
     parts = {name: getattr(instance, name) for name in PARTS}
     return {**parts, "settings": dict(sorted(instance.settings.items()))}
 
 
 def to_json(instance: Instance) -> str:
-    """Return the JSON text of an instance, which `read` reads."""
+    """Return the JSON text of an instance. `read` can read this text."""
     return json.dumps(document_of(instance), ensure_ascii=False, sort_keys=True)
 
 
 def changed(instance: Instance, values: Mapping[str, str]) -> Instance:
-    """Return an instance with other values, by the names of parts, and `settings.NAME` for a setting; "" takes it away.
+    """Return an instance with other values.
 
-    Raises RunbookError VD-INSTANCE-001 where a name is none, or where the document is then malformed.
+    Args:
+        instance: The instance before the change.
+        values: The new values, by the names of the parts. A setting has the name `settings.NAME`. The value "" removes
+            it.
+
+    Raises:
+        RunbookError: VD-INSTANCE-001 if a name is unknown, or if the new document would be malformed.
     """
     parts: dict[str, str] = {}
     settings = dict(instance.settings)

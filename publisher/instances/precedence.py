@@ -1,9 +1,9 @@
-"""Which settings follow from an instance document, and what the environment may still say. Pure.
+"""Decide which settings follow from an instance document, and which may come from the environment. Pure.
 
-What is the instance's own comes from its document alone: from its parts, its `settings`, and the convention. The
-environment gives only what is the same for all instances, and only where the document does not say it. A variable that
-contradicts the result is refused and not passed over: a shell that holds one customer's addresses would otherwise lead
-a command for another one astray, or be silently ignored.
+The settings of an instance come only from its document: from its parts, its `settings`, and the convention. The
+environment gives only the settings that are the same for all instances, and only if the document does not give them. A
+shell may still hold the addresses of another customer. Such a variable must neither redirect a command nor be ignored
+silently. So a variable that contradicts the document is refused.
 """
 
 from collections.abc import Mapping
@@ -14,17 +14,22 @@ from runbook_lib.azure.settings import ENVIRONMENT_PREFIX, Settings, load
 from runbook_lib.basics.visible_text import one_line
 from runbook_lib.errors import publisher
 
-# Not the instance's: the cloud, the publisher, and whom it trusts.
+# These settings do not belong to one instance. They describe the cloud, the publisher, and the trusted signers.
 SHARED = ("arm_endpoint", "publisher_registry", "publisher_api", "trust_roots", "trusted_identity")
 MAX_SHOWN_CHARACTERS = 120
 TOKEN_NAME = "VIBEDATA_PUBLISHER_TOKEN_NAME"  # noqa: S105 - a variable's name
 
 
 def settings_of(instance: Instance, environ: Mapping[str, str]) -> Settings:
-    """Return the settings of an instance. environ: of which VIBEDATA_<SETTING> counts.
+    """Return the settings of an instance.
 
-    Raises RunbookError VD-INSTANCE-003 with all that contradicts the document, VD-SETTINGS-002 where a variable is
-    malformed.
+    Args:
+        instance: The instance.
+        environ: The environment. Only its variables VIBEDATA_<SETTING> count.
+
+    Raises:
+        RunbookError: VD-INSTANCE-003, with every variable that contradicts the document; VD-SETTINGS-002 if a variable
+            is malformed.
     """
     shared = {name: environ.get(_variable(name), "") for name in SHARED}
     own = {setting: getattr(instance, part) for part, setting in PARTS_THAT_ARE_SETTINGS.items()}
@@ -49,8 +54,12 @@ def environment_of(settings: Settings, environ: Mapping[str, str]) -> dict[str, 
 def token_environment(instance: Instance, environ: Mapping[str, str]) -> dict[str, str]:
     """Return an environment that names the instance's own registry token.
 
-    A shell may still hold the name of another customer's token: that token would be renewed, and sent to this customer.
-    Raises RunbookError VD-INSTANCE-009 (the document names no token), -003 (the environment names another one).
+    A shell may still hold the name of another customer's token. Then that token would be renewed and sent to this
+    customer.
+
+    Raises:
+        RunbookError: VD-INSTANCE-009 if the document names no token, VD-INSTANCE-003 if the environment names another
+            one.
     """
     given, name = environ.get(TOKEN_NAME, ""), instance.registry_token
     target = f"{instance.display_name}, id {instance.id}"
@@ -67,5 +76,8 @@ def _variable(name: str) -> str:
 
 
 def _same(given: str, value: str) -> bool:
-    """Azure compares neither GUIDs, groups nor hosts with case, and an address may end with a slash."""
+    """Return whether two values mean the same.
+
+    Azure ignores case in GUIDs, groups and hosts. An address may end with a slash.
+    """
     return given.rstrip("/").lower() == value.rstrip("/").lower()

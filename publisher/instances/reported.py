@@ -1,7 +1,7 @@
-"""What an instance has reported last: its health, and how a step of a deployment ended; from table InstanceReports.
+"""Read the last reports of an instance from table InstanceReports: its health, and how a step of a deployment ended.
 
-The callback API has verified each report before it kept it. Others may write to the table all the same: a report counts
-only if it reads as runbook_lib.callbacks.payloads has it, and names the instance whose partition it lies in.
+The callback API verifies each report before it keeps it. But others may write to the table, too. So a report counts
+only if runbook_lib.callbacks.payloads can parse it, and if it names the instance of its partition.
 """
 
 from collections.abc import Mapping
@@ -26,12 +26,12 @@ from runbook_lib.network.listing import bounded
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
-# Reports that waited in a spool arrive together, in any order: of those that came so shortly before the last one, the
-# newest by the instance's own clock counts.
+# Reports that waited in a spool arrive together, in any order. So of all reports that came within this time before the
+# last one, the newest by the instance's own clock counts.
 TOGETHER = timedelta(hours=1)
-# How far two clocks of the publisher may differ.
+# The maximum difference between two clocks of the publisher.
 SKEW = timedelta(minutes=5)
-# The endings of a column's name. A report has no more parts than this.
+# The numbers at the end of a column's name. A report has no more parts than this.
 MAX_PARTS = 16
 
 WANTED = (HealthSummary.kind, DeploymentProgress.kind)
@@ -48,9 +48,16 @@ class Reported:
 
 
 def last_reports(tables: "TableServiceClient", instance_id: str, now: datetime) -> Reported:
-    """Return what an instance has reported last, as of `now`.
+    """Return the last reports of an instance.
 
-    Raises azure.core's errors, RunbookError VD-STORAGE-005.
+    Args:
+        tables: The publisher's tables.
+        instance_id: The instance.
+        now: The present time (aware). Reports that seem to come later do not count.
+
+    Raises:
+        RunbookError: VD-STORAGE-005.
+        azure.core's errors: The table cannot be read.
     """
     received = _received(tables, instance_id, now)
     return Reported(
@@ -60,8 +67,9 @@ def last_reports(tables: "TableServiceClient", instance_id: str, now: datetime) 
 
 
 def _received(tables: "TableServiceClient", instance_id: str, now: datetime) -> dict[str, datetime]:
-    """Return by kind when the last report was received. The keys of reports have no order in time: all are looked at,
-    without their content.
+    """Return when the last report of each kind was received, by kind.
+
+    The keys of reports are not in the order of time. So this looks at all rows, without their content.
     """
     rows = tables.get_table_client(TABLE).query_entities(
         "PartitionKey eq @partition and kind ne @ping",
@@ -72,7 +80,8 @@ def _received(tables: "TableServiceClient", instance_id: str, now: datetime) -> 
     for row in _there(rows):
         kind, moment = str(row.get("kind")), _time(row.get("receivedAt"))
         if kind not in WANTED or moment is None or moment > now + SKEW:
-            continue  # what comes from the future was not written by the callback API, and would hide what was
+            # The callback API writes no time in the future: such a row is foreign, and it would hide the real rows
+            continue
         if kind not in last or moment > last[kind]:
             last[kind] = moment
     return last
@@ -92,7 +101,7 @@ def _last(tables: "TableServiceClient", instance_id: str, kind: type[P], receive
 
 
 def _dated(report: Payload, row: Mapping[str, Any]) -> datetime:
-    """Return when it was so. No report is of a time after its receipt, whatever the instance says of itself."""
+    """Return the time that a report describes. This is never later than its receipt, even if the instance says so."""
     received = _time(row.get("receivedAt"))
     said = from_rfc3339(report.at)
     return said if received is None else min(said, received)

@@ -1,10 +1,10 @@
-"""The publisher's table Instances: one row for each instance, with its document as JSON.
+"""The publisher's table Instances has one row for each instance, with its document as JSON.
 
-Partition: `instance`; row: the instance's id. A row is changed and removed on the condition that it is as it was read.
-Others may write to the table: a row counts only if its document is of the published schema and of the row's own id.
+Partition: `instance`; row: the instance's id. A row is changed or removed only if nobody has changed it since it was
+read. Others may write to the table. So a row counts only if its document has the published form and the row's own id.
 
-A row also says how the instance stands. One that is deprovisioned stays as a tombstone: its id is not given again, and
-what happened can be looked up. Nothing works at it any more, and no list shows it.
+A row also has the standing of its instance. A deprovisioned instance keeps its row as a tombstone. So its id is never
+given again, and people can look up what happened. No command works with a tombstone, and no list shows it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ from runbook_lib.network.listing import bounded
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
-# leaving: it is being deprovisioned, and that can be taken back. ended: it is gone.
+# leaving: the instance is being deprovisioned, and this can be undone. ended: the instance is gone.
 Standing = Literal["active", "leaving", "ended"]
 
 TABLE = "Instances"
@@ -30,8 +30,12 @@ MAX_SHOWN_CHARACTERS = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row as it was read. instance: None where `trouble` says why the row does not count. key: the row's, as it may
-    be shown. since: when it got its standing, RFC 3339, "" for an instance that was always active.
+    """A row as it was read.
+
+    Attributes:
+        key: The row's key in a form that may be shown.
+        instance: The instance, None if the row does not count. Then `trouble` says why.
+        since: When the instance got its standing, RFC 3339, "" if it was always active.
     """
 
     key: str
@@ -43,7 +47,7 @@ class Row:
 
 
 class Instances:
-    """The table. Raises azure.core's errors where the service cannot be reached, fails, or refuses the login."""
+    """The table. Raises azure.core's errors if the service cannot be reached, fails, or refuses the login."""
 
     def __init__(self, tables: "TableServiceClient") -> None:
         self._tables = tables
@@ -72,14 +76,14 @@ class Instances:
         return found.instance
 
     def all(self) -> Iterator[Row]:
-        """Yield every row except closed rows, in the order of the keys; none if there is no such table."""
+        """Yield every row except tombstones, in the order of the keys. Yield none if there is no such table."""
         rows = map(_row, bounded(partition_of(self._tables, TABLE, PARTITION), target=f"table {TABLE}"))
         yield from (row for row in rows if row.standing != "ended")
 
     def add(self, instance: Instance) -> Literal["added", "unchanged"]:
-        """Add an instance; the same one may be there already.
+        """Add an instance. If the same document is there already, change nothing.
 
-        Raises RunbookError VD-INSTANCE-004 where another document has the id.
+        Raises RunbookError VD-INSTANCE-004 if another document has the id.
         """
         if insert_if_absent(self._tables, TABLE, PARTITION, instance.id, _columns(instance), repeatable=True):
             return "added"
@@ -89,13 +93,16 @@ class Instances:
         return "unchanged"
 
     def change(self, row: Row, instance: Instance) -> None:
-        """Put an instance into a row that was read. Raises RunbookError VD-INSTANCE-005 where it has changed since."""
+        """Put an instance into a row that was read.
+
+        Raises RunbookError VD-INSTANCE-005 if the row has changed since.
+        """
         self._set(instance.id, row, _columns(instance))
 
     def stand(self, instance_id: str, row: Row, standing: Standing, since: str) -> None:
-        """Record how an instance stands, in a row that was read. `since`: RFC 3339.
+        """Record the standing of an instance in a row that was read. `since` is RFC 3339.
 
-        Raises RunbookError VD-INSTANCE-005 where the row has changed since.
+        Raises RunbookError VD-INSTANCE-005 if the row has changed since.
         """
         self._set(instance_id, row, {"standing": standing, "standingSince": since})
 
@@ -112,9 +119,9 @@ class Instances:
             raise publisher.CHANGED_MEANWHILE.error(target=instance_id)
 
     def remove(self, instance_id: str, row: Row) -> None:
-        """Remove a row that was read. Raises RunbookError VD-INSTANCE-005 where it has changed since.
+        """Remove a row that was read. Raises RunbookError VD-INSTANCE-005 if it has changed since.
 
-        A removal that lost its answer is sent again and finds no row: then it is removed.
+        If the answer was lost, the request is sent again and finds no row. Then the row counts as removed.
         """
         from azure.core import MatchConditions
         from azure.core.exceptions import ResourceModifiedError

@@ -1,1 +1,1 @@
-"""The publisher's side of a credential's rotation: record, plan, and the phases that it starts at the customer's."""
+"""The publisher's side of a rotation: its record, its plan, and the phases that it starts in the customer's tenant."""

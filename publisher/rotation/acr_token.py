@@ -1,10 +1,10 @@
 """Decide the next step of a rotation of a customer's token for the publisher's container registry. Pure.
 
-The token has two passwords. The customer uses one. The other one is generated anew, delivered, tested and promoted
-while the first one works. After the overlap the customer retires the former one, and the publisher removes it. The
-publisher stores a password only while it is on its way, and only encrypted for the customer's vault. Until it has
-arrived, each run sends the same password, because a job of a killed run may still deliver it. A password is generated
-again, in the same place, if it was never sent, or if it was encrypted for an older wrapping key.
+The token has two passwords, and the customer uses one of them. While that one works, the publisher generates the other
+one again, and delivers, tests and promotes it. After the overlap the customer retires the former password, and the
+publisher removes it. The publisher stores a password only while it is on its way, and only encrypted for the customer's
+vault. Until it has arrived, each run sends the same password, because a job of a killed run may still deliver it. A
+password is generated again, in the same place, if it was never sent, or if it was encrypted for an older wrapping key.
 
 In an emergency both passwords are removed first. Then imports fail until the new password has arrived.
 """
@@ -50,7 +50,11 @@ class Password:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(RotationFacts):
-    """The facts about one instance's token. passwords: the existing ones."""
+    """The facts about one instance's token.
+
+    Attributes:
+        passwords: The passwords that exist.
+    """
 
     passwords: tuple[Password, ...]
 
@@ -58,8 +62,8 @@ class Facts(RotationFacts):
 def free_slot(newest: Rotation | None, passwords: tuple[Password, ...]) -> str:
     """Return the place of the password that the customer does not use.
 
-    The customer uses that of the last rotation if it was promoted, and else the other one. Before the first rotation,
-    the only password is in use, or the newer of two.
+    If the last rotation was promoted, the customer uses its password. Otherwise the customer uses the other password.
+    Before the first rotation the customer uses the only password, or the newer one of two.
     """
     if newest is not None:
         return _other(newest.slot) if newest.promoted_at else newest.slot
@@ -72,13 +76,13 @@ def _opening(request: RotationRequest, facts: Facts) -> list[Change]:
 
 
 def _delivery(rotation: Rotation, facts: Facts) -> list[Change]:
-    """Until both sides use the new password."""
+    """Return the changes until both sides use the new password."""
     removals = _removals(_others(rotation, facts)) if rotation.emergency else []
     return [*removals, *phases_left(PHASES, rotation, SECRET)]
 
 
 def _retirement(request: RotationRequest, rotation: Rotation, facts: Facts) -> Step:
-    """Once both sides use the new password."""
+    """Return the step after both sides use the new password."""
     others = _others(rotation, facts)
     due = from_rfc3339(rotation.promoted_at) + timedelta(seconds=request.overlap_seconds)
     if others and facts.now < due:
@@ -96,7 +100,7 @@ def _removals(passwords: tuple[Password, ...]) -> list[Change]:
 
 
 def _others(rotation: Rotation, facts: Facts) -> tuple[Password, ...]:
-    """Return the passwords that the rotation has not brought."""
+    """Return the passwords that this rotation has not generated."""
     return tuple(password for password in facts.passwords if password.slot != rotation.slot)
 
 

@@ -1,4 +1,7 @@
-"""The token by which a customer reads the publisher's container registry, in its rotation: its passwords, by ARM."""
+"""The rotation of the token with which a customer reads the publisher's container registry.
+
+ARM changes its passwords.
+"""
 
 import json
 import os
@@ -45,8 +48,16 @@ def acr_token_rotation_run(
 ) -> RotationRun[Facts]:
     """Return one run for one instance.
 
-    Parameters: tables, the publisher's; subscription, clients of the publisher's subscription; token, which is the
-    customer's; run_runbook, runs a phase at the customer's; redactor, learns each password.
+    Args:
+        instance_id: The instance.
+        request: The operator's request.
+        tables: The publisher's tables.
+        subscription: Clients of the publisher's subscription.
+        token: The customer's token.
+        run_runbook: Runs a phase in the customer's tenant.
+        redactor: Learns each password.
+        clock: Gives the time.
+        random: Returns unpredictable bytes.
     """
     return rotation_run(
         records=RotationRecords(tables, TABLE),
@@ -69,11 +80,11 @@ def acr_token_rotation_run(
 
 
 class AcrTokenCredential:
-    """A customer's token, as publisher.rotation.run.PublisherCredential has it."""
+    """A customer's token. It implements publisher.rotation.run.PublisherCredential."""
 
     rules = RULES
     id_parameter = "credential_id"
-    # A password that is generated again makes the one before void.
+    # If a password is generated again, the password before it no longer works.
     delivery_tries = 1
 
     def __init__(
@@ -96,7 +107,7 @@ class AcrTokenCredential:
         self._clock = clock
 
     def observe(self, newest: Rotation | None) -> Facts:
-        """Read the token. Raises RunbookError VD-ROTATION-035 where there is none. See PublisherCredential."""
+        """Read the token. Raises RunbookError VD-ROTATION-035 if there is none. See PublisherCredential."""
         passwords = self._passwords()
         return Facts(
             now=self._clock.now(),
@@ -107,11 +118,11 @@ class AcrTokenCredential:
         )
 
     def begin(self, new: Rotation, facts: Facts) -> None:
-        """Record the new rotation, with the place of its password for certain. See PublisherCredential."""
+        """Record the new rotation, after making sure of the place of its password. See PublisherCredential."""
         self._rotation.begin(self._certain(new, facts))
 
     def new_credential(self, rotation: Rotation) -> Callable[[], NewCredential]:
-        """Return what generates the rotation's password."""
+        """Return a function that generates the rotation's password."""
 
         def generated() -> NewCredential:
             expires = self._clock.now() + LIFE
@@ -120,7 +131,7 @@ class AcrTokenCredential:
         return generated
 
     def actions(self) -> Sequence[Action[Any]]:
-        """How passwords are taken away. See PublisherCredential."""
+        """Return the actions that remove passwords. See PublisherCredential."""
         return tuple(Action(removal, self._remove, see=self._see_password) for removal in acr_token_rotation.REMOVALS)
 
     def _see_password(self, slot: str) -> str:
@@ -184,8 +195,11 @@ class AcrTokenCredential:
         return list(credentials.passwords or ()) if credentials else []
 
     def _certain(self, new: Rotation, facts: Facts) -> Rotation:
-        """Return the new rotation with the right place for its password. A killed run may have promoted the abandoned
-        rotation without recording it. In an emergency both passwords are gone."""
+        """Return the new rotation with the right place for its password.
+
+        A killed run may have promoted the abandoned rotation without recording it. In an emergency both passwords are
+        gone.
+        """
         newest = self._rotation.newest()
         if newest is None or not newest.open or newest.promoted_at or self._emergency or not newest.delivery:
             return new  # a password that was never sent is not in use
@@ -194,7 +208,7 @@ class AcrTokenCredential:
         except PhaseError as error:
             if error.customer_code != OVER:
                 raise
-            # Its password is not in use, and never will be.
+            # Its password is not in use, and it never will be in use.
         return self._new(newest, facts.passwords)
 
     def _new(self, newest: Rotation | None, passwords: tuple[Password, ...]) -> Rotation:

@@ -1,8 +1,8 @@
 """The customer's side of a rotation: start its phases as jobs there, and record their reports.
 
-Others may start the same jobs there. So each phase names its delivery, and the record has the delivery before any job
-gets it. A phase's report about the customer's vault counts more than the record: if the credential is gone, it is sent
-again, and if another one came into use, another rotation follows.
+Others may start the same jobs there. So each phase names its delivery, and this records the delivery before any job
+gets it. A phase's report about the customer's vault counts more than the record. If the report says that the credential
+is gone, it is sent again. If the report says that another credential came into use, another rotation follows.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from runbook_lib.errors import rotation as rotation_errors
 from runbook_lib.rotation.parameters import delivery_of
 from runbook_lib.rotation.states import STATES, Phase, State
 
-# Runs a runbook at the customer's and returns its result, the JSON object of its last line
+# Runs a runbook in the customer's tenant and returns its result: the JSON object of its last line
 # (docs/design.md#running-a-runbook).
 RunRunbook = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 # A phase may fail because the vault shows a write late, or because of a lock or an outage.
@@ -24,7 +24,7 @@ TRIES = 3
 PAUSE_SECONDS = 5.0
 # The statuses of a phase that succeeded.
 DONE = ("succeeded", "unchanged")
-# The customer's codes for: the result of an earlier phase is gone; this rotation is over.
+# The customer's error codes for two cases: the result of an earlier phase is gone, and this rotation is over.
 GONE = rotation_errors.PHASE_TOO_EARLY.code
 OVER = rotation_errors.ROTATION_OVER.code
 
@@ -38,7 +38,7 @@ class WrappingPublicKey:
 
 
 class PhaseError(RunbookError):
-    """VD-ROTATION-031: a phase failed at the customer's, with the code `customer_code`."""
+    """VD-ROTATION-031: a phase failed in the customer's tenant, with the code `customer_code`."""
 
     def __init__(self, words: str, *, target: str, customer_code: str) -> None:
         super().__init__(publisher.PHASE_FAILED, words, target=target)
@@ -67,7 +67,7 @@ class CustomerPhases:
         given = {"phase": phase, **parameters}
         if rotation.delivery:
             given |= {"rotation_id": rotation.rotation_id, "delivery": rotation.delivery}
-        elif phase != "prepare":  # prepare is about the wrapping key, before anything is sent
+        elif phase != "prepare":  # prepare is only about the wrapping key, and nothing has been sent yet
             given["rotation_id"] = rotation.rotation_id
         if phase == "retire":
             # The publisher decides when to retire: it knows which credentials are still accepted.
@@ -89,8 +89,10 @@ class CustomerPhases:
         return self._record(rotation, state)
 
     def _record(self, rotation: Rotation, state: State) -> Rotation:
-        """Record the customer's state in the present row, and only forward: another run may have gone further, or ended
-        the rotation."""
+        """Record the customer's state in the present row.
+
+        Never set it back, because another run may have gone further or ended the rotation.
+        """
         for _ in range(TRIES):
             now = self._records.newest(rotation.instance_id)
             if now is None or now.rotation_id != rotation.rotation_id:
@@ -105,8 +107,10 @@ class CustomerPhases:
         raise publisher.OVERTAKEN.error(target=rotation.rotation_id)
 
     def _take_back(self, rotation: Rotation, code: str) -> None:
-        """Record the customer's state after a refusal, so that the next run of the command goes on from there. If
-        somebody changes the record at the same moment, nothing is recorded, and the next run is refused again."""
+        """Record the customer's state after a refusal, so that the next run of the command goes on from there.
+
+        If somebody changes the record at the same moment, record nothing. Then the next run is refused again.
+        """
         now = self._records.newest(rotation.instance_id)
         if now is None or now.rotation_id != rotation.rotation_id or not now.open:
             return
@@ -116,11 +120,19 @@ class CustomerPhases:
             self._records.change(replace(now, customer="prepared"))
 
     def deliver(self, rotation: Rotation, *, wrapped: str, wrapping_key_version: str, expires: str = "") -> Rotation:
-        """Record the credential before it is sent, and return the record. `expires` is RFC 3339, "" for never.
+        """Record the credential before it is sent, and return the record.
 
-        A job of a killed run, or one whose answer was lost, may deliver it at any time, and then it must work. So it is
-        recorded before any job gets it, and each later run sends the same one. Raises RunbookError VD-ROTATION-034 if
-        somebody changes the record at the same moment.
+        A job of a killed run, or a job whose answer was lost, may deliver the credential at any time, and then it must
+        work. So the credential is recorded before any job gets it, and each later run sends the same one.
+
+        Args:
+            rotation: The rotation.
+            wrapped: The credential, encrypted for the customer's vault.
+            wrapping_key_version: The version of the wrapping key that can decrypt it.
+            expires: When the credential expires, RFC 3339, "" for never.
+
+        Raises:
+            RunbookError: VD-ROTATION-034 if somebody changes the record at the same moment.
         """
         sent = replace(
             rotation,

@@ -1,6 +1,6 @@
-"""The one rotation that a run drives. The run takes it up or begins it, reads it before each step, and ends it.
+"""The one rotation that a run drives. A run continues it or begins it, reads it before each step, and ends it.
 
-The runs for a key and for a token share this module. It notices whatever somebody else records in between.
+The rotations of a key and of a token both use this module. It notices what somebody else records in between.
 """
 
 import uuid
@@ -15,7 +15,7 @@ from runbook_lib.rotation.states import REACHED, Phase
 
 # Returns this number of unpredictable bytes.
 Random = Callable[[int], bytes]
-# How many abandoned rotations the row of the next one remembers: a job of theirs may be late.
+# The row of a rotation remembers this number of abandoned rotations before it, because one of their jobs may be late.
 MAX_GIVEN_UP = 20
 
 
@@ -47,9 +47,9 @@ class DrivenRotation:
         return self._records.newest(self._instance_id)
 
     def take_up(self, newest: Rotation | None) -> None:
-        """Drive the rotation that is open, unless another is to be begun.
+        """Drive the open rotation, unless the request asks for a new one.
 
-        Raises what publisher.rotation.plan.begins does.
+        Raises what publisher.rotation.plan.begins raises.
         """
         if newest is not None and not self._id and not begins(self._request, newest, self._id):
             self._id = self._request.only or newest.rotation_id

@@ -70,8 +70,10 @@ END: ActionKind[Rotation] = ActionKind("end", stage=14)
 class Facts(RotationFacts):
     """The publisher's record of one instance.
 
-    keys: all its keys. with_secret: ids of the revoked ones whose secret is still enabled. grace_seconds: see
-    GRACE_SECONDS.
+    Attributes:
+        keys: All keys of the instance.
+        with_secret: The ids of the revoked keys whose secret is still enabled.
+        grace_seconds: See GRACE_SECONDS.
     """
 
     keys: tuple[KeyRecord, ...]
@@ -91,9 +93,9 @@ def key_added(rotation: Rotation, now: datetime) -> KeyRecord:
 
 
 def key_changed(known: KeyRecord, change: KeyChange, now: datetime) -> KeyRecord:
-    """Return what a change makes of a key's record.
+    """Return a key's record after a change.
 
-    Raises RunbookError VD-ROTATION-034 if the key was retired or revoked meanwhile: it never comes back.
+    Raises RunbookError VD-ROTATION-034 if the key was retired or revoked meanwhile. Such a key never comes back.
     """
     if known.state in ("retired", "revoked") and change.state not in ("retired", "revoked"):
         raise publisher.OVERTAKEN.error(f"it is {known.state}", target=known.key_id)
@@ -132,7 +134,10 @@ def _key_change(kind: ActionKind[KeyChange], change: KeyChange, before: str | No
 
 
 def _delivery(rotation: Rotation, facts: Facts) -> list[Change]:
-    """Until both sides use the new key. Raises RunbookError VD-ROTATION-032: it was revoked or retired under way."""
+    """Return the changes until both sides use the new key.
+
+    Raises RunbookError VD-ROTATION-032 if the key was revoked or retired before that.
+    """
     key_id = rotation.credential_id
     others = [key for key in facts.keys if key.key_id != key_id]
     key = next((key for key in facts.keys if key.key_id == key_id), None)

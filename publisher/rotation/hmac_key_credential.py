@@ -1,4 +1,7 @@
-"""The key that signs an instance's callbacks, in its rotation: its record, and its secret in the vault."""
+"""The rotation of the key that signs an instance's callbacks.
+
+It changes the key's record, and its secret in the vault.
+"""
 
 import os
 from collections.abc import Callable, Sequence
@@ -40,8 +43,15 @@ def hmac_key_rotation(
 ) -> RotationRun[Facts]:
     """Return one run for one instance.
 
-    Parameters: clients, of the publisher's vault and tables; run_runbook, runs a phase at the customer's; redactor,
-    learns the key; grace_seconds, see publisher.rotation.hmac_key.
+    Args:
+        instance_id: The instance.
+        request: The operator's request.
+        clients: Clients of the publisher's vault and tables.
+        run_runbook: Runs a phase in the customer's tenant.
+        redactor: Learns the key.
+        clock: Gives the time.
+        random: Returns unpredictable bytes.
+        grace_seconds: See publisher.rotation.hmac_key.
     """
     return rotation_run(
         records=RotationRecords(clients.table_service, TABLE),
@@ -64,11 +74,11 @@ def hmac_key_rotation(
 
 
 class HmacKeyCredential:
-    """An instance's key, as publisher.rotation.run.PublisherCredential has it."""
+    """An instance's key. It implements publisher.rotation.run.PublisherCredential."""
 
     rules = RULES
     id_parameter = "key_id"
-    # The key is kept in the vault: each delivery brings the same.
+    # The vault keeps the key, so each delivery sends the same key.
     delivery_tries = CHANGE_TRIES
 
     def __init__(
@@ -92,7 +102,7 @@ class HmacKeyCredential:
         self._key_id = f"hmac-{random(KEY_ID_BYTES).hex()}"
 
     def observe(self, newest: Rotation | None) -> Facts:
-        """Read what the publisher's record says of the instance. See PublisherCredential."""
+        """Read the publisher's record of the instance. See PublisherCredential."""
         keys = tuple(self._keys.of_instance(self._instance_id))
         # A revoked key's secret can still be enabled only after an emergency, or after an abandoned rotation.
         after_revocation = newest is not None and (newest.emergency or newest.supersedes)
@@ -108,13 +118,16 @@ class HmacKeyCredential:
         )
 
     def begin(self, new: Rotation, facts: Facts) -> None:  # noqa: ARG002 - as every credential
-        """Record the new rotation. A key that was kept for one that somebody else began is never used."""
+        """Record the new rotation.
+
+        If somebody else began a rotation first, the key that was kept for this one is never used.
+        """
         driven = self._rotation.begin(new)
         if driven is None or driven.credential_id != self._key_id:
             self._custody.disable(self._instance_id, self._key_id)
 
     def new_credential(self, rotation: Rotation) -> Callable[[], NewCredential]:
-        """Return what gives the key. Raises RunbookError VD-ROTATION-032: its secret is lost."""
+        """Return a function that returns the key. Raises RunbookError VD-ROTATION-032 if the key's secret is lost."""
         key = self._custody.read(self._instance_id, rotation.credential_id)
         if key is None:
             raise publisher.KEY_LOST.error("its secret cannot be read", target=rotation.credential_id)
@@ -122,7 +135,7 @@ class HmacKeyCredential:
         return lambda: new
 
     def actions(self) -> Sequence[Action[Any]]:
-        """How each kind of change to the key is made and seen. See PublisherCredential."""
+        """Return the actions that change the key. See PublisherCredential."""
         return (
             Action(hmac_rotation.REVOKE, self._change_key, see=self._see_key),
             Action(hmac_rotation.KEEP, self._keep, see=self._see_kept),
@@ -156,7 +169,7 @@ class HmacKeyCredential:
         return None if record is None else str(record)
 
     def _see_retired(self, change: KeyChange) -> str | None:
-        """Return whether a key is retired: its record says so, and its secret is disabled."""
+        """Return a key's state. A key whose secret is still enabled counts as `previous`: it is not retired yet."""
         state = self._see_key(change)
         return "previous" if state is not None and self._custody.enabled(self._instance_id, change.key_id) else state
 
@@ -174,7 +187,7 @@ class HmacKeyCredential:
         self._change_key(change)
 
     def _change_key(self, change: KeyChange) -> None:
-        """Change a key's record without a check of the rotation: a key may be revoked at any time."""
+        """Change a key's record. This does not check the rotation, because a key may be revoked at any time."""
         now = self._clock.now()
         for _ in range(CHANGE_TRIES):
             known = self._keys.read(self._instance_id, change.key_id)

@@ -1,7 +1,7 @@
 """Decide the publisher's next step in the rotation of any credential. All pure.
 
-Each kind of credential brings its Rules: what is done before a rotation is begun, until both sides use the new
-credential, and until the former one is gone.
+Each kind of credential has its own Rules: the changes before a rotation begins, the changes until both sides use the
+new credential, and the changes until the former one is gone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,8 +34,11 @@ Seen = TypeVar("Seen", bound=Timed)
 class RotationFacts:
     """The facts about one instance's credential, of any kind.
 
-    newest: its last rotation. new: the rotation that would be begun. driven: the id of the one that this run drives, ""
-    for none yet.
+    Attributes:
+        now: The present time (aware).
+        newest: The last rotation of the credential, None before the first.
+        new: The rotation that this run would begin.
+        driven: The id of the rotation that this run drives, "" for none yet.
     """
 
     now: datetime
@@ -57,11 +60,12 @@ class RotationRequest:
     """The operator's request.
 
     Attributes:
-        emergency: The credential in use is believed stolen.
-        supersede: The id of an open rotation to give up for a new one. So a repeated request does not give up the new
-        one.
+        emergency: The operator believes that the credential in use was stolen.
+        supersede: The id of an open rotation that is given up for a new one. The id makes sure that a repeated request
+            does not give up the new one.
         overlap_seconds: How long the former credential may still be used after the new one is in use.
-        only: The id of the one rotation to drive. None is begun, whatever became of it. "" for no such limit.
+        only: The id of the one rotation to drive, "" for no such limit. If it is given, the run begins no rotation,
+            even if that one is over.
     """
 
     emergency: bool = False
@@ -72,10 +76,13 @@ class RotationRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """The next step. Without a change and without a time to wait for, the rotation is over.
+    """The next step. A step without a change and without a waiting time means that the rotation is over.
 
-    `wait_until` is the time before which there is nothing to do. `brief` says that the command itself can wait for it.
-    `why` names what is waited for, "" where the command tells it anyway.
+    Attributes:
+        plan: The changes to make now.
+        wait_until: There is nothing to do before this time, None if there is no need to wait.
+        brief: Whether the wait is so short that the command itself can wait.
+        why: What the wait is for, "" if the command tells it anyway.
     """
 
     plan: Plan = field(default_factory=Plan)
@@ -88,9 +95,14 @@ class Step:
 class Rules(Generic[F]):
     """The special rules of one kind of credential. All functions are pure.
 
-    begin, phases, end: the kinds of what every rotation does; of the phases by name. opening: the changes before a
-    rotation is begun. delivery: the changes until both sides use the new credential. retirement: what is to be done
-    from then on. effects: what changes of these and of its own kinds do to the facts that this credential alone has.
+    Attributes:
+        begin: The kind of the change that begins a rotation.
+        phases: The kinds of the changes that are phases, by the phase's name.
+        end: The kind of the change that ends a rotation.
+        opening: Returns the changes before a rotation is begun.
+        delivery: Returns the changes until both sides use the new credential.
+        retirement: Returns the step after both sides use the new credential.
+        effects: What the changes do to the facts that only this kind of credential has.
     """
 
     begin: ActionKind[Rotation]
@@ -103,10 +115,11 @@ class Rules(Generic[F]):
 
 
 def next_step(rules: Rules[F], request: RotationRequest, facts: F) -> Step:
-    """Return what is to be done now.
+    """Return the next step.
 
-    Raises RunbookError VD-ROTATION-034 (another rotation has taken the place of the one that this run drives), and what
-    `begins` and the rules do.
+    Raises:
+        RunbookError: VD-ROTATION-034 if another rotation has replaced the one that this run drives, and the errors of
+            `begins` and of the rules.
     """
     if begins(request, facts.newest, facts.driven):
         begin = rules.begin.change(facts.new, number_of(facts.new), None, "open")
@@ -165,7 +178,7 @@ def foreseen(step_of: Callable[[Seen], Step], after_change: Callable[[Change, Se
 
 
 def after(rules: Rules[F], change: Change, facts: F) -> F:
-    """Return what will be found once a change is made."""
+    """Return the facts that a run will find after a change is made."""
     if rules.begin.is_of(change):
         facts = replace(facts, newest=change.subject, driven=change.subject.rotation_id)
     elif rules.end.is_of(change):
@@ -181,8 +194,9 @@ def after(rules: Rules[F], change: Change, facts: F) -> F:
 def phase_kinds(*, prepare: int, retire: int) -> Mapping[Phase, ActionKind[Phase]]:
     """Return the kinds of the phases, by name.
 
-    Parameters: prepare, the stage of that phase, after which the others follow one by one; retire, the stage of this
-    one, which stands apart.
+    Args:
+        prepare: The stage of phase prepare. The stages of the other phases follow it one by one.
+        retire: The stage of phase retire, which is separate from the others.
     """
     kinds: dict[Phase, ActionKind[Phase]] = {
         phase: ActionKind(phase, prepare + offset) for offset, phase in enumerate(REACHED)
@@ -191,13 +205,16 @@ def phase_kinds(*, prepare: int, retire: int) -> Mapping[Phase, ActionKind[Phase
 
 
 def phase_change(kinds: Mapping[Phase, ActionKind[Phase]], phase: Phase, rotation: Rotation, secret: str) -> Change:
-    """Return the change that a phase makes. secret: its name at the customer's."""
+    """Return the change that a phase makes. `secret` is the name of the secret in the customer's vault."""
     return kinds[phase].change(phase, f"customer's {secret}", rotation.customer, REACHED[phase])
 
 
 def phases_left(kinds: Mapping[Phase, ActionKind[Phase]], rotation: Rotation, secret: str) -> list[Change]:
-    """Return what is left of the phases before `retire`. secret: its name at the customer's."""
-    # The wrapping key is of no use once the credential has arrived.
+    """Return the changes of the remaining phases before `retire`.
+
+    `secret` is the name of the secret in the customer's vault.
+    """
+    # After the credential has arrived, nobody needs the wrapping key.
     useless: dict[Phase, State] = {**REACHED, "prepare": "pending"}
     wanted = (phase for phase in REACHED if phase != "retire" and not rotation.reached(useless[phase]))
     return [phase_change(kinds, phase, rotation, secret) for phase in wanted]

@@ -1,7 +1,10 @@
-"""The publisher's record of rotations: a row for each, the newest first. Only the newest can be open.
+"""The publisher's record of rotations.
 
-Rows are numbered, and a number is used once (insert-if-absent). If two operators begin at the same moment, one opens
-the rotation, and the other finds it open and drives the same one. Nothing is deleted: the rows are the history.
+Each rotation has a row, and the newest row comes first. Only the newest rotation can be open.
+
+Each row has a number, and a number is used once (insert-if-absent). If two operators begin at the same moment, only one
+of them opens a rotation. The other one finds it open, and both drive the same rotation. Nothing is deleted: the rows
+are the history.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,19 +42,22 @@ class Rotation:
     """One rotation of one instance's credential.
 
     Attributes:
+        instance_id: The instance.
+        number: The row's number. Each rotation of a credential has the next one.
+        rotation_id: The rotation's own id.
         credential_id: The key's or the token's id.
         slot: Which password of the token, "" for a key.
         emergency: Whether the former credentials are believed stolen.
-        overlap_seconds: How long the operator who began it wants the former credential to be accepted.
-        supersedes: The rotations that were given up before it, the newest first. One of their credentials may still be
-            pending at the customer's, or arrive there late.
+        overlap_seconds: How long the former credential is still accepted. The operator who began the rotation chose it.
+        supersedes: The rotations that were given up before it, the newest first. A credential of one of them may still
+            be pending in the customer's vault, or arrive there late.
         customer: The customer's state at its last report.
         started_at, promoted_at, ended_at: RFC 3339, "" for not yet.
         overtaken: Whether the customer's side said that the rotation is over, because another credential came into use.
         wrapped, wrapping_key_version: The credential on its way, for phase stage. Only the customer's vault can decrypt
             it. It is "" for none, and after the customer has used it.
         expires: When the credential expires, RFC 3339, "" for never.
-        delivery: The SHA-256 of the wrapped bytes that were sent last. It identifies them at the customer's.
+        delivery: The SHA-256 of the wrapped bytes that were sent last. It names the delivery to the customer's side.
         etag: The version of the row that was read, "" for a rotation that is not recorded yet.
     """
 

@@ -1,4 +1,4 @@
-"""One run of a rotation for one instance, whatever the credential is: look, apply a change, run a phase."""
+"""One run of a rotation for one instance, for any kind of credential: look, apply a change, run a phase."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,18 +20,20 @@ F = TypeVar("F", bound=RotationFacts)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCredential:
-    """The credential to wrap for the customer. expires: RFC 3339, "" for never."""
+    """The credential to wrap for the customer. `expires` is RFC 3339, "" for never."""
 
     secret: bytes = field(repr=False)
     expires: str = ""
 
 
 class PublisherCredential(Protocol[F]):
-    """A kind of credential, as the publisher has it.
+    """The publisher's side of one kind of credential.
 
-    rules: of its rotation. id_parameter: which parameter of its runbook takes the credential's id. delivery_tries: how
-    often a delivery is tried where somebody else records another one at the same moment: once, where each try would
-    make the one before void.
+    Attributes:
+        rules: The rules of its rotation.
+        id_parameter: The parameter of its runbook that takes the credential's id.
+        delivery_tries: How often a delivery is tried if somebody else records another one at the same moment. It is 1
+            if each new try makes the credential of the try before useless.
     """
 
     rules: Rules[F]
@@ -39,22 +41,29 @@ class PublisherCredential(Protocol[F]):
     delivery_tries: int
 
     def observe(self, newest: Rotation | None) -> F:
-        """Read what the publisher has of the credential. newest: the instance's last rotation."""
+        """Read the publisher's facts about the credential. `newest` is the instance's last rotation."""
 
     def begin(self, new: Rotation, facts: F) -> None:
-        """Record the new rotation. facts: as they were when it was planned."""
+        """Record the new rotation. `facts` are those from which it was planned."""
 
     def new_credential(self, rotation: Rotation) -> Callable[[], NewCredential]:
-        """Return what gives the credential that a rotation brings. Raises RunbookError where it is lost."""
+        """Return a function that returns the credential of a rotation.
+
+        Raises RunbookError if the credential is lost.
+        """
 
     def actions(self) -> Sequence[Action[Any]]:
-        """How each kind of change is made and seen that this credential alone has."""
+        """Return the actions for the kinds of change that only this kind of credential has."""
 
 
 class RotationRun(Generic[F]):
     """One run for one instance.
 
-    Parameters: credential; rotation, the one that is driven; phases, of the credential's runbook; request.
+    Args:
+        credential: The kind of credential.
+        rotation: The rotation that the run drives.
+        phases: The phases of the credential's runbook.
+        request: The operator's request.
     """
 
     def __init__(
@@ -82,7 +91,7 @@ class RotationRun(Generic[F]):
         return self.facts.newest
 
     def next_step(self) -> Step:
-        """Look, and return what is to be done now; raises what publisher.rotation.plan.next_step does."""
+        """Read the state, and return the next step. Raises what publisher.rotation.plan.next_step raises."""
         return rotation_plan.next_step(self._credential.rules, self._request, self.observe())
 
     def preview(self) -> Plan:
@@ -90,7 +99,7 @@ class RotationRun(Generic[F]):
         return rotation_plan.preview(self._credential.rules, self._request, self.observe())
 
     def observe(self) -> F:
-        """Read the publisher's record, and what it has of the credential. Raises what these do."""
+        """Read the publisher's record, and its facts about the credential. Raises what these two raise."""
         newest = self._rotation.newest()
         self._rotation.take_up(newest)
         self._facts = self._credential.observe(newest)
@@ -112,7 +121,7 @@ class RotationRun(Generic[F]):
 
     def _run_phase(self, phase: Phase) -> None:
         rotation = self._rotation.recorded()
-        if not rotation.reached(REACHED[phase]):  # else the phase before has reported that it is there already
+        if not rotation.reached(REACHED[phase]):  # otherwise an earlier phase has reported this state already
             self._run(rotation, phase)
 
     def _stage(self, phase: Phase) -> None:
@@ -124,14 +133,15 @@ class RotationRun(Generic[F]):
         for _ in range(self._credential.delivery_tries):
             rotation = self._rotation.recorded()
             if rotation.reached(REACHED[phase]):
-                return  # delivered by a run before
+                return  # an earlier run has delivered it
             if not rotation.wrapped or rotation.wrapping_key_version != wrapping_key.version:
                 try:
                     rotation = self._deliver(rotation, new_credential(), wrapping_key)
                 except RunbookError as error:
                     if not error.is_(publisher.OVERTAKEN):
                         raise
-                    continue  # another operator drives the same: what that one has recorded is sent
+                    # Another operator drives the same rotation: send the credential that that one has recorded
+                    continue
             self._run(
                 rotation,
                 phase,
@@ -142,7 +152,7 @@ class RotationRun(Generic[F]):
         raise publisher.OVERTAKEN.error("somebody else delivers the credential", target=rotation.rotation_id)
 
     def _deliver(self, rotation: Rotation, new: NewCredential, wrapping_key: WrappingPublicKey) -> Rotation:
-        """Record the credential as only the customer's vault can read it, and return the record."""
+        """Encrypt the credential for the customer's vault, record it, and return the record."""
         return self._phases.deliver(
             rotation,
             wrapped=wrap(new.secret, wrapping_key.jwk),
@@ -167,8 +177,15 @@ def rotation_run(
 ) -> RotationRun[F]:
     """Return one run for one instance.
 
-    Parameters: records, of rotations of this kind of credential; runbook, the name of that which has the phases;
-    run_runbook, runs it at the customer's; credential, makes it for the rotation that is driven.
+    Args:
+        records: The records of this credential's rotations.
+        instance_id: The instance.
+        request: The operator's request.
+        runbook: The name of the runbook that has the phases.
+        run_runbook: Runs a runbook in the customer's tenant.
+        clock: Gives the time.
+        random: Returns unpredictable bytes.
+        credential: Makes the credential for the rotation that is driven.
     """
     rotation = DrivenRotation(records=records, instance_id=instance_id, request=request, clock=clock, random=random)
     phases = CustomerPhases(runbook=runbook, run_runbook=run_runbook, records=records, clock=clock)

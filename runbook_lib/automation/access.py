@@ -1,6 +1,7 @@
-"""The way to the customer's Automation account: the client, and which account it asks (api 2024-10-23).
+"""The way to the customer's Automation account: the client, and the account that it asks (api 2024-10-23).
 
-The modules beside this one hold what is read and changed there, so that a runbook carries only what it uses.
+The modules beside this one read and change things in the account. Each is separate, so that a built runbook carries
+only the modules that it uses.
 """
 
 from collections.abc import Callable
@@ -31,7 +32,7 @@ class AccountAccess:
 
 
 def plain(value: str | Enum | None) -> str:
-    """Return the text of a value. The SDK returns an enumeration if it knows the value, and else a text."""
+    """Return the text of a value. The SDK returns an enumeration if it knows the value, and otherwise a text."""
     return str(value.value if isinstance(value, Enum) else value)
 
 

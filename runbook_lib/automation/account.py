@@ -1,7 +1,7 @@
-"""What the customer's Automation account holds: environments and their packages, runbooks, variables (api 2024-10-23).
+"""The contents of the customer's Automation account: environments, packages, runbooks, variables (api 2024-10-23).
 
-If the account does not have something, the result is None or lacks it, and no exception is raised.
-Source of the calls: docs/azure-facts.md#runbooks-and-jobs.
+If the account does not have something, the result is None or lacks it, and no exception is raised. Source of the calls:
+docs/azure-facts.md#runbooks-and-jobs.
 """
 
 import hashlib
@@ -114,9 +114,10 @@ class AutomationAccount(AccountAccess):
         ]
 
     def variable(self, name: str) -> str | None:
-        """Return the text that a variable holds; ARM holds it as JSON (docs/azure-facts.md#managed-identity).
+        """Return the text that a variable holds. ARM holds it as JSON (docs/azure-facts.md#managed-identity).
 
-        What somebody else has written in another form is returned as ARM holds it: it is another text than ours.
+        If somebody else has written the variable in another form, this returns the text as ARM holds it. That text
+        differs from ours.
         """
         found = if_there(lambda: self.client.variable.get(*self.at, name))
         encoded = found.properties.value if found and found.properties else None
@@ -126,7 +127,7 @@ class AutomationAccount(AccountAccess):
             return str(encoded)
 
     def variable_written(self, name: str) -> datetime | None:
-        """Return when a variable was last written, by the service's clock; None if it does not exist."""
+        """Return when a variable was last written, by the service's clock. Return None if it does not exist."""
         found = if_there(lambda: self.client.variable.get(*self.at, name))
         return found.properties.last_modified_time if found and found.properties else None
 

@@ -17,12 +17,15 @@ STATUSES: tuple[str, ...] = get_args(Status)
 # Each line that runbook_lib.run.result writes begins with this.
 _BEGINNING = '{"runbook": '
 _CODE = re.compile(r"VD-[A-Z]{1,16}-[0-9]{3}")
-# How much of an unknown word is shown.
+# An error shows at most this number of characters of an unknown word.
 _SHOWN_CHARACTERS = 40
 
 
 class NoResultError(ValueError):
-    """The output does not end in a result. The text says what is there instead, "" if the last line is no object."""
+    """The output does not end in a result.
+
+    The text says what is there instead, "" if the last line is not an object.
+    """
 
 
 def _is_text(value: object) -> bool:
@@ -68,7 +71,7 @@ def read_result(output: str, *, runbook: str, correlation_id: str) -> Mapping[st
     try:
         result = strict_json.loads(lines[-1])
     except strict_json.NotStrictJsonError as error:
-        # Cut off: the job was killed while it wrote.
+        # The line was cut off, because the job was killed while it wrote.
         raise NoResultError(f"its last line is not a result: {error}") from error
     _check(result, runbook=runbook, correlation_id=correlation_id)
     checked: Mapping[str, Any] = result

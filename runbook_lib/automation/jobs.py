@@ -1,7 +1,7 @@
 """Start an Automation job, and find out how it ended."""
 
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -66,9 +66,10 @@ class JobResult:
     ran_seconds: float | None = None
 
 
-def start_job(account: AccountAccess, runbook: str, parameters: Mapping[str, Any]) -> str:
+def start_job(account: AccountAccess, runbook: str, parameters: Mapping[str, Any], *, option: str = "") -> str:
     """Start `runbook` with its parameters as one base64url argument, and return the job's id.
 
+    option: what a command that an error names needs to work at the same instance.
     The id is new for each call: a repeated id can return an old job (azure-sdk-for-net#34416). If the answer to the
     first request was lost, the second request has the same id and finds the job that the first one started. If no
     request succeeds, this looks whether the job exists. So one call never starts two jobs.
@@ -91,15 +92,16 @@ def start_job(account: AccountAccess, runbook: str, parameters: Mapping[str, Any
         refusal = error.__cause__ if isinstance(error, RunbookError) else error
         status = getattr(refusal, "status_code", None)
         # The client accepts only 201. After 200 the job existed already. After 409 it may exist, too.
-        if status != 200 and not ((status in (408, 409) or (status or 0) >= 500) and _has_started(account, job_id)):
+        may_exist = status in (408, 409) or (status or 0) >= 500
+        if status != 200 and not (may_exist and _has_started(account, job_id, option)):
             raise
     except AzureError:  # no answer
-        if not _has_started(account, job_id):
+        if not _has_started(account, job_id, option):
             raise
     return job_id
 
 
-def _has_started(account: AccountAccess, job_id: str) -> bool:
+def _has_started(account: AccountAccess, job_id: str, option: str) -> bool:
     """Look whether a job exists although its start has failed. Raises RunbookError VD-AUTOMATION-022."""
     from azure.core.exceptions import AzureError
 
@@ -111,8 +113,7 @@ def _has_started(account: AccountAccess, job_id: str) -> bool:
             "" if named is None else f"{named.code}: {named.message}",
             target=f"job {job_id}",
             remedy="Do not start it again yet. As soon as Azure answers, type `vibedata logs"
-            f" {job_id} --follow`, with the same --instance if there was one: it shows the job, or says that there is"
-            " none.",
+            f" {job_id} --follow{option}`: it shows the job, or says that there is none.",
         ) from error
 
 
@@ -229,14 +230,19 @@ def pause(waited: float) -> float:
     return pause_between_looks(waited, least=LOOK_MIN_SECONDS, most=LOOK_MAX_SECONDS)
 
 
-def new_lines(account: AccountAccess, job_id: str, seen: set[str]) -> Iterator[str]:
-    """Yield a job's stream lines that are not in `seen` yet, without the final JSON.
+def all_lines(account: AccountAccess, job_id: str) -> Iterator[str]:
+    """Yield a job's stream lines, without the final JSON.
 
     If a job has more than MAX_RECORDS records, this yields the first ones: even an empty line is a record, and a job
     may print a million lines. Raises azure.core's errors.
     """
     listed = bounded(account.client.job_stream.list_by_job(*account.at, job_id), target=f"job {job_id}")
-    for record in islice(listed, MAX_RECORDS):
+    return lines_of(islice(listed, MAX_RECORDS), set())
+
+
+def lines_of(records: Iterable[Any], seen: set[str]) -> Iterator[str]:
+    """Yield the lines of those records of a job's streams whose ids are not in `seen` yet, and add their ids to it."""
+    for record in records:
         properties = record.properties
         if properties is None or properties.job_stream_id is None or properties.job_stream_id in seen:
             continue

@@ -16,7 +16,7 @@ from runbook_lib.errors import automation
 from runbook_lib.network.retry import retry_after_seconds
 from runbook_lib.release.artifacts import ArtifactBlob, Wheel
 
-# The wait after a 429 that does not say how long. Microsoft's own importer waits so
+# The wait after a 429 that does not say how long. Microsoft's own importer waits for this time
 # (docs/azure-facts.md#python-and-its-limits).
 THROTTLED_SECONDS = 60.0
 # If Automation accepts no import for this time, its pace is not the reason.
@@ -72,7 +72,9 @@ class PackageImports:
                 raise automation.PACKAGE_IMPORT_TIMED_OUT.error(detail, target=wheel.distribution)
 
     def state(self, wheel: Wheel) -> str | None:
-        """Return what a package is now: its version once it is provisioned, else its state, None if it is absent."""
+        """Return the present state of a package: its version if it is provisioned, otherwise its state, None if it is
+        absent.
+        """
         return package_state(self._held(wheel, since=self._clock.monotonic()), wheel)
 
     def _begin(self, wheel: Wheel) -> None:

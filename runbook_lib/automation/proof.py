@@ -32,7 +32,12 @@ from runbook_lib.workers import side_by_side
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """What a job must have in common with this run. environment: the runtime environment. settings: the parameter."""
+    """What a job must have in common with this run.
+
+    Attributes:
+        environment: The runtime environment.
+        settings: The run's parameter `settings`.
+    """
 
     environment: str
     settings: Mapping[str, str]
@@ -41,8 +46,8 @@ class Conditions:
 def unproven(account: AutomationAccount, texts: Mapping[str, str], conditions: Conditions) -> Mapping[str, str]:
     """Return the runbooks that are not proven, each with the reason.
 
-    texts: the SHA-256, hex, of the text of each runbook, by its name. Raises RunbookError VD-STORAGE-005 (too many jobs
-    are listed), and azure.core's errors.
+    `texts` has the SHA-256 (hex) of the text of each runbook, by its name. Raises RunbookError VD-STORAGE-005 (too many
+    jobs are listed), and azure.core's errors.
     """
     since = account.variable_written(AUTOMATION_VARIABLE)
     newest = _newest_jobs(account, texts)
@@ -85,7 +90,10 @@ def _newest_jobs(account: AutomationAccount, names: Mapping[str, object]) -> Map
 
 
 def had_settings(arguments: Sequence[str], settings: Mapping[str, str]) -> bool:
-    """Whether a job with these arguments had the settings. One without an argument, a schedule's, had none. Pure."""
+    """Return whether a job with these arguments had these settings.
+
+    A job that a schedule started has no argument and no settings. Pure.
+    """
     return all(settings_in(each) == settings for each in arguments) if arguments else not settings
 
 

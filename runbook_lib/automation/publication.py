@@ -115,7 +115,7 @@ class Publication:
         self._blobs = blobs
         self._warn = warn
         self._location = ""
-        self._looks = ThreadPoolExecutor(LOOKS_AT_ONCE)  # each of the engine's threads would keep the memory of a text
+        self._looks = ThreadPoolExecutor(LOOKS_AT_ONCE)  # the engine's threads would each keep the memory of a text
         self._imports = PackageImports(account=account, environment=wanted.environment, link=blobs.link, clock=clock)
 
     def observe(self) -> Facts:
@@ -169,12 +169,12 @@ class Publication:
         self._blobs.keep(blob, partial(self._source.copy, blob))
 
     def _single_imports(self, wheel: Wheel, error: RunbookError) -> Sequence[Change]:
-        """Return how the single wheels are kept and imported, where Automation refuses the combined one."""
+        """Return the changes that keep and import the single wheels, if Automation refuses the combined one."""
         packages = self._wanted.packages
         if wheel != packages.combined or not error.is_(*_REFUSALS):
             return ()
         count = len(packages.wheels)
-        self._warn(f"Automation does not take all {count} packages as one wheel; they come one by one. {error.message}")
+        self._warn(f"Automation does not take all {count} packages as one wheel; it gets single ones. {error.message}")
         wheels = packages.wheels
         kept = [KEEP.change(each.blob, _target(each.blob), None, f"sha256:{each.blob.sha256}") for each in wheels]
         return (*kept, *(IMPORT.change(each, _package_target(each), None, each.version) for each in wheels))
@@ -252,7 +252,7 @@ def plan(facts: Facts) -> Plan:
 
 
 def notices(facts: Facts) -> list[str]:
-    """Return a sentence for each thing that is left alone and that a person should know of. Pure."""
+    """Return a sentence for each thing that this leaves unchanged and that a person should know of. Pure."""
     wanted = facts.wanted
     names = {script.name.lower() for script in wanted.scripts}
     distributions = {wheel.distribution.lower() for wheel in wanted.packages.all_wheels}

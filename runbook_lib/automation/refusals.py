@@ -1,4 +1,4 @@
-"""What the Automation account refuses, as errors of the catalogue."""
+"""Turn the refusals of the Automation account into errors of the catalogue."""
 
 import re
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import automation
 from runbook_lib.network.failures import said_by_service
 
-# The codes are not documented. Other Azure services use codes for it that hold one of these words.
-# Search only codes: a runbook, a package or a group may have such a name. One limit has no code of its own. Its message
-# has these words (learn automation/troubleshoot/runbooks, "Job attempt limit" and quota).
+# The codes for a limit are not documented. Other Azure services use codes that hold one of these words. Search only the
+# code, because a runbook, a package or a group may have such a name. One limit has no code of its own. Its message has
+# these words (learn automation/troubleshoot/runbooks, "Job attempt limit" and quota).
 _LIMIT = re.compile(r"quota|limit", re.IGNORECASE)
 _MONTHLY_LIMIT = "The quota for the monthly total job run time"
-# How much of Automation's own words an error shows.
+# An error shows at most this number of characters of Automation's own words.
 MAX_WORDS = 300
 
 

@@ -16,8 +16,12 @@ LOOKS_AT_ONCE = 4
 def wheels_to_import(packages: PackageSet, held: Mapping[str, HeldPackage]) -> tuple[Wheel, ...]:
     """Return the wheels that an environment must hold: only the combined wheel, or the wheel of each package. Pure.
 
-    held: what it holds, by name in small letters. If it already holds a single wheel, or if the import of the combined
-        wheel failed, this returns the single wheels. Only the environment itself keeps a record of this.
+    If the environment already holds a single wheel, or if the import of the combined wheel failed, this returns the
+    single wheels. Only the environment itself keeps a record of this.
+
+    Args:
+        packages: The release's packages.
+        held: The packages that the environment holds, by name in small letters.
     """
     combined = packages.combined
     if combined is None:
@@ -28,10 +32,11 @@ def wheels_to_import(packages: PackageSet, held: Mapping[str, HeldPackage]) -> t
 
 
 def package_state(held: HeldPackage | None, wheel: Wheel) -> str | None:
-    """Return the state of a package: its version if it is provisioned, else Automation's state, None if it is absent.
+    """Return the state of a package: its version if it is provisioned, otherwise Automation's state, None if it is
+    absent.
 
-    Automation returns no content link (azure-rest-api-specs#41604), and maybe no version: the runtime environment is
-    named by the package set's digest, so that a package that is provisioned in it is the one of the set.
+    Automation returns no content link (azure-rest-api-specs#41604), and maybe no version. But the environment's name
+    holds the digest of the package set. So a package that is provisioned in this environment is the package of the set.
     """
     if held is None:
         return None

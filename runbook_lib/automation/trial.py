@@ -11,7 +11,7 @@ from runbook_lib.errors import automation, azure, component_registry, container_
 
 ShortcomingKind = Literal["package", "role", "name", "endpoint", "other"]
 
-# The kind of a shortcoming, by the error's code, or else by its area.
+# The kind of a shortcoming, by the error's code, or otherwise by its area.
 _KINDS: dict[str, ShortcomingKind] = {
     azure.IDENTITY: "role",
     azure.UNREACHABLE.code: "endpoint",
@@ -29,8 +29,8 @@ _KINDS: dict[str, ShortcomingKind] = {
     vault.AREA: "name",
     automation.ACCOUNT_UNUSABLE.code: "name",
 }
-# Failures that show no shortcoming. A run that refuses the offered release has read all that it needs. And a check of
-# health that a schedule started before the first bootstrap found no component.
+# Failures that show no shortcoming. If a run refuses the offered release, it has read all that it needs. If a schedule
+# starts a check of health before the first bootstrap, the check finds no component.
 _REFUSALS = frozenset(
     {
         release.RELEASE_EXPIRED.code,
@@ -41,7 +41,7 @@ _REFUSALS = frozenset(
 )
 # Python's own words, in a traceback on stderr or in the verbose stream.
 _NO_MODULE = re.compile(r"(?:No module named|cannot import name) ['\"]([\w.]+)['\"]")
-# How much of a job's exception, which may be a whole traceback, is shown.
+# This many characters of a job's exception are shown. The exception may be a whole traceback.
 MAX_EXCEPTION = 300
 
 

@@ -1,6 +1,6 @@
-"""What is changed in the customer's Automation account: environments, packages, runbooks, variables (api 2024-10-23).
+"""Change the customer's Automation account: environments, packages, runbooks, variables (api 2024-10-23).
 
-Each raises RunbookError as `refusals` does, and azure.core's errors. Source of the calls:
+Each function raises RunbookError as `refusals` does, and azure.core's errors. Source of the calls:
 docs/azure-facts.md#runbooks-and-jobs.
 """
 
@@ -10,8 +10,9 @@ from runbook_lib.automation.access import AccountAccess
 from runbook_lib.automation.account import LANGUAGE, LANGUAGE_VERSION, OWNER_TAG, OWNER_VALUE
 from runbook_lib.automation.refusals import refusals
 
-# Without a runtime environment it would run on 3.8 (docs/azure-facts.md#python-and-its-limits); which of the two types
-# is meant for one is unconfirmed (docs/azure-facts.md#runbooks-and-jobs): published is the first, taken over are both.
+# Without a runtime environment a runbook would run on 3.8 (docs/azure-facts.md#python-and-its-limits). It is not
+# confirmed which of these two types a runbook with an environment must have (docs/azure-facts.md#runbooks-and-jobs).
+# The suite publishes runbooks of the first type, and replaces its own runbooks of both types.
 RUNBOOK_TYPE = "Python3"
 RUNBOOK_TYPES = frozenset({"Python3", "Python"})
 
@@ -29,7 +30,7 @@ def create_environment(account: AccountAccess, name: str, location: str) -> None
 def import_package(
     account: AccountAccess, environment: str, name: str, *, version: str, link: str, sha256: str
 ) -> None:
-    """Begin a package's import from an https address, of content with the SHA-256 (hex) given."""
+    """Begin a package's import from the https address `link`. `sha256` (hex) is the SHA-256 of its content."""
     from azure.mgmt.automation.models import (
         ContentHash,
         ContentLink,
@@ -44,7 +45,7 @@ def import_package(
 
 
 def put_runbook(account: AccountAccess, name: str, *, kind: str, environment: str, location: str) -> None:
-    """Create a runbook, or give it another runtime environment; its texts stay as they are."""
+    """Create a runbook, or give it another runtime environment. Its texts do not change."""
     from azure.mgmt.automation.models import (
         RunbookCreateOrUpdateParameters,
         RunbookCreateOrUpdateProperties,
@@ -68,18 +69,18 @@ def put_runbook(account: AccountAccess, name: str, *, kind: str, environment: st
 def replace_draft(account: AccountAccess, name: str, text: bytes) -> None:
     """Replace a runbook's draft."""
     with refusals(f"runbook {name}"):
-        # As bytes: of a text the client would count the characters, where its length in bytes is wanted.
+        # Pass bytes: for a text the client would count characters, but the service wants the length in bytes.
         account.client.runbook_draft.begin_replace_content(*account.at, name, text).result()  # type: ignore[arg-type]
 
 
 def publish(account: AccountAccess, name: str) -> None:
-    """Publish a runbook's draft: from then on it is the text that jobs run, and there is no draft."""
+    """Publish a runbook's draft. From then on jobs run this text, and there is no draft."""
     with refusals(f"runbook {name}"):
         account.client.runbook.begin_publish(*account.at, name).result()
 
 
 def set_variable(account: AccountAccess, name: str, text: str) -> None:
-    """Create or replace a variable that holds a text, readable by everybody who can read the account."""
+    """Create or replace a variable that holds a text. Everybody who can read the account can read the text."""
     from azure.mgmt.automation.models import VariableCreateOrUpdateParameters, VariableCreateOrUpdateProperties
 
     value = VariableCreateOrUpdateProperties(value=json.dumps(text), is_encrypted=False)

@@ -1,4 +1,1 @@
-"""The way to one customer's Azure: settings, identity, SDK clients.
-
-Their uses live in the rooms above.
-"""
+"""The way to one customer's Azure: settings, identity, SDK clients. Other folders use them."""

@@ -1,4 +1,4 @@
-"""ARM's listings that no SDK has a method for: every page, bounded, and never elsewhere than at ARM."""
+"""Read a listing of ARM for which no SDK has a method: every page, with limits, and only from ARM."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,16 +11,23 @@ from runbook_lib.errors import azure
 if TYPE_CHECKING:
     from azure.mgmt.resource.resources import ResourceManagementClient
 
-# A group holds 800 resources of a type, 980 types (learn resource-providers-without-resource-group-limits); a page
-# 1,000 resources. A listing that goes on for longer goes in a circle.
+# A group holds 800 resources of a type, and there are 980 types (learn
+# resource-providers-without-resource-group-limits). A page has 1,000 resources. If a listing has more pages, it runs in
+# a circle.
 MAX_PAGES = 1000
 
 
 def items_of(client: "ResourceManagementClient", settings: Settings, address: str) -> Iterator[Mapping[str, Any]]:
     """Yield the items of a listing.
 
-    address: the path of the first page, quoted, with its query. Raises RunbookError VD-ARM-001 (an answer that cannot
-    be understood), VD-ARM-002 (404), and azure.core's errors.
+    Args:
+        client: The client of ARM.
+        settings: The settings of the instance.
+        address: The path of the first page, quoted, with its query.
+
+    Raises:
+        RunbookError: VD-ARM-001 (an answer that cannot be understood), VD-ARM-002 (404).
+        azure.core's errors: ARM cannot be reached, fails, throttles, or refuses the identity.
     """
     from azure.core.exceptions import DecodeError
     from azure.core.rest import HttpRequest
@@ -28,7 +35,7 @@ def items_of(client: "ResourceManagementClient", settings: Settings, address: st
     for _ in range(MAX_PAGES):
         try:
             response = client.send_request(HttpRequest("GET", address))
-        except (DecodeError, RecursionError) as error:  # the client reads JSON by itself
+        except (DecodeError, RecursionError) as error:  # the client itself reads the JSON
             raise azure.ARM_ANSWER_UNCLEAR.error("a page is no JSON") from error
         if response.status_code == 404:
             raise azure.NO_SUCH_RESOURCE_GROUP.error(target=settings.resource_group)
@@ -43,7 +50,7 @@ def items_of(client: "ResourceManagementClient", settings: Settings, address: st
 
 
 def _at_arm(settings: Settings, link: str) -> str:
-    """Return the address of a next page. Elsewhere than at ARM nothing is asked: ARM's token would go there."""
+    """Return the address of the next page. It must be at ARM, because the request carries ARM's token."""
     arm = addresses.read(settings.arm_endpoint)
     try:
         there = addresses.follow(arm, link)
@@ -55,7 +62,7 @@ def _at_arm(settings: Settings, link: str) -> str:
 
 
 def _page(response: Any) -> tuple[list[Mapping[str, Any]], str]:
-    """Return a page's items and the address of the next, "" for none."""
+    """Return a page's items, and the address of the next page, "" if there is none."""
     try:
         page = response.json()
     except (ValueError, RecursionError) as error:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from azure.monitor.ingestion import LogsIngestionClient
     from azure.storage.blob import BlobServiceClient
 
-# The audience is always ARM's own, also if the endpoint has another address.
+# The audience is always ARM itself, even if the endpoint has another address.
 ARM_SCOPE = "https://management.azure.com/.default"
 # Every run reads something from storage, at least the network retry policy.
 STORAGE_SCOPE = "https://storage.azure.com/.default"
@@ -144,7 +144,10 @@ class AzureClients:
 
     @_once
     def certificates(self) -> "SecretClient":
-        """The way to the vault's certificates, by `send_request`: the runbooks have no client of their own for them."""
+        """A client that reaches the vault's certificates with `send_request`.
+
+        The runbooks have no SDK client for certificates.
+        """
         return self._vault(certificate_place(self._settings))
 
     def _vault(self, place: Place) -> "SecretClient":
@@ -185,7 +188,7 @@ class AzureClients:
         )
 
     def shared(self, name: str, make: Callable[[], C]) -> C:
-        """Return what a run has one of, made at first use."""
+        """Return an object that a run has only once. It is made at the first use."""
         with self._lock:
             if name not in self._made:
                 self._made[name] = make()

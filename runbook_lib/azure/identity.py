@@ -1,4 +1,4 @@
-"""Who the runbook is: vibedata-uami in Automation, the developer's own login elsewhere."""
+"""The identity of the runbook: vibedata-uami in Automation, the developer's own login elsewhere."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -14,9 +14,10 @@ from runbook_lib.network.trouble import object_id_in
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential, TokenRequestOptions
 
-# For the sandbox's identity endpoint, which is local. No recorded policy can be read before it has given a token.
+# For the sandbox's identity endpoint, which is local. The recorded policy cannot be read before this endpoint has given
+# a token.
 IDENTITY_POLICY = NetworkRetryPolicy(total_seconds=60.0)
-# `az` starts an interpreter of its own, and may renew a token over the network.
+# `az` starts a separate interpreter, and may renew a token over the network.
 LOGIN_SECONDS = 30
 # Set in every Automation sandbox (docs/azure-facts.md#managed-identity).
 _SANDBOX_VARIABLES = ("AUTOMATION_ASSET_ACCOUNTID", "AUTOMATION_ASSET_SANDBOX_ID")
@@ -58,12 +59,18 @@ def credential_of(client_id: str, environ: Mapping[str, str], *, clock: Clock = 
 
 
 def object_id(credential: "TokenCredential", scope: str) -> str:
-    """Return the object id of whose credential it is, "" if the token has none. Raises RunbookError VD-IDENTITY-*."""
+    """Return the object id of the identity that a credential belongs to, "" if the token has none.
+
+    Raises RunbookError VD-IDENTITY-*.
+    """
     return object_id_in(credential.get_token(scope).token)
 
 
 def _managed_identity(client_id: str, clock: Clock) -> Any:
-    """The SDK uses its App Service path. It fits Automation, too: `api-version`, X-IDENTITY-HEADER and Metadata."""
+    """Return the SDK's credential.
+
+    The SDK uses its path for App Service, which fits Automation, too: `api-version`, X-IDENTITY-HEADER and Metadata.
+    """
     from azure.core.pipeline.transport import RequestsTransport
     from azure.identity import ManagedIdentityCredential
 
@@ -88,8 +95,10 @@ def _developer_login() -> Any:
 
 
 class _NamingCredential:
-    """A credential whose failures have a code of the catalogue. One thread asks at a time, and the others use its
-    answer."""
+    """A credential whose failures have a code of the catalogue.
+
+    One thread asks at a time, and the other threads use its answer.
+    """
 
     def __init__(self, credential: Any, entry: ErrorEntry) -> None:
         self._credential = credential
@@ -112,9 +121,10 @@ class _NamingCredential:
         with self._lock:
             try:
                 return ask()
-            # msal reads the answer with json.loads and int: an answer of another form shows as ValueError.
+            # msal reads the answer with json.loads and int, so an answer in another form raises ValueError.
             except (AzureError, ValueError, TypeError, AttributeError) as error:
-                # A chain of credentials quotes what each of them says. The rest of the text is about the chain.
+                # The message of a chain of credentials quotes each credential. The rest of the message is about the
+                # chain itself.
                 story = str(error).partition("Attempted credentials:")
                 said = story[2].partition("To mitigate")[0] or story[0]
                 words = whole_words(" ".join(said.split()), MAX_WORDS)

@@ -9,7 +9,7 @@ import unicodedata
 from runbook_lib.basics.forms import GUID, Form, fits
 
 MAX_GROUP_LENGTH = 90
-# The characters of .NET's \w, with letters and digits of any script: ARM checks with it (Azure/azure-cli#799,
+# The characters of .NET's \w: letters and digits of any script. ARM checks with this set (Azure/azure-cli#799,
 # azure-sdk-for-java#1250). Python's \w is another set: it lacks combining marks.
 _GROUP_CATEGORIES = ("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Nd", "Pc")
 _GROUP_SIGNS = "-.()"
@@ -42,7 +42,7 @@ RESOURCE_GROUP: Form = (
 STORAGE_ACCOUNT: Form = (r"[a-z0-9]{3,24}", "3 to 24 small letters and digits")
 CONTAINER_REGISTRY: Form = (r"[A-Za-z0-9]{5,50}", "5 to 50 letters and digits")
 CONTAINER_REGISTRY_TOKEN: Form = (r"[A-Za-z0-9-]{5,50}", "5 to 50 letters, digits and dashes")
-# By its name in ARM, e.g. westeurope.
+# The region's name in ARM, e.g. westeurope.
 LOCATION: Form = (r"[a-z][a-z0-9]{1,39}", "a region by its short name, 2 to 40 small letters and digits")
 MANAGED_APPLICATION_ID: Form = (
     is_managed_application_id,

@@ -1,4 +1,4 @@
-"""What each of a run's clients is for, and the roles that its requests need (docs/operators.md)."""
+"""The purpose of each client of a run, and the roles that its requests need (docs/operators.md)."""
 
 import urllib.parse
 
@@ -57,5 +57,5 @@ def _vault(settings: Settings) -> str:
 
 
 def _below(settings: Settings, resource: str) -> str:
-    """Return a resource's id, "" if the group is not known."""
+    """Return a resource's id, "" if the resource group is not known."""
     return f"{settings.resource_group_id}/providers/{resource}" if settings.resource_group else ""

@@ -1,4 +1,6 @@
-"""What runbooks and commands need for one customer's Azure: settings, clients, clock, redactor, retry policy."""
+"""The common needs of runbooks and commands for one customer's Azure: settings, clients, clock, redactor, retry
+policy.
+"""
 
 from dataclasses import dataclass
 

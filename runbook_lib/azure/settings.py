@@ -22,7 +22,8 @@ from runbook_lib.errors import azure, trust
 ENVIRONMENT_PREFIX = "VIBEDATA_"
 AUTOMATION_VARIABLE = "vibedata-settings"
 MAX_VALUE_LENGTH = 512
-# The deployment says whom to trust. Anybody who may start a job chooses its parameters, but must not choose that.
+# The deployment says which signers to trust. Anybody who may start a job chooses its parameters, but must not choose
+# the signers.
 WITH_THE_DEPLOYMENT = ("trust_roots", "trusted_identity")
 
 
@@ -59,7 +60,7 @@ class Settings:
         return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
 
 
-# Each setting: what it takes. In the order of Settings' fields.
+# The form of each setting, in the order of Settings' fields.
 _FORMS: dict[str, Form] = {
     "prefix": (r"[a-z][a-z0-9]{1,14}", "2 to 15 small letters and digits"),
     "subscription_id": GUID,
@@ -75,30 +76,30 @@ _FORMS: dict[str, Form] = {
     "publisher_registry": HOST,
     "logs_endpoint": URL,
     "dcr_id": (r"dcr-[0-9a-f]{32}", "a data collection rule's immutable id, dcr-..."),
-    # Needed only in Automation: identity.credential checks that.
+    # Only Automation needs it: identity.credential checks that.
     "uami_client_id": (f"({GUID[0]})?", GUID[1]),
     "publisher_api": URL,
     "instance_id": INSTANCE_ID,
-    # The name under which the instance is reached, and where its Application Gateway listens for it.
+    # The host name of the instance, and the address at which its Application Gateway listens for it.
     "public_host": PUBLIC_HOST,
     "gateway": HOST,
-    # Two while the publisher changes its root. If none is pinned, nothing is trusted:
+    # There are two roots while the publisher changes its root. If no root is pinned, nothing is trusted:
     # runbook_lib.trust.pinned_policy.
     "trust_roots": (r"([0-9a-f]{64}(,[0-9a-f]{64})?)?", "one or two SHA-256 fingerprints of certificates, in hex"),
     "trusted_identity": (r"[^\x00-\x1f\x7f]*", "a certificate's subject, as RFC 4514 writes it"),
-    # Which retention policy the container of release manifests must have: runbook_lib.release.immutability.
+    # The retention policy that the container of release manifests must have: runbook_lib.release.immutability.
     "immutability": (r"unlocked|locked", "unlocked or locked"),
 }
 
 # A run sends its requests, with the tokens of its managed identity, to these addresses. So the person who starts a job
-# must not choose them. An address that the convention makes from a name is always in Azure's own domains.
+# must not choose them. An address that follows from a name by convention is always in Azure's own domains.
 ADDRESSES = tuple(name for name, form in _FORMS.items() if form in (URL, HOST, PUBLIC_HOST))
 
-# Which instance it is, and as whom it acts. The person who starts a job must not choose for whom it reports. By
-# convention the instance's id is the subscription's.
+# These say which instance it is, and which identity it uses. The person who starts a job must not choose the instance
+# that a run reports for. By convention the instance's id is the subscription's id.
 IDENTITY = ("subscription_id", "uami_client_id", "instance_id")
 
-# What the runbooks insist on. The person who starts a job must not lower it.
+# The demands of the runbooks. The person who starts a job must not lower them.
 GUARANTEES = ("immutability",)
 
 # The settings that have a default.
@@ -116,7 +117,7 @@ _CONVENTION = {
     "publisher_registry": "vibedata.azurecr.io",
     "uami_client_id": "",
     "publisher_api": "https://api.vibedata.ai",
-    # There is one deployment in a subscription.
+    # A subscription has one deployment.
     "instance_id": "{subscription_id}",
     "public_host": "{instance_id}.vibedata.ai",
     "gateway": "{public_host}",
@@ -126,7 +127,7 @@ _CONVENTION = {
 }
 
 
-# Settings that are made from a name that may have capitals.
+# These settings follow from a name that may have capitals.
 _LOWERED = ("customer_registry", "instance_id")
 
 
@@ -154,7 +155,7 @@ def load(overrides: Mapping[str, str], environ: Mapping[str, str], automation_va
             if name not in _FORMS:
                 raise azure.UNKNOWN_SETTING.error(f"from {source}; known are {', '.join(_FORMS)}", target=name)
     for name in dict.fromkeys(name for _, values in sources for name, value in values.items() if value):
-        _value(name, sources)  # check forms before absence: a user can see a wrong form on the command line
+        _value(name, sources)  # check forms before absence, because a wrong form is visible on the command line
     _require_all(sources)
     settings = Settings(**{item.name: _value(item.name, sources) for item in fields(Settings)})
     for name in IDENTITY:
@@ -183,7 +184,7 @@ def automation_variable() -> str | None:
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment may hold further VIBEDATA_* variables, meant for other tools."""
+    """Return the settings in the environment. It may also hold other VIBEDATA_* variables, for other tools."""
     named = {name: environ.get(ENVIRONMENT_PREFIX + name.upper(), "") for name in _FORMS}
     return {name: value for name, value in named.items() if value}
 
@@ -203,7 +204,7 @@ def _from_variable(text: str | None) -> dict[str, str]:
 
 
 def _require_all(sources: list[tuple[str, Mapping[str, str]]]) -> None:
-    """Raise VD-SETTINGS-001 with the names of all missing settings, so that the user can mend them at once."""
+    """Raise VD-SETTINGS-001 with the names of all missing settings, so that the user can add them all at once."""
     given = {name for _, values in sources for name, value in values.items() if value}
     missing = [name for name in _FORMS if name not in _CONVENTION and name not in given]
     if missing:
@@ -233,7 +234,7 @@ def _value(name: str, sources: list[tuple[str, Mapping[str, str]]]) -> str:
 
 
 def why_refused(name: str, value: str) -> str:
-    """Return why a setting does not take a value, "" where it does. name: of a field of Settings."""
+    """Return why a setting does not take a value, "" if it takes it. `name` is the name of a field of Settings."""
     form, takes = _FORMS[name], _FORMS[name][1]
     if len(value) > MAX_VALUE_LENGTH or not fits(form, value):
         return f"takes {takes}"

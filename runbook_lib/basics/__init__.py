@@ -1,4 +1,1 @@
-"""Small pure tools that know nothing of Azure: clock, base64url, strict JSON, redaction.
-
-No input or output lives here.
-"""
+"""Small pure tools that do not know Azure: clock, base64url, strict JSON, redaction. They do no input or output."""

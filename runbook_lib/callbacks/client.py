@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "application/json"
 # The answer is one small object. A proxy's error page may be longer, but nobody reads it.
 MAX_ANSWER_BYTES = 16 * 1024
-# All attempts of one report together. If the publisher does not answer in this time, the report waits.
+# The limit for all attempts of one report together. If the publisher does not answer in this time, the report waits.
 SEND_SECONDS = 30.0
 NONCE_BYTES = 18
 
@@ -135,7 +135,7 @@ def callback_client(context: "AzureSession") -> CallbackClient:
 
 
 def _problem(status: int, body: bytes | None, key_id: str) -> ErrorEntry | None:
-    """Return what is wrong with an answer, None for nothing. `body` is None if it was too large."""
+    """Return the error for an answer, None if the answer is good. `body` is None if it was too large."""
     if status == 200:
         return None if body is not None and _is_acceptance(body, key_id) else callbacks.NOT_THE_CALLBACK_API
     if status == 401:

@@ -35,8 +35,8 @@ from runbook_lib.vault.hmac_key import KEY_CACHE_SECONDS, read_signing_key
 if TYPE_CHECKING:
     from runbook_lib.context import Context
 
-# After so many reports that are refused because of their content, the run stops. They are set aside, so the next run
-# begins with others.
+# After this number of reports that are refused because of their content, the run stops. They are set aside, so the next
+# run begins with others.
 REFUSALS_PER_RUN = 5
 
 # Errors of the report itself, not of the way to the publisher.
@@ -50,7 +50,7 @@ F = TypeVar("F")
 
 
 def no_payloads(_facts: object, _instance_id: str) -> Sequence[Payload]:
-    """Return no reports: the runbook only reports how it ended."""
+    """Return no reports. The runbook reports only how it ended."""
     return ()
 
 

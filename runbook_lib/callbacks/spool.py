@@ -23,7 +23,7 @@ CONTAINER = "callbacks-spool"
 MAX_WAITING_REPORTS = 1000
 MAX_WAITING_BYTES = 32 * 1024 * 1024
 
-# When it was made, of what kind and id it is.
+# The time when the report was made, its kind and its id.
 _STEM = r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-(?P<kind>[a-z]{1,16})-(?P<id>[0-9a-f-]{36})"
 
 
@@ -50,10 +50,10 @@ class CallbackSpool:
         self._spool.tell_once(strangers, lambda found: tell(callbacks.NO_REPORT.error(str(found), target=CONTAINER)))
 
     def read(self, blob: Spooled) -> CallbackReport | None:
-        """Return a report; None if it is gone: another run has delivered it.
+        """Return a report. Return None if another run has delivered it.
 
-        Raises RunbookError VD-CALLBACK-026 if the content does not fit the name or may not leave, and -031 if it is
-        another instance's.
+        Raises RunbookError VD-CALLBACK-026 if the content does not fit the name or may not leave the tenant, and
+        VD-CALLBACK-031 if it belongs to another instance.
         """
         target = f"{CONTAINER}/{blob.name}"
         found = re.match(_STEM, blob.name)
@@ -70,8 +70,12 @@ class CallbackSpool:
         return CallbackReport(report_id=found["id"], payload=payload)
 
     def put(self, report: CallbackReport, waiting: Sequence[Spooled], *, why: str) -> Spooled:
-        """Keep a report and return its blob. `waiting` are those that wait. why: the code of the error because of which
-        it waits. Raises VD-CALLBACK-027 (no room)."""
+        """Keep a report and return its blob.
+
+        `waiting` are the reports that wait already. `why` is the code of the error because of which this one waits.
+
+        Raises RunbookError VD-CALLBACK-027 (no room).
+        """
         content = to_json(report.payload)
         size = sum(each.size for each in waiting) + len(content)
         if len(waiting) >= MAX_WAITING_REPORTS or size > MAX_WAITING_BYTES:
@@ -83,9 +87,9 @@ class CallbackSpool:
         self._spool.remove(blob)
 
     def set_aside(self, blob: Spooled, at: str, *, why: str) -> None:
-        """Set a report aside that was refused at `at` (RFC 3339) because of its content: it comes after all others.
+        """Set a report aside because its content was refused. It then comes after all others.
 
-        why: the code of the error.
+        `at` is the time of the refusal (RFC 3339). `why` is the code of the error.
         """
         self._spool.set_aside(blob, at, why=why)
 

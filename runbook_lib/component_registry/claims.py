@@ -144,8 +144,10 @@ def _check_once(components: Iterable[Component]) -> None:
 def found(claim: Claim, properties: Mapping[str, Any], script_sha256: str) -> Found:
     """Return what is installed of a component.
 
-    `properties` are its resource's, {} if they were not read. `script_sha256` is the SHA-256 of a runbook's published
-    text, hex, "" if there is none.
+    Args:
+        claim: The component with its pin and its resource.
+        properties: The properties of its resource, {} if they were not read.
+        script_sha256: The SHA-256 (hex) of a runbook's published text, "" if there is none.
     """
     if claim.resource is None:
         return Found(endpoint="", version="", drift="")

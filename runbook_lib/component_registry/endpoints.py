@@ -1,4 +1,4 @@
-"""The address of a component. Only its own ARM resource says it. Pure."""
+"""Find the address of a component. Only the component's own ARM resource gives it. Pure."""
 
 import re
 from collections.abc import Mapping

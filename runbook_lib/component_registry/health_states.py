@@ -5,7 +5,7 @@ from typing import get_args
 from runbook_lib.release.model import HealthState
 
 HEALTH_STATES: tuple[HealthState, ...] = get_args(HealthState)
-# Of a component that nobody has probed yet.
+# The health of a component that was never probed.
 UNKNOWN: HealthState = "unknown"
-# Every threshold is lower (runbook_lib.health.policy), and a table's whole number can hold it.
+# Every threshold is lower (runbook_lib.health.policy). A whole number in a table can hold it.
 STREAK_LIMIT = 1_000_000

@@ -1,8 +1,8 @@
-"""Whose instance the component registry is: one row of table Schema, compared by every runbook and command.
+"""The instance that the component registry belongs to: one row of table Schema. Every runbook and command compares it.
 
-bootstrap_registry writes the row once. Settings that mix two instances, such as one's subscription and the other's
-storage, then show at the first request, before anything is changed, logged or reported. Whoever may write to the table
-can write the row: nothing of it is believed beyond whether it is the same.
+bootstrap_registry writes the row once. Settings may mix two instances, such as the subscription of one and the storage
+of another. The comparison shows this at the first request, before anything is changed, logged or reported. Anybody who
+may write to the table can write the row. So the row is used only for this comparison.
 """
 
 from dataclasses import dataclass
@@ -17,15 +17,20 @@ from runbook_lib.network.failures import as_runbook_error
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
-# Of a column that somebody else wrote. A resource group's name has 90.
+# The maximum length of a column that somebody else wrote. The name of a resource group has at most 90 characters.
 MAX_SHOWN_CHARACTERS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Whose instance it is. Azure compares subscriptions and resource groups without case; these are in small letters.
+    """The names of an instance.
 
-    resource_group: the managed one.
+    Azure ignores case in subscriptions and resource groups, so these two are in small letters.
+
+    Attributes:
+        instance_id: The instance's id.
+        subscription_id: The customer's subscription.
+        resource_group: The managed resource group.
     """
 
     instance_id: str
@@ -33,12 +38,12 @@ class Identity:
     resource_group: str
 
     def __str__(self) -> str:
-        """Return what a message shows of it."""
+        """Return the text for a message."""
         return f"instance {self.instance_id}, subscription {self.subscription_id}, resource group {self.resource_group}"
 
 
 def identity_of(settings: Settings) -> Identity:
-    """Return whose instance the settings are about."""
+    """Return the identity of the instance that the settings are about."""
     return Identity(
         instance_id=settings.instance_id,
         subscription_id=settings.subscription_id.lower(),
@@ -47,7 +52,7 @@ def identity_of(settings: Settings) -> Identity:
 
 
 def identity_row(identity: Identity) -> Row:
-    """Return the row that says whose instance it is."""
+    """Return the row that records the identity."""
     values = (identity.instance_id, identity.subscription_id, identity.resource_group)
     partition, name = IDENTITY_KEY
     columns = dict(zip(IDENTITY_COLUMNS, values, strict=True))
@@ -57,7 +62,7 @@ def identity_row(identity: Identity) -> Row:
 def check_recorded(entity: Entity, own: Identity) -> None:
     """Compare the row under IDENTITY_KEY with the settings' identity. Pure.
 
-    Raises RunbookError VD-COMPONENT-008 (it is another instance's), -009 (it is malformed).
+    Raises RunbookError VD-COMPONENT-008 (the tables belong to another instance), -009 (the row is malformed).
     """
     values = [entity.get(column) for column in IDENTITY_COLUMNS]
     texts = [value for value in values if isinstance(value, str) and value]
@@ -78,10 +83,13 @@ def check_recorded(entity: Entity, own: Identity) -> None:
 
 
 def compare_identity(tables: "TableServiceClient", settings: Settings) -> RunbookError | None:
-    """Compare whose instance the tables are with the settings, in one request.
+    """Compare the recorded identity with the settings, with one request.
 
-    Return why that was not possible: an error of area VD-NET; None where they are the same, or where nobody has
-    recorded it yet. Raises RunbookError VD-COMPONENT-008, -009.
+    Returns:
+        None if both are the same, or if no identity is recorded yet. An error of area VD-NET if the row cannot be read.
+
+    Raises:
+        RunbookError: VD-COMPONENT-008, -009.
     """
     from azure.core.exceptions import ResourceNotFoundError
 

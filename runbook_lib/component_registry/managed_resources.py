@@ -17,10 +17,11 @@ from runbook_lib.errors import azure
 if TYPE_CHECKING:
     from azure.mgmt.resource.resources import ResourceManagementClient
 
-API_VERSION = "2025-04-01"  # Microsoft.Resources; what azure-mgmt-resource 26 asks with
-# The listing leaves out `properties`; these two come with it (REST reference, Resources - List By Resource Group).
+API_VERSION = "2025-04-01"  # Microsoft.Resources; azure-mgmt-resource 26 uses this version
+# The listing leaves out `properties`. These two are returned with it (REST reference, Resources - List By Resource
+# Group).
 EXPANSIONS = "createdTime,provisioningState"
-# Types whose own listing shows `properties`. Addresses and images of such components are there.
+# Types whose own listing shows `properties`, where the addresses and images of such components are.
 DETAILED_TYPES: Mapping[str, str] = {CONTAINER_APPS: "2025-01-01", SITES: "2024-11-01"}
 AVAILABILITY = "Microsoft.ResourceHealth/availabilityStatuses"
 AVAILABILITY_API_VERSION = "2025-05-01"

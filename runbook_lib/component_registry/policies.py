@@ -1,4 +1,4 @@
-"""Policies that the component registry holds: a row of table Policies each, with a default and a warning.
+"""Policies in the component registry. Each is a row of table Policies and has a default.
 
 Source: docs/design.md#the-component-registry.
 """
@@ -24,9 +24,13 @@ P = TypeVar("P")
 def read_policy(
     tables: "TableServiceClient", row: str, parse: Callable[[Mapping[str, Any]], P | None], default: P
 ) -> tuple[P | None, str]:
-    """Return a recorded policy, None where none is recorded, and a warning ("" where there is none).
+    """Return a recorded policy, None if none is recorded, and a warning, "" for none.
 
-    parse: makes a policy of its row, None where that is out of bounds: then the default holds, and is warned of.
+    Args:
+        tables: The component registry.
+        row: The key of the policy's row.
+        parse: Makes a policy from its row. It returns None if the row is out of bounds.
+        default: The policy to use if the row is out of bounds. Then there is a warning.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -40,9 +44,9 @@ def read_policy(
 
 
 def read_network_retry_policy(tables: "TableServiceClient") -> tuple[NetworkRetryPolicy, str]:
-    """Return the network retry policy, obeyed by every runbook, and a warning ("" where there is none).
+    """Return the network retry policy, which every runbook obeys, and a warning, "" for none.
 
-    The default holds until the component registry exists, and if the recorded numbers are out of bounds.
+    The default is used until the component registry exists, and if the recorded numbers are out of bounds.
     """
     default = NetworkRetryPolicy()
     policy, warning = read_policy(tables, NETWORK_RETRY_POLICIES, _network_retry_policy, default)
@@ -52,9 +56,10 @@ def read_network_retry_policy(tables: "TableServiceClient") -> tuple[NetworkRetr
 def network_retry_policy_in_force(
     tables: "TableServiceClient",
 ) -> tuple[NetworkRetryPolicy, str, RunbookError | None]:
-    """Return what `read_network_retry_policy` does, and why it cannot be read: an error of area VD-NET, None where it
-    can. The component registry may not be there yet, or not for this identity; what is needed of storage shows by
-    itself, and the default holds.
+    """Return the result of `read_network_retry_policy`, and why the policy cannot be read, None if it can be read.
+
+    The reason is an error of area VD-NET. Then the default is used. The component registry may not exist yet, or this
+    identity may not read it. If the run needs storage for other things, its own requests show the problem.
     """
     try:
         return *read_network_retry_policy(tables), None

@@ -1,4 +1,4 @@
-"""What is read of the component registry: a component as it is recorded, and which release is installed. All pure."""
+"""Read components and the installed release from the component registry's tables. All pure."""
 
 import re
 from collections.abc import Iterable
@@ -10,9 +10,9 @@ from runbook_lib.component_registry.health_states import HEALTH_STATES, STREAK_L
 from runbook_lib.component_registry.schema import CURRENT, Entity, fit
 from runbook_lib.release.model import ReleaseId
 
-# Edm.Int32, the largest (learn.microsoft.com, Understanding the Table service data model).
+# The maximum of Edm.Int32 (learn.microsoft.com, Understanding the Table service data model).
 MAX_INT32 = 2**31 - 1
-# As the release manifest bounds them (runbook_lib.release.manifest).
+# The limit of the release manifest (runbook_lib.release.manifest).
 MAX_COMPONENTS = 1000
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+){2}")
 _TEXTS = (
@@ -31,9 +31,9 @@ _HEALTHS = ("health", "healthProbed")
 
 
 def current_release(entities: Iterable[Entity]) -> ReleaseId | None:
-    """Return the release that table Releases says is installed; None where it names none, or several.
+    """Return the release that table Releases calls installed. Return None if it names none, or several.
 
-    A row whose version or digest is none is nobody's release.
+    A row with a malformed version or digest does not count.
     """
     current = [
         ReleaseId(_text(each, "RowKey"), _text(each, "digest")) for each in entities if each.get("state") == CURRENT
@@ -44,8 +44,9 @@ def current_release(entities: Iterable[Entity]) -> ReleaseId | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredComponent:
-    """What is read of a component in the component registry. Texts are "" and numbers 0 where nothing is said;
-    depends_on: names; checked_at: RFC 3339.
+    """A component as the component registry records it. A missing text is "", and a missing number is 0.
+
+    `depends_on` has names. `checked_at` is RFC 3339.
     """
 
     type: str
@@ -66,7 +67,7 @@ class RegisteredComponent:
 
 
 def registered_component(entity: Entity) -> RegisteredComponent:
-    """Return the component that an entity of table Components holds. What is not of its form counts as not there."""
+    """Return the component in an entity of table Components. A malformed column counts as missing."""
     return RegisteredComponent(
         type=_text(entity, "PartitionKey"),
         name=_text(entity, "RowKey"),
@@ -87,7 +88,7 @@ def registered_component(entity: Entity) -> RegisteredComponent:
 
 
 def ill_columns(entity: Entity) -> tuple[str, ...]:
-    """Return which columns of an entity of table Components are not of their form, in the order of the alphabet."""
+    """Return the malformed columns of an entity of table Components, in alphabetical order."""
     ill = [name for name in _TEXTS if not isinstance(entity.get(name, ""), str)]
     ill += [name for name in _NUMBERS if name in entity and _whole(entity, name) != entity[name]]
     ill += [name for name in _HEALTHS if (entity.get(name) or UNKNOWN) not in HEALTH_STATES]
@@ -108,7 +109,7 @@ def _whole(entity: Entity, name: str) -> int:
 
 
 def _names(value: object) -> tuple[str, ...] | None:
-    """Return the names in a JSON list, None where it is none."""
+    """Return the names in a JSON list. Return None if it is not a list of names."""
     if not isinstance(value, str) or not value:
         return () if value in (None, "") else None
     try:

@@ -1,4 +1,4 @@
-"""What a bootstrap wants recorded, row by row. All pure."""
+"""The rows that a bootstrap records. All pure."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,7 +28,7 @@ from runbook_lib.release.model import ReleaseManifest
 if TYPE_CHECKING:
     from runbook_lib.component_registry.claims import Claim, Found
 
-# The health of a component that was not probed yet, also of one that has returned after it was gone.
+# The health of a component that was not probed yet, or that has returned after it was gone.
 INITIAL_HEALTH: Mapping[str, Value] = {
     "health": UNKNOWN,
     "healthReason": "not probed yet",
@@ -46,7 +46,7 @@ GONE_RESOURCE: Mapping[str, Value] = {"state": VANISHED}
 
 
 def schema_row() -> Row:
-    """Return the row that says which schema the tables have."""
+    """Return the row with the version of the tables' schema."""
     partition, name = SCHEMA_KEY
     return Row(table=SCHEMA, partition=partition, name=name, columns={"schemaVersion": SCHEMA_VERSION})
 
@@ -108,7 +108,7 @@ def retry_policy_row(manifest: ReleaseManifest) -> Row:
 
 
 def release_row(manifest: ReleaseManifest, digest: str) -> Row:
-    """Return the row of the installed release. digest: of its manifest."""
+    """Return the row of the installed release. `digest` is the digest of its manifest."""
     columns: dict[str, Value] = {
         "digest": digest,
         "channel": manifest.channel,

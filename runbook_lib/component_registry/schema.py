@@ -29,10 +29,10 @@ from runbook_lib.errors import component_registry
 SCHEMA, COMPONENTS, RESOURCES = "Schema", "Components", "Resources"
 RELEASES, CREDENTIALS = "Releases", "Credentials"
 TABLES = (SCHEMA, COMPONENTS, RESOURCES, POLICIES, RELEASES, CREDENTIALS)
-# The schema that this runbook knows. It goes up when an older runbook could misread or spoil newer rows.
+# The schema that this runbook knows. The number is raised if an older runbook could misread or damage newer rows.
 SCHEMA_VERSION = 1
 SCHEMA_KEY = ("schema", "version")
-# Whose instance it is: runbook_lib.component_registry.identity.
+# The row with the instance's identity: runbook_lib.component_registry.identity.
 IDENTITY_KEY = ("schema", "identity")
 
 # Columns that a bootstrap compares and writes.
@@ -52,7 +52,7 @@ COMPONENT_COLUMNS = (
 )
 RESOURCE_COLUMNS = ("resourceId", "kind", "location", "sku", "tags", "provisioningState", "createdAt", "state")
 RELEASE_COLUMNS = ("digest", "channel", "createdAt", "expiresAt", "state")
-# The last three: the rotation that is not finished, how far it is, and when it may be finished.
+# The last three columns: the unfinished rotation, its state, and the time when it may be finished.
 CREDENTIAL_COLUMNS = ("state", "notBefore", "expires", "rotationId", "rotationState", "retireAfter")
 POLICY_COLUMNS = ("max_retries", "delay_seconds")
 IDENTITY_COLUMNS = ("instanceId", "subscriptionId", "managedResourceGroup")
@@ -66,8 +66,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     CREDENTIALS: CREDENTIAL_COLUMNS,
 }
 REGISTERED, VANISHED = "registered", "vanished"
-# The partition of table Components for alert rules, schedule and log. No release names it, and only check_health writes
-# it.
+# The partition of table Components for alert rules, schedule and log. No release names these rows, and only
+# check_health writes them.
 OBSERVABILITY = "observability"
 CURRENT: Final = "current"
 FORMER = "former"
@@ -77,7 +77,7 @@ MAX_BATCH_ROWS = 100
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 MAX_ENTITY_BYTES = 1024 * 1024
 MAX_KEY_CHARACTERS = 1024
-# A text property holds 64 KiB of UTF-16; the rest is for the mark that it was cut.
+# A text property holds 64 KiB of UTF-16. The rest is for the mark that shows a cut text.
 MAX_TEXT_UNITS = 32_000
 CUT_MARK = " ... (cut)"
 # The size of a batch's part without its entity's JSON: boundaries, headers, and the account's address.
@@ -115,7 +115,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """An entity as it was listed. content: `digest_of_columns` its table's COLUMNS."""
+    """An entity as it was listed. `content` is the result of `digest_of_columns` for the COLUMNS of its table."""
 
     etag: str
     state: str

@@ -36,13 +36,13 @@ from runbook_lib.network.retry import Attempts, PolicySource, Wait
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
-PAGE_ROWS = 1000  # the most that a page holds (learn query-timeout-and-pagination)
+PAGE_ROWS = 1000  # the maximum of a page (learn query-timeout-and-pagination)
 # 4 x 100 entities in the 0.1 to 0.2 s of a batch are about the 2,000 a second that a partition serves
 # (docs/azure-facts.md#table-storage). More batches would be throttled, and each needs memory.
 BATCHES_AT_ONCE = 4
-# Up to so many entities are read one by one: a range between them could hold thousands of others.
+# Up to this number of entities are read one by one, because a range between them could hold thousands of others.
 POINT_READS = 3
-# How often another run may be quicker before this run gives up.
+# The run gives up after another run was quicker for this number of times.
 CONFLICTS = 10
 
 # The entity has changed, exists already, or is gone.
@@ -50,12 +50,18 @@ _CONFLICT_STATUSES = frozenset({404, 409, 412})
 
 
 class ComponentTables:
-    """The tables. Many threads may use them. `warn` is called once for a table with rows of somebody else.
+    """The tables. Many threads may use them.
 
-    Parameters: service; retry_policy, the network retry policy in force; clock; warn, told once of a table that holds
-    what is nobody's; identity, whose tables they must be where that is recorded (None: it was compared before, and the
-    row is not written here). Raises azure.core's errors where the service cannot be reached, fails, throttles, or
-    refuses the login.
+    Args:
+        service: The client of table storage.
+        retry_policy: Returns the network retry policy in force.
+        clock: Gives the time.
+        warn: Called once for each table that holds rows that the suite did not write.
+        identity: The instance that the tables must belong to, if they record one. None if somebody has compared it
+            before and the row is not written here.
+
+    Raises:
+        azure.core's errors: The service cannot be reached, fails, throttles, or refuses the login.
     """
 
     def __init__(
@@ -95,8 +101,8 @@ class ComponentTables:
     def entities(self, table: str) -> Iterator[Mapping[str, Any]]:
         """Yield every entity of a table, page by page. Raises ResourceNotFoundError if there is no such table.
 
-        An entity whose key no runbook makes is somebody else's. It is ignored, since the table sorts it differently
-        from the ranges that are read back here.
+        If no runbook makes such a key, somebody else has written the entity. It is ignored, because the table sorts it
+        in another order than the ranges that are read back here.
         """
         rows = self._service.get_table_client(table).list_entities(results_per_page=PAGE_ROWS)
         for entity in bounded(rows, target=table):
@@ -109,8 +115,8 @@ class ComponentTables:
     def recorded(self, table: str) -> dict[Key, Recorded] | None:
         """Return the recorded rows of a table by key, None if there is no such table.
 
-        Raises RunbookError VD-COMPONENT-003 where table Schema says that a newer runbook wrote all of them, -008, -009
-        where it says that they are another instance's.
+        Raises RunbookError VD-COMPONENT-003 if table Schema says that a newer runbook wrote the tables, and -008, -009
+        if it says that they belong to another instance.
         """
         from azure.core.exceptions import ResourceNotFoundError
 
@@ -156,8 +162,8 @@ class ComponentTables:
     def write(self, batch: Batch, seen: Mapping[Key, Recorded]) -> None:
         """Record a batch. `seen` are the rows of its table as they were last read.
 
-        Raises RunbookError VD-COMPONENT-006 where the entities never hold still, -008, -009 where another instance's
-        runbook was quicker to say whose tables they are.
+        Raises RunbookError VD-COMPONENT-006 if the entities keep changing, and -008, -009 if a runbook of another
+        instance has recorded its identity first.
         """
         from azure.core.exceptions import HttpResponseError
 
@@ -176,7 +182,8 @@ class ComponentTables:
                     conflicts += status in _CONFLICT_STATUSES
                     if conflicts > CONFLICTS:
                         raise component_registry.TABLES_KEEP_CHANGING.error(target=batch.target) from error
-                    # The transport has retried failures of a whole request. This one is within a batch's answer.
+                    # The transport has retried failures of the whole request. This failure is inside the batch's
+                    # answer.
                     if status not in _CONFLICT_STATUSES and not (
                         type(error).__name__ == "TableTransactionError"
                         and isinstance(attempts.wait_after_status(status, {}), Wait)

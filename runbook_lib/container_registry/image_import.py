@@ -35,7 +35,7 @@ LOOKS_PER_MINUTE = 4000
 
 
 class Pace:
-    """Lets at most `per_minute` calls through in any minute, half of them at once. Many threads may use it."""
+    """Lets at most `per_minute` calls through in each minute, and half of them at once. Many threads may use it."""
 
     def __init__(self, *, per_minute: int, clock: Clock) -> None:
         self._rate = per_minute / 2 / 60

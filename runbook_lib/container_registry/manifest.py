@@ -1,11 +1,11 @@
-"""A manifest as a container registry gave it."""
+"""A manifest as a container registry returned it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest's bytes, and the digest that these bytes have. Nothing of them has been read."""
+    """A manifest's bytes, and the digest of these bytes. Nothing in the bytes has been parsed."""
 
     digest: str
     content: bytes

@@ -45,7 +45,7 @@ MANIFEST_TYPES = (
 MAX_REDIRECTS = 3
 # The largest manifest that container registries accept (docs/azure-facts.md#registry-tokens).
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
-# RFC 9110, 15.5.6 and 15.6.2: the server does not do HEAD, of this or of anything.
+# RFC 9110, 15.5.6 and 15.6.2: the server does not support HEAD, either here or at all.
 NO_HEAD = frozenset({405, 501})
 
 

@@ -40,7 +40,7 @@ class AccessToken:
     def from_answer(answer: Answer, names: Sequence[str], *, target: str, now: float) -> "AccessToken":
         """Return the token in a JSON answer: the first member of `names` that the answer has.
 
-        Raises RunbookError VD-REGISTRY-006 if it has none.
+        Raises RunbookError VD-REGISTRY-006 if it has none of them.
         """
         try:
             body = strict_json.loads(answer.content)
@@ -89,7 +89,7 @@ class PublisherTokenSource:
 
 
 class EntraTokenSource:
-    """An Entra identity: its token is exchanged for a refresh token, and that for access tokens."""
+    """An Entra identity. Its token is exchanged for a refresh token, and the refresh token for access tokens."""
 
     def __init__(self, *, wire: ContainerRegistryWire, credential: "TokenCredential", clock: Clock) -> None:
         self._wire = wire
@@ -158,7 +158,7 @@ class AccessTokens:
                 self._groups.update(dict.fromkeys(chunk, _Group(chunk)))
 
     def get(self, repository: str) -> str:
-        """Return an access token that is good for reading `repository`."""
+        """Return an access token that allows reading `repository`."""
         self.expect([repository])
         group = self._groups[repository]
         with group.lock:

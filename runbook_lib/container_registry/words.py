@@ -9,7 +9,7 @@ from typing import Any
 
 from runbook_lib.basics.redaction import whole_words
 
-# How much of a container registry's own words an error shows, and of how many errors.
+# An error shows at most this number of characters of a container registry's own words, and this number of its errors.
 MAX_WORDS = 300
 MAX_ERRORS = 5
 _MAX_DIGITS = 18

@@ -1,7 +1,7 @@
-"""One lock's blob over the official client: made if absent, leased, renewed, written, read, given back.
+"""The blob of one lock, through the official client: create it, lease it, renew it, write, read, and give it back.
 
-Each request may be sent twice, since an answer may be lost: a lease is acquired under an id of our own choice, which
-the service confirms again; a blob is made only where there is none; what is written is the same bytes.
+An answer may be lost, so each request can be sent twice without harm. We choose the id of the lease, and the service
+confirms the same id again. A blob is created only if it does not exist. A repeated write has the same bytes.
 """
 
 import uuid
@@ -21,11 +21,11 @@ _HELD = frozenset({"LeaseAlreadyPresent", "LeaseIsBreakingAndCannotBeAcquired"})
 
 
 class LeaseLostError(Exception):
-    """The service says that the lease is not, or no longer, ours."""
+    """The service says that the lease is not ours, or is no longer ours."""
 
 
 class LeasedBlob:
-    """One place and our lease there, once acquired. Raises azure.core's errors."""
+    """One place, and our lease there after `acquire`. Raises azure.core's errors."""
 
     def __init__(self, place: LockPlace, *, lease_seconds: int) -> None:
         self._place = place
@@ -33,7 +33,7 @@ class LeasedBlob:
         self._lease_id = str(uuid.uuid4())
 
     def acquire(self) -> bool:
-        """Lease the blob. Return whether it is ours now; False: somebody else has it."""
+        """Lease the blob. Return whether we have the lease now. False means that somebody else has it."""
         from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
         try:
@@ -49,7 +49,7 @@ class LeasedBlob:
         return True
 
     def renew(self) -> None:
-        """Lease the blob for as long again. Raises LeaseLostError."""
+        """Renew the lease for its whole time. Raises LeaseLostError."""
         from azure.core.exceptions import HttpResponseError
 
         lease = self._lease()
@@ -59,12 +59,12 @@ class LeasedBlob:
             if means_lost(error.status_code):
                 raise _lost(error) from error
             raise
-        # The client takes the id of the answer; a service that confirms another's lease has not confirmed ours.
+        # The client takes the id from the answer. If the service confirms another lease, it has not confirmed ours.
         if lease.id != self._lease_id:
             raise LeaseLostError("the service has renewed another's lease")
 
     def write(self, content: bytes) -> None:
-        """Let the blob hold `content`. Raises LeaseLostError."""
+        """Write `content` to the blob. Raises LeaseLostError."""
         from azure.core.exceptions import HttpResponseError
         from azure.storage.blob import ContentSettings
 
@@ -77,7 +77,7 @@ class LeasedBlob:
             raise
 
     def read(self) -> bytes:
-        """Return what the blob holds, of too much only the beginning; NOBODY where there is none."""
+        """Return the blob's content, or only its beginning if it is too long. Return NOBODY if there is no blob."""
         from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
         try:
@@ -85,12 +85,15 @@ class LeasedBlob:
         except ResourceNotFoundError:
             return NOBODY
         except HttpResponseError as error:
-            if error.status_code != 416:  # an empty blob has no first byte; the suite leaves none
+            if error.status_code != 416:  # an empty blob has no first byte; the suite never writes an empty blob
                 raise
             return b""
 
     def release(self) -> None:
-        """Give the lease back, whether or not it is ours: another's lease has another id."""
+        """Give the lease back, even if it may not be ours.
+
+        This cannot end another holder's lease, which has another id.
+        """
         from azure.core.exceptions import HttpResponseError
 
         try:
@@ -100,7 +103,7 @@ class LeasedBlob:
                 raise
 
     def _make(self) -> None:
-        """Make the blob, and the container that it is to be in, where there is none."""
+        """Create the blob if it does not exist, and also its container."""
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
@@ -115,7 +118,7 @@ class LeasedBlob:
         try:
             self._blob().upload_blob(NOBODY, overwrite=False)
         except HttpResponseError as error:
-            # Somebody made it, and may have leased it, at the same moment: BlobAlreadyExists, LeaseIdMissing.
+            # At the same moment somebody else created it, and may have leased it: BlobAlreadyExists, LeaseIdMissing.
             if error.status_code not in (409, 412):
                 raise
 
@@ -125,7 +128,7 @@ class LeasedBlob:
         try:
             self._place.blob_service.get_container_client(self._place.container).create_container()
         except ResourceExistsError:
-            return  # somebody made it at the same moment
+            return  # somebody else created it at the same moment
 
     def _blob(self) -> "BlobClient":
         return self._place.blob_service.get_blob_client(self._place.container, self._place.blob)

@@ -1,4 +1,4 @@
-"""A thread that renews one lease for as long as its holder lives, and knows when it is lost."""
+"""A thread that renews one lease as long as its holder lives. It notices if the lease is lost."""
 
 from collections.abc import Callable
 from threading import Event, Lock, Thread
@@ -9,10 +9,12 @@ from runbook_lib.deployment_lock.lapse import LeaseTime
 
 
 class Renewal:
-    """The renewal of one lease; for use by many threads. Once lost, a lease stays lost.
+    """The renewal of one lease. Many threads may use it. A lost lease stays lost.
 
-    Parameters: renew, raises LeaseLostError, or anything else where the service has not confirmed it; time, of the
-    lease as it was acquired; clock.
+    Args:
+        renew: Renews the lease. It raises LeaseLostError, or any other exception if the service has not confirmed it.
+        time: The time of the lease when it was acquired.
+        clock: Gives the time.
     """
 
     def __init__(self, *, renew: Callable[[], None], time: LeaseTime, clock: Clock) -> None:
@@ -23,7 +25,7 @@ class Renewal:
         self._lost = ""
         self._failure = ""
         self._ended = Event()
-        # A daemon: when the main thread dies, the lease is to end with it.
+        # This is a daemon thread. When the main thread dies, the lease must end, too.
         self._thread = Thread(target=self._run, name="lease renewal", daemon=True)
 
     def start(self) -> None:
@@ -31,11 +33,11 @@ class Renewal:
         self._thread.start()
 
     def end(self) -> None:
-        """Renew no more. A renewal that is under way ends by itself."""
+        """Stop renewing. If a renewal has begun, it ends by itself."""
         self._ended.set()
 
     def why_lost(self) -> str:
-        """Return why the lease may be somebody else's by now, "" while it is ours."""
+        """Return why somebody else may have the lease by now, "" as long as it is ours."""
         with self._lock:
             if not self._lost and self._time.has_lapsed(self._clock.monotonic()):
                 last = f"; the last attempt: {self._failure}" if self._failure else ""
@@ -43,7 +45,7 @@ class Renewal:
             return self._lost
 
     def lose(self, why: str) -> None:
-        """Count the lease as lost: the service has said so."""
+        """Count the lease as lost, because the service has said so."""
         with self._lock:
             self._lost = self._lost or why
 
@@ -55,7 +57,7 @@ class Renewal:
                 self._renew()
             except LeaseLostError as error:
                 self.lose(str(error))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the lease ends unless a later attempt succeeds
+            except Exception as error:  # noqa: BLE001 - the lease then ends, unless a later attempt succeeds
                 failed = True
                 with self._lock:
                     self._failure = f"{type(error).__name__}: {error}".partition("\n")[0]

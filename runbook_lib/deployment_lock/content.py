@@ -1,7 +1,7 @@
-"""What a lock's blob says of who holds it. Pure.
+"""The text in a lock's blob. It says who holds the lock. Pure.
 
-Whoever has rights on the blobs of the account may write the blob while nobody holds its lease. So what is read is
-taken only in the form that is written here.
+Anybody with rights on the account's blobs may write the blob while nobody holds its lease. So this module accepts a
+text only in the form that it writes itself.
 """
 
 import json
@@ -19,22 +19,27 @@ from runbook_lib.basics.visible_text import is_visible
 from runbook_lib.run.parameters import CORRELATION_ID
 
 SCHEMA_VERSION = 1
-# What is written takes some 600 bytes.
+# A content that the suite writes has about 600 bytes.
 MAX_CONTENT_BYTES = 8192
 MAX_WHO_CHARACTERS = 200
-# A lock's blob before its first holder has written it.
+# The content of a lock's blob before its first holder has written it.
 NOBODY = b"{}"
 
 _STEP = re.compile(r"[a-z][a-z0-9_ ]{0,63}")
 
 
 class NotALocksContentError(ValueError):
-    """A lock's blob holds something that no holder of the lock writes. Says what is wrong, and quotes nothing of it."""
+    """A lock's blob holds something that no holder of the lock writes.
+
+    The message says what is wrong, and quotes nothing.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentJobs:
-    """The jobs of one deployment: the correlation id that each has as parameter, and the account that they run in."""
+    """The jobs of one deployment: the correlation id that each job has as a parameter, and the account in which they
+    run.
+    """
 
     correlation_id: str
     resource_group: str
@@ -43,11 +48,17 @@ class DeploymentJobs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockContent:
-    """Who holds a lock.
+    """The holder of a lock.
 
-    who: for people. jobs: those that the holder starts. since, step_since: when it took the lock and began the step,
-    by its own clock. ended: it has given the lock back, and none of its jobs runs. former_jobs: those of a former
-    holder that this one has not looked for yet; until it has, it begins no step.
+    Attributes:
+        who: The holder's name for people.
+        jobs: The jobs that the holder starts.
+        since: When the holder took the lock, by its own clock.
+        step: The present step.
+        step_since: When the holder began the step, by its own clock.
+        ended: The holder has given the lock back, and none of its jobs runs.
+        former_jobs: The jobs of an earlier holder, if this holder has not looked for them yet. Until it has looked, it
+            begins no step.
     """
 
     who: str
@@ -60,7 +71,7 @@ class LockContent:
 
 
 def encoded(content: LockContent) -> bytes:
-    """Return what the blob is to hold."""
+    """Return the bytes for the blob."""
     former = content.former_jobs
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -76,7 +87,7 @@ def encoded(content: LockContent) -> bytes:
 
 
 def read_content(content: bytes) -> LockContent | None:
-    """Return what a lock's blob says; None where it had no holder yet. Raises NotALocksContentError."""
+    """Return the content of a lock's blob. Return None if the lock never had a holder. Raises NotALocksContentError."""
     if len(content) > MAX_CONTENT_BYTES:
         raise NotALocksContentError(f"it has more than {MAX_CONTENT_BYTES} bytes")
     if content == NOBODY:
@@ -103,9 +114,12 @@ def read_content(content: bytes) -> LockContent | None:
 
 
 def jobs_left(content: LockContent | None) -> DeploymentJobs | None:
-    """Return the jobs that a former holder, whose content is given, may have left; None where there are none.
+    """Return the jobs that an earlier holder may have left, None if there are none.
 
-    One that had not looked for those of its own predecessor has begun no step, and started no job itself.
+    `content` is what that holder wrote.
+
+    If that holder had not looked for the jobs of the holder before it, it has begun no step and started no job. Then
+    this returns the jobs of the holder before it.
     """
     if content is None:
         return None
@@ -115,7 +129,7 @@ def jobs_left(content: LockContent | None) -> DeploymentJobs | None:
 
 
 def described(content: LockContent, now: datetime) -> str:
-    """Return who holds a lock, since when and at which step, for people."""
+    """Return in words who holds a lock, since when, and at which step."""
     return (
         f"held by {content.who}, since {_moment(content.since)} ({_age(content.since, now)}), at step {content.step}"
         f" ({_age(content.step_since, now)}); correlation id {content.jobs.correlation_id}"
@@ -171,6 +185,6 @@ def _moment(moment: datetime) -> str:
 
 
 def _age(moment: datetime, now: datetime) -> str:
-    """Return how long ago a moment was. Of one to come the clocks of two machines are the cause."""
+    """Return in words how long ago a moment was. Two clocks may differ, so a moment in the future counts as now."""
     seconds = max(0, int((now - moment).total_seconds()))
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"

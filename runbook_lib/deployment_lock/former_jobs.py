@@ -1,4 +1,7 @@
-"""The jobs that a former holder of a lock left: found by their correlation id, waited for, or stopped."""
+"""The jobs that an earlier holder of a lock left.
+
+This finds them by their correlation id, and waits for them or stops them.
+"""
 
 from collections.abc import Callable, Collection, Sequence
 
@@ -7,13 +10,13 @@ from runbook_lib.automation.jobs import JobState, job_state, pause, stop_job, un
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import deployment
 
-# Automation ends a job after 3 hours (docs/azure-facts.md#python-and-its-limits); queueing comes on top.
+# Automation ends a job after 3 hours (docs/azure-facts.md#python-and-its-limits). The rest is for the queue.
 WAIT_SECONDS = 4 * 3600.0
-# A job that was told to stop is killed soon; a sandbox that has died may be found out later.
+# A job ends soon after the request to stop it. If its sandbox has died, Automation may notice this later.
 STOP_SECONDS = 600.0
-# Whoever waits is told so after so long: with the pause before it, every 15 s at the least.
+# While it waits, it reports after this time. Together with the pause before it, a line appears at least every 15 s.
 TELL_SECONDS = 5.0
-# Of the jobs that still run, what a line shows.
+# A line shows at most this number of the jobs that still run.
 MAX_SHOWN = 5
 
 
@@ -27,14 +30,22 @@ def end_former_jobs(
     report: Callable[[str], None],
     clock: Clock,
 ) -> None:
-    """Return when no job of a former deployment runs any more.
+    """Return when no job of an earlier deployment runs any more.
 
-    Parameters: correlation_id, of that deployment; runbooks, those of a deployment: jobs of others are left alone,
-    whatever correlation id they have; stop, to have the jobs stopped and not to wait for their own end; check, raises
-    where this deployment has lost its own lock; report, told of what is waited for.
+    Args:
+        account: The customer's Automation account.
+        correlation_id: The id of the earlier deployment.
+        runbooks: The runbooks that a deployment starts. Jobs of other runbooks are left alone, whatever their
+            correlation id is.
+        stop: Whether to stop the jobs instead of waiting for their end.
+        check: Raises an error if this deployment has lost its own lock.
+        report: Gets a line about each job that is stopped or waited for.
+        clock: Gives the time.
 
-    Raises RunbookError VD-LOCK-003 where a job does not end in time, VD-AUTOMATION-008 where it can not be stopped,
-    what `check` raises, and azure.core's errors.
+    Raises:
+        RunbookError: VD-LOCK-003 (a job does not end in time), VD-AUTOMATION-008 (a job cannot be stopped).
+        azure.core's errors: Automation cannot be reached, fails, throttles, or refuses the identity. It also raises
+            what `check` raises.
     """
     running = unfinished_jobs(account, correlation_id, runbooks=runbooks)
     if stop:

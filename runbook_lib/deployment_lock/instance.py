@@ -1,4 +1,4 @@
-"""The lock of one instance: a blob in its own storage, to which its own identity has the right."""
+"""The lock of one instance: a blob in the instance's own storage. The instance's own identity may write there."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -19,18 +19,21 @@ CONTAINER, BLOB = "locks", "deployment"
 def instance_place(
     settings: Settings, credential: "TokenCredential", *, retry_policy: PolicySource, clock: Clock
 ) -> LockPlace:
-    """Return where an instance's lock is. retry_policy: as `lock_policy` makes it."""
+    """Return the place of an instance's lock. `retry_policy` returns the policy that `lock_policy` makes."""
     clients = AzureClients(settings=settings, credential=credential, retry_policy_source=retry_policy, clock=clock)
     return LockPlace(
         name="the lock of the instance",
         blob_service=clients.blob_service,
         container=CONTAINER,
         blob=BLOB,
-        # Whoever has rights on the instance's blobs is not to choose another account.
+        # A person with rights on the instance's blobs must not be able to choose another account.
         one_account=True,
     )
 
 
 def lock_policy(policy: NetworkRetryPolicy) -> NetworkRetryPolicy:
-    """Return the policy of a lock's requests: one that hangs must leave time for another before the lease ends."""
+    """Return the policy for a lock's requests.
+
+    A request that hangs must leave time for another one before the lease ends.
+    """
     return replace(policy, total_seconds=LEASE_SECONDS / RENEWALS_PER_LEASE)

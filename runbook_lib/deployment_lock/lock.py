@@ -1,12 +1,13 @@
-"""Holding the lock of a deployment: one leased blob, or several in a fixed order.
+"""Hold the lock of a deployment: one leased blob, or several in a fixed order.
 
-1. The blobs are leased in the order given, and given back in reverse. Who cannot have the second gives the first back.
-2. Each lease is renewed by a thread of its own. It ends by itself some 60 s after its holder has died.
-3. A step begins only after the service has taken the step's name under each lease. A holder that has lost one, by the
-   service's word or by its own clock, begins no further step.
-4. Who takes a lock finds in the blob what the former holder wrote. Where that one did not end by itself, its jobs may
-   still run: `former_jobs` names them, and the blob goes on naming them until they are known to have ended. Who dies
-   before that leaves their name to the next.
+1. The blobs are leased in the given order, and given back in reverse. If the second blob cannot be leased, the first
+   one is given back.
+2. A thread for each lease renews it. If the holder dies, the lease ends by itself after some 60 s.
+3. A step begins only after the service has accepted the step's name under each lease. If a holder has lost a lease, by
+   the service's answer or by its own clock, it begins no further step.
+4. A new holder finds in the blob what the earlier holder wrote. If the earlier holder did not end normally, its jobs
+   may still run. `former_jobs` names them, and the blob keeps naming them until they are known to have ended. So if the
+   new holder dies before that, the next holder finds their names, too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,11 +26,11 @@ from runbook_lib.deployment_lock.place import LockPlace
 from runbook_lib.errors import deployment
 from runbook_lib.network.failures import as_runbook_error
 
-# Between two attempts to get a lock that somebody else holds.
+# The seconds between two attempts to get a lock that somebody else holds.
 POLL_SECONDS = 5.0
-# Whoever waits is told so after so long: with the pause before it, every 15 s at the least.
+# While it waits, it reports after this time. Together with the pause before it, a line appears at least every 15 s.
 TELL_SECONDS = 10.0
-# The steps before those of the chain.
+# The names of the steps before those of the chain.
 TAKING, FORMER_JOBS = "lock", "former jobs"
 
 WriteLine = Callable[[str], None]
@@ -37,7 +38,14 @@ WriteLine = Callable[[str], None]
 
 @dataclass(slots=True, kw_only=True)
 class _Lease:
-    """One place's lease. renewal: None before it is ours. former_jobs: what its former holder may have left."""
+    """The lease of one place.
+
+    Attributes:
+        place: The place.
+        blob: The blob of the place.
+        renewal: The thread that renews the lease, None before the lease is ours.
+        former_jobs: The jobs that the earlier holder may have left.
+    """
 
     place: LockPlace
     blob: LeasedBlob
@@ -47,10 +55,14 @@ class _Lease:
 
 @dataclass(slots=True, kw_only=True)
 class DeploymentLock:
-    """The lock of one deployment. Use `holding`, which gives it back.
+    """The lock of one deployment. Use it through `holding`, which gives it back.
 
-    who: holds it, for people. jobs: those that the holder starts. report: told of waiting, and of what went wrong in
-    giving back. lease_seconds: 15 to 60; only tests use less than LEASE_SECONDS.
+    Attributes:
+        who: The holder's name for people.
+        jobs: The jobs that the holder starts.
+        clock: Gives the time.
+        report: Gets a line about waiting, and about a failure to give the lock back.
+        lease_seconds: The time of a lease, 15 to 60. Only tests use less than LEASE_SECONDS.
     """
 
     who: str
@@ -63,20 +75,20 @@ class DeploymentLock:
     _has_begun: bool = False
 
     def former_jobs(self) -> tuple[DeploymentJobs, ...]:
-        """Return the deployments whose jobs may still run although they no longer hold the lock."""
+        """Return the earlier deployments whose jobs may still run."""
         found = (lease.former_jobs for lease in self._leases)
         return tuple(dict.fromkeys(jobs for jobs in found if jobs is not None))
 
     def former_jobs_ended(self) -> None:
-        """Take note that none of `former_jobs` runs any more."""
+        """Record that none of `former_jobs` runs any more."""
         for lease in self._leases:
             lease.former_jobs = None
 
     def begin(self, step: str) -> None:
-        """Begin a step: each blob says so. step: small letters, digits, spaces and underscores.
+        """Begin a step, and write its name to each blob. `step` has small letters, digits, spaces and underscores.
 
-        Raises RunbookError VD-LOCK-002 where a lease is lost, and azure.core's errors where the service does not
-        confirm the step: it is not to begin then.
+        Raises RunbookError VD-LOCK-002 if a lease is lost, and azure.core's errors if the service does not confirm the
+        step. Then the step must not begin.
         """
         self.check()
         self._has_begun = True
@@ -84,24 +96,25 @@ class DeploymentLock:
             self._write(lease, step)
 
     def check(self) -> None:
-        """Raise RunbookError VD-LOCK-002 where a lease is lost, as far as is known without asking the service."""
+        """Raise RunbookError VD-LOCK-002 if a lease is known to be lost. This does not ask the service."""
         for lease in self._leases:
             why = lease.renewal.why_lost() if lease.renewal is not None else ""
             if why:
                 raise deployment.LOCK_LOST.error(why, target=lease.place.name)
 
     def is_lost(self) -> bool:
-        """Return whether a lease is lost, as `check` knows it."""
+        """Return whether a lease is known to be lost, as `check` decides it."""
         return any(lease.renewal is not None and lease.renewal.why_lost() for lease in self._leases)
 
     def take(self, place: LockPlace, *, wait_seconds: float) -> None:
-        """Get one place's lease, and say there who has it.
+        """Get the lease of one place, and write there who holds it.
 
-        Raises RunbookError VD-LOCK-001 where somebody else holds it, for longer than `wait_seconds`; -002; and
-        azure.core's errors.
+        Raises RunbookError VD-LOCK-001 if somebody else holds it for longer than `wait_seconds`, -002 if a lease is
+        lost, and azure.core's errors.
         """
         lease = _Lease(place=place, blob=LeasedBlob(place, lease_seconds=self.lease_seconds))
-        # Before it is ours: where the answer is lost, or Ctrl-C comes now, it may be, and is given back.
+        # Add it before the lease is ours. If the answer is lost, or Ctrl-C comes now, the lease may be ours and must be
+        # given back.
         self._leases.append(lease)
         started = self._acquire(lease, wait_seconds)
         time = LeaseTime(seconds=self.lease_seconds, confirmed_at=started)
@@ -118,9 +131,9 @@ class DeploymentLock:
         self._write(lease, TAKING)
 
     def give_back(self, *, ended: bool) -> None:
-        """Give back every lease, the last first. ended: none of this deployment's jobs runs any more.
+        """Give back every lease, the last one first. `ended` says that none of this deployment's jobs runs any more.
 
-        A failure is reported and not raised: the lease ends by itself.
+        A failure is reported and not raised, because the lease ends by itself.
         """
         for lease in reversed(self._leases):
             try:
@@ -144,11 +157,11 @@ class DeploymentLock:
         except LeaseLostError as error:
             self.report(f"WARNING: {lease.place.name} was lost before it was given back: {error}")
         finally:
-            # Where it is lost, too: the service may still count it as ours.
+            # Release it even if it seems to be lost, because the service may still count it as ours.
             lease.blob.release()
 
     def _acquire(self, lease: _Lease, wait_seconds: float) -> float:
-        """Return the monotonic time at which the request began that has got the lease."""
+        """Acquire the lease. Return the monotonic time when the successful request began."""
         began = self.clock.monotonic()
         told_at = began - TELL_SECONDS
         while True:
@@ -167,13 +180,13 @@ class DeploymentLock:
             self.check()
 
     def _holder_of(self, lease: _Lease) -> str:
-        """Return who holds a lease that is not ours, as far as its blob tells."""
+        """Return in words who holds the lease, as far as its blob says it."""
         try:
             found = contents.read_content(lease.blob.read())
         except NotALocksContentError as error:
             return f"held by somebody whose entry cannot be read: {error}"
         if found is None or found.ended:
-            return "held by somebody who has just taken it and is about to say who it is"
+            return "held by somebody who has just taken it and has not written a name yet"
         return contents.described(found, self.clock.now())
 
     def _write(self, lease: _Lease, step: str) -> None:
@@ -203,10 +216,16 @@ class DeploymentLock:
 def holding(deployment_lock: DeploymentLock, places: Sequence[LockPlace], *, wait_seconds: float) -> Iterator[None]:
     """Hold the lock in all of `places` within the block.
 
-    wait_seconds: how long to wait for each that somebody else holds, 0 for not at all.
+    If the block ends with an exception or with Ctrl-C, jobs of this deployment may still run, and the blobs keep saying
+    so.
 
-    A block that ends by an exception, or by Ctrl-C, may leave jobs of this deployment behind: the blobs go on saying
-    so. Raises what DeploymentLock.take raises.
+    Args:
+        deployment_lock: The lock.
+        places: The places, in the order in which they are taken.
+        wait_seconds: How long to wait for each place that somebody else holds, 0 for no wait.
+
+    Raises:
+        RunbookError: The errors of DeploymentLock.take.
     """
     ended = False
     try:

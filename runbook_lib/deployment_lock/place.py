@@ -1,4 +1,4 @@
-"""Where a lock is."""
+"""The place of a lock."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,10 +9,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockPlace:
-    """Where a lock is.
+    """The place of a lock.
 
-    name: for people, such as `the lock of the subscription`. one_account: all of its holders start their jobs in the
-    same Automation account, whatever the blob says.
+    Attributes:
+        blob_service: The client of the storage account.
+        container: The container of the lock's blob.
+        blob: The name of the lock's blob.
+        name: The name for people, such as `the lock of the subscription`.
+        one_account: Whether all holders of this lock start their jobs in the same Automation account. Then the account
+            in the blob does not count.
     """
 
     name: str

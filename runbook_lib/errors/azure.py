@@ -127,7 +127,7 @@ ANSWER_UNREADABLE = entry(
     "VD-NET-012",
     "an answer of an Azure service cannot be read",
     "The status is a success, but the answer does not have the service's form. A proxy or a gateway may answer in its"
-    " place with a page of its own, or a setting names another service.",
+    " place with its own page, or a setting names another service.",
     "Check that the settings name the services' own hosts, and which proxies are on the way. Then run it again.",
 )
 GATEWAY_NOT_THERE = entry(

@@ -1,4 +1,4 @@
-"""Failures at the publisher's desk: build, signing, push, verification."""
+"""Failures of the publisher's tools: build, signing, push, verification."""
 
 from runbook_lib.errors.entry import EXIT_USAGE, entry
 
@@ -20,7 +20,7 @@ RUNBOOK_TOO_LARGE = entry(
     "VD-BUILD-003",
     "a built runbook is too large",
     "Automation takes at most 1 MiB of text for a runbook.",
-    "A runbook carries every module that it imports. Move code that only other runbooks need into modules of its own.",
+    "A runbook carries every module that it imports. Move code that only other runbooks need into separate modules.",
 )
 PACKAGES_NOT_DOWNLOADED = entry(
     "VD-BUILD-004",
@@ -64,8 +64,8 @@ COMMIT_UNKNOWN = entry(
 )
 PACKAGES_NOT_COMBINED = entry(
     "VD-BUILD-010",
-    "the locked packages do not make one wheel",
-    "Two packages have the same file with other content, a package has files that belong elsewhere, or all together are"
+    "the locked packages cannot be combined into one wheel",
+    "Two packages have the same file with other content, a package has files for other folders, or all together are"
     " larger than Automation takes.",
     "Lock another version of the package that the message names, in packages.in, and run `make lock`.",
 )
@@ -208,7 +208,7 @@ BICEP_UNREADABLE = entry(
 PACKAGE_REFUSED = entry(
     "VD-PACKAGE-001",
     "the package breaks rules of certification",
-    "Partner Center or Azure would refuse it, or it would fail at a customer's. Nothing was packed.",
+    "Partner Center or Azure would refuse it, or it would fail in a customer's tenant. Nothing was packed.",
     "Correct what each finding names: it says the file, the line, the rule and what to do.",
 )
 TEMPLATE_MISSING = entry(

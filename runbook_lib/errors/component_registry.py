@@ -53,15 +53,15 @@ TABLE_NOT_MADE = entry(
 ANOTHER_INSTANCE = entry(
     "VD-COMPONENT-008",
     "the settings lead to another instance's resources",
-    "The component registry says whose instance it is, and that is not the instance of the settings. Settings of two"
-    " instances are mixed, or somebody has changed the row schema/identity of table Schema.",
+    "The component registry records another instance than the settings name. Settings of two instances are mixed, or"
+    " somebody has changed the row schema/identity of table Schema.",
     "Nothing was changed. Compare the settings with those of the instance that you mean: `vibedata instance show ID`."
-    " If the tables are this instance's all the same, delete that row and run bootstrap_registry.",
+    " If the tables do belong to this instance, delete that row and run bootstrap_registry.",
 )
 IDENTITY_MALFORMED = entry(
     "VD-COMPONENT-009",
-    "the record of whose instance it is is malformed",
-    "Somebody has written to the row schema/identity of table Schema: columns are missing, or are no texts.",
+    "the record of the instance's identity is malformed",
+    "Somebody has written to the row schema/identity of table Schema: columns are missing, or are not texts.",
     "Nothing was changed. Make sure that the storage account is this instance's. Then delete that row and run"
     " bootstrap_registry.",
 )

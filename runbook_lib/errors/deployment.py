@@ -1,5 +1,7 @@
-"""What a deployment alone meets: what a preflight finds and no other step names (rights, deny assignments, clock,
-containers, the log's rule), the lock that keeps two deployments apart, and what the deployment script itself meets.
+"""Failures that only a deployment meets.
+
+These are the findings of the preflight that no other step reports (rights, deny assignments, clock, containers, the
+log's rule), the lock that keeps two deployments apart, and the failures of the deployment script.
 """
 
 from runbook_lib.errors.entry import EXIT_LOCK_HELD, EXIT_USAGE, entry
@@ -7,13 +9,13 @@ from runbook_lib.errors.entry import EXIT_LOCK_HELD, EXIT_USAGE, entry
 ACTION_MISSING = entry(
     "VD-PREFLIGHT-001",
     "the identity may not do what the runbooks need",
-    "No role that is assigned to it at this resource, or above it, gives the actions that the message names.",
-    "Assign the role with the line, then wait up to 30 minutes and run the preflight again.",
+    "No role that is assigned to it at this resource, or above it, allows the actions that the message names.",
+    "Assign the role with the command that is shown. Then wait up to 30 minutes and run the preflight again.",
 )
 ACTION_DENIED = entry(
     "VD-PREFLIGHT-002",
     "a deny assignment forbids what the runbooks need",
-    "A deny assignment stands before every role. A managed application has one, which does not exclude vibedata-uami.",
+    "A deny assignment is stronger than every role. A managed application has one that does not exclude vibedata-uami.",
     "The publisher adds the actions to allowedActions and allowedDataActions of the plan's lockingPolicy, then"
     " refreshes the application's permissions. If the customer has made the deny assignment, exclude vibedata-uami"
     " from it.",
@@ -21,20 +23,21 @@ ACTION_DENIED = entry(
 CLOCK_DIFFERS = entry(
     "VD-PREFLIGHT-003",
     "the clock differs from Azure's",
-    "Signatures for the publisher live 60 s, and clocks may differ by 30 s. Tokens and links have a beginning, too.",
+    "Signatures for the publisher live 60 s, and clocks may differ by 30 s. Tokens and links are not valid before"
+    " their start, either.",
     "Set this machine's clock, for example with `timedatectl set-ntp true`, and run the preflight again.",
 )
 CONTAINER_ABSENT = entry(
     "VD-PREFLIGHT-004",
     "a blob container is absent",
     "The deployment of the resources makes it. Somebody has deleted it, or the setting names another account.",
-    "Make the container with the line, or deploy the resources again.",
+    "Make the container with the command that is shown, or deploy the resources again.",
 )
 RULE_UNFIT = entry(
     "VD-PREFLIGHT-005",
-    "the data collection rule does not take what the runbooks write",
+    "the data collection rule does not take the runbooks' events",
     "It lacks the stream, or a column has another type. Then rows are refused, or a column stays empty.",
-    "Deploy the rule again from the template, or give its stream the columns with the line.",
+    "Deploy the rule again from the template, or give its stream the columns with the command that is shown.",
 )
 NO_RULE = entry(
     "VD-PREFLIGHT-006",
@@ -46,45 +49,46 @@ NO_RULE = entry(
 KEPT_OUT = entry(
     "VD-PREFLIGHT-007",
     "the network rules of a service keep out the jobs of a cloud sandbox",
-    "Its public network access is disabled, or its firewall denies whom it does not know. A cloud sandbox reaches no"
+    "Its public network access is disabled, or its firewall denies unknown addresses. A cloud sandbox reaches no"
     " private endpoint, and a bypass for trusted services does not let Automation in.",
-    "Let the public network in: `vibedata preflight` shows the line. Or run the runbooks on a hybrid worker inside the"
-    " network.",
+    "Let the public network in: `vibedata preflight` shows the command. Or run the runbooks on a hybrid worker inside"
+    " the network.",
 )
 NO_IDENTITY = entry(
     "VD-PREFLIGHT-008",
     "the Automation account does not have the identity of the runbooks",
     "Jobs act as the user-assigned identity whose client id is setting uami_client_id. It is absent, or it is not"
     " assigned to the account.",
-    "Deploy the resources again, or correct setting uami_client_id. The line assigns an identity that is there.",
+    "Deploy the resources again, or correct setting uami_client_id. The command that is shown assigns an identity that"
+    " exists.",
 )
 PROVIDER_NOT_REGISTERED = entry(
     "VD-PREFLIGHT-009",
     "a resource provider is not registered in the subscription",
-    "A subscription refuses to make resources of a namespace that it has not registered. To register takes the right"
-    " `*/register/action` at the subscription, and some minutes.",
-    "Somebody with that right at the subscription registers it with the line.",
+    "A subscription refuses to make resources of a namespace that it has not registered. Registering needs the right"
+    " `*/register/action` at the subscription, and takes some minutes.",
+    "Somebody with that right has to register it with the command that is shown.",
 )
 RESOURCE_ABSENT = entry(
     "VD-PREFLIGHT-012",
     "the managed resource group has no such resource",
     "The deployment of the resources makes it. Somebody has deleted it, or the settings name another group.",
-    "Look for it in the portal, also among what is deleted and can be recovered. Deploy the resources again.",
+    "Look for it in the portal, also among the deleted resources that can be recovered. Deploy the resources again.",
 )
 QUOTA_USED_UP = entry(
     "VD-PREFLIGHT-010",
     "the Automation account has no minutes left for jobs",
-    "An account of the free tier runs jobs for 500 minutes a month, all accounts of a subscription together. Past them"
-    " jobs are suspended.",
-    "Move the account to the Basic tier with the line, or wait for the next month.",
+    "An account of the free tier runs jobs for 500 minutes a month, all accounts of a subscription together. After"
+    " that, jobs are suspended.",
+    "Move the account to the Basic tier with the command that is shown, or wait for the next month.",
 )
 TABLE_UNFIT = entry(
     "VD-PREFLIGHT-011",
-    "the log's table does not take what the runbooks write",
-    "The table is absent, or it lacks a column, or a column has another type. What it has no column for is dropped"
-    " without a word.",
-    "The line makes the table and the columns that are missing. Azure does not change the type of a column: delete the"
-    " table, whose rows are lost, and make it again.",
+    "the log's table does not take the runbooks' events",
+    "The table is absent, or it lacks a column, or a column has another type. If a value has no column, Azure drops it"
+    " silently.",
+    "The command that is shown makes the table and the columns that are missing. Azure does not change the type of a"
+    " column: delete the table, whose rows are lost, and make it again.",
 )
 LOCK_HELD = entry(
     "VD-LOCK-001",
@@ -106,14 +110,14 @@ LOCK_LOST = entry(
 FORMER_JOBS_RUN = entry(
     "VD-LOCK-003",
     "jobs of a former deployment still run",
-    "A deployment died, or was broken off, and left jobs in Automation that have not ended since. The message names"
+    "A deployment died or was interrupted, and left jobs in Automation that have not ended yet. The message names"
     " them.",
     "Look at the jobs in the portal. `vibedata deploy DIR --take-over` stops them.",
     retryable=True,
 )
 LOCK_UNREADABLE = entry(
     "VD-LOCK-004",
-    "what the lock's former holder wrote cannot be read",
+    "the entry of the lock's former holder cannot be read",
     "The lock's blob holds something that no deployment writes. So nobody has looked for jobs that the former holder"
     " may have left. The deployment goes on.",
     "Find out who wrote the blob: the storage account's diagnostic log says so. Look in the portal whether jobs of a"
@@ -135,7 +139,7 @@ INPUTS_MALFORMED = entry(
 )
 WHEEL_MISSING = entry(
     "VD-SCRIPT-003",
-    "the packages of the release do not lie beside the deployment script",
+    "the packages of the release are not beside the deployment script",
     "The template must name the wheels of the script's own release. A file with other bytes is never used.",
     "Upload script and wheel from one build (folder deployment-script), and deploy the template again.",
 )

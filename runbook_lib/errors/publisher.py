@@ -12,7 +12,7 @@ WRAPPING_KEY_DIFFERS = entry(
 )
 PHASE_FAILED = entry(
     "VD-ROTATION-031",
-    "a phase of the rotation failed at the customer's",
+    "a phase of the rotation failed in the customer's tenant",
     "The job ran in the customer's tenant and ended with the failure that the message names. Everything still works,"
     " with the former credential or with both.",
     "Look up that failure's own code, then run the same command again. If the rotation is over, the command begins"
@@ -51,9 +51,9 @@ TOKEN_NOT_RENEWED = entry(
 ROTATION_NOT_OPEN = entry(
     "VD-ROTATION-036",
     "the rotation to give up is not open",
-    "No rotation of the publisher's has this id, it has ended, or the rotation that replaced it has ended, too.",
+    "The publisher has no rotation with this id, or it has ended, or the rotation that replaced it has ended, too.",
     "Run the command without --supersede: it goes on with the open rotation, or begins one. A credential that somebody"
-    " else staged at the customer's under this id is not in the way. --plan shows the open rotation's id.",
+    " else staged in the customer's vault under this id does no harm. --plan shows the open rotation's id.",
 )
 RECORD_MALFORMED = entry(
     "VD-ROTATION-040",
@@ -80,14 +80,14 @@ NO_SUCH_INSTANCE = entry(
 ENVIRONMENT_CONTRADICTS = entry(
     "VD-INSTANCE-003",
     "the environment contradicts the instance document",
-    "Variables of this shell say something else than the document. They may belong to another customer's instance.",
+    "Variables of this shell have other values than the document. They may belong to another customer's instance.",
     "Unset the variables that the message names, or name the instance that they are for. Nothing was changed.",
     exit_code=EXIT_USAGE,
 )
 ID_TAKEN = entry(
     "VD-INSTANCE-004",
     "another instance document has this id",
-    "The publisher's table Instances has a row with this id, and it says something else.",
+    "The publisher's table Instances has a row with this id and another document.",
     "Look at it with `vibedata instance show ID`. To change it, use `vibedata instance edit ID --set NAME=VALUE`."
     " Nothing was changed.",
 )
@@ -108,7 +108,7 @@ ROW_MALFORMED = entry(
 NOT_CONFIRMED = entry(
     "VD-INSTANCE-007",
     "nobody confirmed which instance is meant",
-    "What was asked for cannot be taken back, so the command asks for the instance's name or id. There is no terminal"
+    "The command does something that cannot be undone, so it asks for the instance's name or id. There is no terminal"
     " to ask on, or another name was given.",
     "Run it again on a terminal and give the name, or add --yes if you are sure. Nothing was changed.",
     exit_code=EXIT_USAGE,
@@ -123,49 +123,49 @@ DOCUMENT_UNREADABLE = entry(
 INSTANCE_ENDED = entry(
     "VD-INSTANCE-010",
     "the instance is deprovisioned",
-    "Its managed application is gone, its keys are revoked, and its token lets nobody in. The row stays as a record.",
-    "Nothing is left to do there. A new managed application is a new instance with an id of its own.",
+    "Its managed application is gone, its keys are revoked, and nobody can use its token. The row stays as a record.",
+    "Nothing is left to do there. A new managed application is a new instance with its own id.",
     exit_code=EXIT_USAGE,
 )
 NOT_TAKEN_BACK = entry(
     "VD-INSTANCE-011",
-    "the deprovisioning cannot be taken back",
-    "The managed application is gone, or the instance is deprovisioned already: there is nothing left to work at.",
-    "Finish it: `vibedata deprovision --instance ID`. A new managed application is a new instance with an id of its"
-    " own.",
+    "the deprovisioning cannot be undone",
+    "The managed application is gone, or the instance is deprovisioned already: there is nothing left to restore.",
+    "Finish it: `vibedata deprovision --instance ID`. A new managed application is a new instance with its own id.",
     exit_code=EXIT_USAGE,
 )
 NO_TOKEN_NAMED = entry(
     "VD-INSTANCE-009",
     "the instance document names no container registry token",
-    "Part registry_token is empty. Each customer has a token of its own at the publisher's container registry.",
+    "Part registry_token is empty. Each customer has its own token at the publisher's container registry.",
     "Name it: `vibedata instance edit ID --set registry_token=NAME`. `az acr token list --registry NAME` shows them.",
     exit_code=EXIT_USAGE,
 )
 NOT_BOOTSTRAPPED = entry(
     "VD-DOCTOR-001",
     "the component registry does not record this instance",
-    "A table is absent, or nobody has recorded whose instance it is. A deployment has not come so far, or somebody has"
-    " deleted it.",
+    "A table is absent, or the record of the instance's identity is. A deployment has not reached this point, or"
+    " somebody has deleted it.",
     "Run `vibedata invoke bootstrap_registry`.",
 )
 NO_SCHEDULE = entry(
     "VD-DOCTOR-002",
     "nothing starts check_health",
-    "Its schedule is absent, is off, or is not linked with the runbook. Then nobody looks at the components, and what"
-    " waits in the spools is not delivered.",
-    "Where it is absent, `vibedata invoke check_health` makes it. Where it is off, the line turns it on.",
+    "Its schedule is absent, is off, or is not linked with the runbook. Then nobody looks at the components, and"
+    " nothing delivers the waiting events and reports.",
+    "If it is absent, `vibedata invoke check_health` makes it. If it is off, the command that is shown turns it on.",
 )
 SPOOL_WAITS = entry(
     "VD-DOCTOR-003",
     "a spool is not delivered",
-    "Each run delivers what waits. The oldest blob has waited for longer than two runs of check_health are apart.",
-    "See why in the warnings of the last job of check_health. Then run `vibedata invoke check_health`.",
+    "Each run delivers the waiting blobs. But the oldest blob has waited longer than the time between two runs of"
+    " check_health.",
+    "Read the reason in the warnings of the last job of check_health. Then run `vibedata invoke check_health`.",
 )
 NEEDS_ATTENTION = entry(
     "VD-DOCTOR-004",
     "the status of the instance needs attention",
-    "What the runbooks have recorded, or their last jobs, show it. `vibedata status` has the whole status.",
+    "The runbooks' records, or their last jobs, show it. `vibedata status` has the whole status.",
     "Do what the message says.",
 )
 NOT_IN_ZONE = entry(

@@ -1,4 +1,4 @@
-"""Failures of a credential's rotation at the customer's."""
+"""Failures of a credential's rotation on the customer's side."""
 
 from runbook_lib.errors.entry import entry
 

@@ -14,7 +14,7 @@ ROTATION_OVER = entry(
     "VD-TLS-002",
     "this rotation of the certificate is over",
     "A newer version was merged or imported after the one that it installed, or somebody disabled that version.",
-    "Start a new rotation. An enabled new version is what the gateway takes next.",
+    "Start a new rotation. If a newer version is enabled, the gateway takes that one.",
 )
 CHAIN_UNREADABLE = entry(
     "VD-TLS-003",
@@ -46,8 +46,8 @@ CHAIN_OUT_OF_TIME = entry(
 CHAIN_NOT_TRUSTED = entry(
     "VD-TLS-007",
     "no trusted authority has signed the certificate",
-    "The certificates are in the wrong order, one of them is missing, or the last one leads to no authority that"
-    " this machine trusts. The gateway would serve what no browser accepts.",
+    "The certificates are in the wrong order, one of them is missing, or the last one leads to no authority that this"
+    " machine trusts. The gateway would serve a certificate that no browser accepts.",
     "Send the chain as the certificate authority gave it. If the authority is a private one, it must be among those of"
     " REQUESTS_CA_BUNDLE.",
 )
@@ -86,15 +86,15 @@ RETIREMENT_TOO_EARLY = entry(
 VAULT_ANSWER_UNREADABLE = entry(
     "VD-TLS-012",
     "the vault's answer about the certificate cannot be read",
-    "It lacks what every vault tells, or something between this machine and the vault has changed it.",
-    "Run it again. If it stays so, see what answers at the vault's address.",
+    "It lacks a part that every vault sends, or something between this machine and the vault has changed it.",
+    "Run it again. If it fails again, find out what answers at the vault's address.",
     retryable=True,
 )
 NAME_TAKEN = entry(
     "VD-TLS-013",
-    "the vault begins no certificate of this name",
-    "Something else has the name: a secret or a key that was written alone, or a deletion that goes on.",
-    "See what the vault has under the name in the message: `az keyvault secret show`, `az keyvault key show`. Delete"
+    "the vault does not begin a certificate of this name",
+    "Something else has the name: a secret or a key without a certificate, or a deletion that has not ended.",
+    "Look what the vault has under the name in the message: `az keyvault secret show`, `az keyvault key show`. Delete"
     " and purge it, if nothing needs it. Then run phase prepare again.",
 )
 AUTHORITY_REFUSES = entry(

@@ -5,9 +5,7 @@ from runbook_lib.errors.entry import EXIT_USAGE, entry
 # The area of the codes, for code that treats all its failures alike.
 AREA = "VD-TRUST"
 
-_SIGN_AGAIN = (
-    "Do not install the release. Tell the publisher, who signs it again; nothing at the customer's can mend it."
-)
+_SIGN_AGAIN = "Do not install the release. Tell the publisher, who has to sign it again. The customer cannot repair it."
 NO_SIGNATURE = entry(
     "VD-TRUST-001",
     "no signature is attached to the release",
@@ -65,7 +63,7 @@ ROOT_NOT_TRUSTED = entry(
 )
 SIGNER_NOT_TRUSTED = entry(
     "VD-TRUST-009",
-    "a signature is somebody else's",
+    "somebody else made a signature",
     "Its root is trusted, but its certificate has another subject than the setting `trusted_identity`.",
     "Ask the publisher whether their certificate has a new name; change the setting only if they say so.",
 )

@@ -29,7 +29,8 @@ SECRET_UNUSABLE = entry(
     "Expired: the publisher makes a new one (`vibedata rotate-acr-token`). Not yet valid: check this machine's clock"
     " and the secret's start.",
 )
-# A rotation meets it too, with what it unwraps; whoever only reads a credential carries no other failure of rotations.
+# A rotation may raise it, too, for the secret that it unwraps. A module that only reads a credential needs no other
+# failure of rotations.
 NO_SUCH_CREDENTIAL = entry(
     "VD-ROTATION-006",
     "the unwrapped or stored value is not such a credential",

@@ -1,6 +1,6 @@
-"""Look at what waits in the two spools: reports to the publisher, and events of the operations log.
+"""Look at the two spools: the reports to the publisher, and the events of the operations log that wait.
 
-A run looks before it sends its own reports, so it sees only what former runs left.
+A run looks before it sends its own reports, so it sees only what earlier runs left.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ REPORTS = "reports"
 
 
 def look_at_backlog(context: Context, log: Observation) -> Mapping[str, Observation]:
-    """Return the observations of the reports and of the log. log: whether ingestion takes events."""
+    """Return the observations of the reports and of the log. `log` says whether ingestion takes events."""
     clients, keys = context.clients, spool_keys(context.clients, context.redactor, context.clock)
     reports = CallbackSpool(clients=clients, keys=keys, instance_id=context.settings.instance_id)
     events = log_spool(clients, context.redactor, context.clock)
@@ -30,7 +30,7 @@ def look_at_backlog(context: Context, log: Observation) -> Mapping[str, Observat
 
 
 def judge_backlog(waiting: Sequence[Spooled], what: str) -> Observation:
-    """Return how many blobs wait, since when and why. what: what they hold. Pure.
+    """Return how many blobs wait, since when and why. `what` names their content. Pure.
 
     Before the first HMAC key every report waits. This does not count as ill.
     """

@@ -104,7 +104,9 @@ def judge_rules(rules: Sequence[AlertRule], groups: Sequence[ActionGroup]) -> Ob
     routing = {group.group_id for group in groups if group.routes}
     silent = [rule.name for rule in rules if not rule.groups & routing]
     if silent:
-        return Observation("down" if len(silent) == len(rules) else "impaired", f"nobody hears of: {_names(silent)}")
+        return Observation(
+            "down" if len(silent) == len(rules) else "impaired", f"nobody gets the alerts of: {_names(silent)}"
+        )
     return Observation("answers")
 
 

@@ -20,9 +20,9 @@ MAX_IN_A_ROW = 100
 
 
 def read_health_policy(tables: "TableServiceClient") -> tuple[HealthPolicy | None, str]:
-    """Return the recorded policy (None if there is none), and a warning ("" if there is none).
+    """Return the recorded policy, None if there is none, and a warning, "" if there is none.
 
-    The default holds if none is recorded, or if a recorded number is out of bounds.
+    The default is used if none is recorded, or if a recorded number is out of bounds.
     """
     return read_policy(tables, ROW, _policy, HealthPolicy())
 

@@ -74,10 +74,10 @@ def as_runbook_error(error: BaseException) -> RunbookError | None:
 
 
 def _is_of_reading(error: BaseException) -> bool:
-    """Whether an SDK itself raised `error`, and not our code that it calls (policies, transports).
+    """Return whether an SDK itself raised `error`, and not our code that the SDK calls (policies, transports).
 
-    The SDKs expect an answer in the service's form. If a proxy answers with a page of its own, an SDK may raise an
-    exception of any type.
+    The SDKs expect an answer in the service's form. If a proxy answers with another page, an SDK may raise an exception
+    of any type.
     """
     if not (isinstance(error, _STUMBLES) or type(error).__module__.startswith("azure.")):
         return False
@@ -100,10 +100,10 @@ def _loaded(module: str, name: str) -> tuple[type, ...]:
 
 
 def service_codes(error: BaseException) -> tuple[str, ...]:
-    """Return the codes by which a service says why it refused, the outermost first, () if it gives none.
+    """Return the codes with which a service says why it refused, the outermost first, () if it gives none.
 
-    Storage gives one in a header, Key Vault and ARM give them in the body. A cause is found by these and never by
-    words: names of resources stand in words.
+    Storage gives a code in a header. Key Vault and ARM give codes in the body. Use only the codes to find a cause: the
+    words may hold names of resources.
     """
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     found = [str(getattr(error, "error_code", None) or ""), str(headers.get("x-ms-error-code") or "")]
@@ -138,9 +138,12 @@ def _entry(status: int, codes: tuple[str, ...]) -> ErrorEntry:
 
 
 def _words(error: BaseException) -> str:
-    """Return the first line: what follows are request ids and repetitions. It is cut where it is redacted, not here.
+    """Return the first line of the error.
 
-    Of a message that holds JSON the SDK shows the JSON, and of a body that is a text nothing: what is in it is told.
+    The other lines are request ids and repetitions. This does not cut the text: the code that redacts it does.
+
+    If the message holds JSON, the SDK shows the JSON. If the body is a text, the SDK shows nothing. Then this returns
+    what the body says.
     """
     said = said_by_service(error) if getattr(error, "status_code", None) else ServiceWords()
     read_by_sdk = str(getattr(getattr(error, "error", None), "message", None) or "")

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     import requests
 
-# Threads of one run that may talk to one host at once (engine.MAX_PARALLEL). A sandbox allows 1,000 sockets to all its
-# jobs together (docs/azure-facts.md#python-and-its-limits).
+# The number of threads of one run that may talk to one host at the same time (engine.MAX_PARALLEL). A sandbox allows
+# 1,000 sockets to all its jobs together (docs/azure-facts.md#python-and-its-limits).
 CONNECTIONS_PER_HOST = 64
-# Hosts of one run: ARM, blob, table, vault, logs, two container registries and their storage behind redirects.
+# The hosts of one run: ARM, blob, table, vault, logs, two container registries and their storage behind redirects.
 HOSTS = 16
 READ_BYTES = 256 * 1024
-# Of an answer that is read whole, after decoding: the SDKs ask for no other. Blobs come in ranges of 1 MiB
-# (MAX_BLOB_RANGE_BYTES in runbook_lib/azure/clients.py), listings in pages of some MB.
+# The limit of an answer that is read whole, after decoding. The SDKs ask for no larger ones: blobs come in ranges of 1
+# MiB (MAX_BLOB_RANGE_BYTES in runbook_lib/azure/clients.py), and listings in pages of some MB.
 MAX_CONTENT_BYTES = 16 * 1024 * 1024
 
 

@@ -1,4 +1,6 @@
-"""The one HTTP session: connection pool, certificate trust, and none of the surprising defaults of `requests`."""
+"""The one HTTP session: its connection pool, its trusted certificates, and none of the surprising defaults of
+`requests`.
+"""
 
 import logging
 import os

@@ -57,7 +57,7 @@ class NetworkRetryPolicy:
 
 
 def for_large_body(policy: NetworkRetryPolicy, max_bytes: int) -> NetworkRetryPolicy:
-    """Return the policy with the further time for a request or an answer of up to `max_bytes`."""
+    """Return the policy with more time for a request or an answer of up to `max_bytes`."""
     return replace(policy, total_seconds=policy.total_seconds + max_bytes / SLOWEST_BYTES_PER_SECOND)
 
 
@@ -75,8 +75,10 @@ class Wait:
 class GiveUp:
     """Do not send the request again.
 
-    final: the answer is not a passing failure. unsafe: the server may have carried out a request that must not be
-    repeated, so the caller must look first. spent: no retry is left. deadline: the wait would end after the total time.
+    Attributes:
+        reason: One of four. final: the failure is not a passing one. unsafe: the server may have carried out a request
+            that must not be repeated, so the caller must look first. spent: no retry is left. deadline: the wait would
+            end after the total time.
     """
 
     reason: Literal["final", "unsafe", "spent", "deadline"]
@@ -95,9 +97,9 @@ def leave_open(answer: Any) -> None:
 
 
 def may_have_been_carried_out(failure: BaseException) -> bool:
-    """Whether, after this failure or one that caused it, the server may have carried a write out: look before another.
+    """Return whether the server may have carried out a write in spite of this failure, or of one that caused it.
 
-    No answer came, or one such as 503 that does not say.
+    There was no answer, or an answer such as 503 that does not say it. The caller must look before it writes again.
     """
     cause: BaseException | None = failure
     while cause is not None:

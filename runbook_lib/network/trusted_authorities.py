@@ -42,7 +42,7 @@ def place(session: "requests.Session") -> str:
 
 
 def certificates(place: str) -> list[bytes]:
-    """Return the texts in PEM at a place. Raises OSError."""
+    """Return the certificates in a file or folder, each as text in PEM. Raises OSError."""
     found = Path(place)
     files = sorted(each for each in found.iterdir() if each.is_file()) if found.is_dir() else [found]
     return [each.read_bytes() for each in files]

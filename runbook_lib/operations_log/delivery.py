@@ -29,14 +29,14 @@ from runbook_lib.spool.keys import spool_keys
 
 STREAM = "Custom-VibeData_Operations_CL"
 SPOOL_CONTAINER = "operations-spool"
-# One upload, and one blob. Azure takes 1 MB, and the SDK's own sizing ignores separators
+# The limit of one upload and of one blob. Azure takes 1 MB, and the SDK's own sizing ignores separators
 # (docs/azure-facts.md#log-analytics).
 CHUNK_BYTES = 900_000
 # How many blobs that were set aside one run tries again, after all others. It takes those that waited longest.
 SET_ASIDE_PER_RUN = 5
 # Azure's longest lease that ends by itself.
 SPOOL_LEASE_SECONDS = 60
-# Why a blob waits.
+# The reasons why a blob waits, as codes of errors.
 _NOT_TAKEN, _REFUSED = run_errors.EVENTS_NOT_DELIVERED.code, run_errors.STORED_EVENTS_NOT_DELIVERED.code
 # Ingestion's statuses for bad content. A later attempt would not help.
 _CONTENT_REFUSED = (400, 413)
@@ -183,7 +183,7 @@ class OperationsLog:
         client = self._spool.client(blob)
         try:
             if blob.held_for_ever:
-                self._spool.free(blob)  # no run takes such a lease
+                self._spool.free(blob)  # no run of the suite takes such a lease
             lease = client.acquire_lease(SPOOL_LEASE_SECONDS)
         except (ResourceNotFoundError, ResourceExistsError):
             return  # Another run has delivered it, or is about to.

@@ -80,5 +80,5 @@ def no_events(_facts: object, _result: Result) -> Sequence[Entry]:
 
 
 def _origin(run: RunIdentity) -> dict[str, str]:
-    # A run that only plans, a trial among them, writes no events.
+    # A run that only plans writes no events. A trial is such a run, too.
     return {"Mode": "run", "StartedBy": run.started_by}

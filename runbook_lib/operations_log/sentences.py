@@ -7,12 +7,12 @@ import re
 
 from runbook_lib.change import Change, Result
 
-# The digits of a hash that a sentence shows. The column Details has all of them.
+# A sentence shows this number of digits of a hash. The column Details has all of them.
 SHOWN_DIGITS = 8
-# The verbs of changes whose past is not made by the rules below.
+# Verbs whose past the rules below do not make.
 _PAST = {"keep": "kept", "set": "set"}
 _DIGEST = re.compile(r"\b(?:sha256:)?([0-9a-f]{8})[0-9a-f]{56}\b")
-# What a state says that tells nothing beside the verb.
+# States that say nothing more than the verb.
 _MERE_PRESENCE = "there"
 
 
@@ -32,12 +32,12 @@ def ended(result: Result) -> str:
         return f"Did not {action} {target}, because an earlier change failed or the run was stopped."
     reason = result.error.message if result.error else "there is no reason"
     if result.outcome == "replaced":
-        return f"Could not {action} {target}, and goes another way: {reason}"
+        return f"Could not {action} {target}, and tries another way: {reason}"
     return f"Could not {action} {target}: {reason}"
 
 
 def past(verb: str) -> str:
-    """Return a regular verb's past, such as `imported`, or that of one in _PAST."""
+    """Return the past of a verb, such as `imported`. Irregular verbs are in _PAST."""
     if verb in _PAST:
         return _PAST[verb]
     if verb.endswith("e"):

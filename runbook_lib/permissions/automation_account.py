@@ -1,4 +1,4 @@
-"""What runbooks do in the Automation account."""
+"""The permissions that runbooks need in the Automation account."""
 
 from runbook_lib.permissions.model import Permission
 

@@ -1,4 +1,4 @@
-"""What runbooks do in the Key Vault."""
+"""The permissions that runbooks need in the Key Vault."""
 
 from runbook_lib.permissions.model import Permission
 

@@ -1,4 +1,4 @@
-"""What main itself does in every run: the log, the spools, the retry policy, and the keys of the spools."""
+"""The permissions that every run needs: for the log, the spools, the retry policy, and the keys of the spools."""
 
 from runbook_lib.permissions.credentials import READ_SECRETS
 from runbook_lib.permissions.storage import READ_TABLES, USE_BLOBS

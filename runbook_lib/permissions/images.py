@@ -1,4 +1,4 @@
-"""What runbooks do in the customer's container registry."""
+"""The permissions that runbooks need in the customer's container registry."""
 
 from runbook_lib.permissions.model import Permission
 

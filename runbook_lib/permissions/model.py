@@ -1,4 +1,4 @@
-"""What a permission is: the actions of one built-in role on one resource that a runbook needs."""
+"""The type of a permission: the actions of one built-in role, on one resource, that a runbook needs."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -23,11 +23,11 @@ class Permission:
     """What a runbook may do to one kind of resource.
 
     Attributes:
-        on: the resource at which the role is assigned.
-        role: the built-in role that gives all actions.
-        purpose: what the runbook does with it, for the page and for whoever assigns the role.
-        actions: actions on the resource itself, as Azure names them.
-        data_actions: actions on the resource's data.
+        on: The resource at which the role is assigned.
+        role: The built-in role that allows all actions.
+        purpose: What the runbook does with it, for the page and for the person who assigns the role.
+        actions: The actions on the resource itself, as Azure names them.
+        data_actions: The actions on the resource's data.
     """
 
     on: Resource

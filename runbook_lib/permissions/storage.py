@@ -1,4 +1,4 @@
-"""What runbooks do in the storage account."""
+"""The permissions that runbooks need in the storage account."""
 
 from runbook_lib.permissions.model import Permission
 
@@ -8,7 +8,7 @@ _TABLES = "Microsoft.Storage/storageAccounts/tableServices/tables"
 USE_BLOBS = Permission(
     on="storage account",
     role="Storage Blob Data Contributor",
-    purpose="read and write release manifests and artifacts; keep and deliver what waits in the spools",
+    purpose="read and write release manifests and artifacts; keep and deliver the events and reports in the spools",
     data_actions=(f"{_CONTAINERS}/blobs/read", f"{_CONTAINERS}/blobs/write", f"{_CONTAINERS}/blobs/delete"),
 )
 LINK_BLOBS = Permission(

@@ -1,4 +1,4 @@
-"""What runbooks do with the operations log, and read of the managed resource group."""
+"""The permissions that runbooks need to write the operations log and to read the managed resource group."""
 
 from runbook_lib.permissions.model import Permission
 

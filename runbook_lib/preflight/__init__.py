@@ -1,5 +1,5 @@
-"""What would make a deployment fail, found before it begins. Each check reads only; what is ill is a Finding.
+"""Find everything that would make a deployment fail, before the deployment begins. Each check only reads.
 
-Here live what a finding is, which rights an identity has, and the checks of the services. Which checks are made, and
-what a run says of them, is runbooks/preflight.py's.
+This folder has the type of a finding, the rights of an identity, and the checks of the services. runbooks/preflight.py
+chooses the checks and shows their findings.
 """

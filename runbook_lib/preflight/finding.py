@@ -1,4 +1,7 @@
-"""What one check has found. Good is only what was seen to be good: what cannot be looked at is unknown."""
+"""The result of one check.
+
+It is good only if the check has seen that all is well. If the check cannot look, it is unknown.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,19 +12,19 @@ from runbook_lib.errors import RunbookError, azure, container_registry, deployme
 from runbook_lib.network.failures import as_runbook_error
 
 State = Literal["good", "bad", "unknown"]
-# What a service says where its network rules refuse a request, whoever asks. Key Vault: inner codes (learn
-# key-vault/general/private-link-diagnostics). Storage: AuthorizationFailure, where a missing role is
+# The words of a service whose network rules refuse a request of any identity. Key Vault: inner codes (learn
+# key-vault/general/private-link-diagnostics). Storage: AuthorizationFailure; a missing role is
 # AuthorizationPermissionMismatch (learn storage/common/storage-network-security). Container registries: words
 # (Azure/acr#633).
 NETWORK_CODES = ("ForbiddenByFirewall", "ForbiddenByConnection", "AuthorizationFailure")
 NETWORK_WORDS = "aka.ms/acr/firewall"
-# Of a detail, which may quote a service: a row is one record of a job's output.
+# The maximum length of a detail, which may quote a service. A row is one record of a job's output.
 SHOWN_CHARACTERS = 500
 _REFUSALS = (azure.REQUEST_REFUSED, container_registry.IDENTITY_REFUSED)
 
 
 class NotKnownError(Exception):
-    """What a check raises where there is nothing yet to look at; the text says what."""
+    """A check raises it if there is nothing to look at yet. The text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +32,10 @@ class Finding:
     """One row of the preflight's table.
 
     Attributes:
-        subject: what was looked at, e.g. `Key Vault: secret publisher-acr-token`.
-        state: bad is what a deployment would fail at.
-        detail: what was seen.
-        error: of a bad finding: cause, remedy and the line to type.
+        subject: The thing that was looked at, e.g. `Key Vault: secret publisher-acr-token`.
+        state: good, bad or unknown. Bad means that a deployment would fail.
+        detail: What the check has seen.
+        error: The error of a bad finding, with its cause, its remedy and the shell command.
     """
 
     subject: str
@@ -41,7 +44,7 @@ class Finding:
     error: RunbookError | None = None
 
     def as_json(self) -> Mapping[str, str]:
-        """Return the row for programs: texts only, "" for what it does not have."""
+        """Return the row for programs. All values are texts, "" for a missing one."""
         error = self.error
         return {
             "subject": self.subject,
@@ -54,26 +57,32 @@ class Finding:
 
 
 def good(subject: str, detail: str) -> Finding:
-    """Return the finding of something that is as it must be."""
+    """Return the finding for something that is right."""
     return Finding(subject=subject, state="good", detail=detail)
 
 
 def bad(subject: str, error: RunbookError) -> Finding:
-    """Return the finding of something that a deployment would fail at."""
+    """Return the finding for something that would make a deployment fail."""
     return Finding(subject=subject, state="bad", detail=error.message, error=error)
 
 
 def unknown(subject: str, why: str) -> Finding:
-    """Return the finding of something that could not be looked at."""
+    """Return the finding for something that could not be looked at."""
     return Finding(subject=subject, state="unknown", detail=why)
 
 
 def look(subject: str, check: Callable[[], str], *, refused: State = "bad") -> Finding:
-    """Return what a check finds; it returns what it has seen, or raises what is wrong, or NotKnownError.
+    """Return the finding of a check.
 
-    refused: what it means that a service refuses the request. The identity of the runbooks makes the same request in a
-    deployment: it would fail, which is bad. Somebody else who may not look finds nothing out. Raises what no error of
-    the catalogue names: a fault of ours.
+    Args:
+        subject: The thing that is looked at.
+        check: Returns what it has seen. It raises an error for something wrong, and NotKnownError if it cannot look.
+        refused: The state if a service refuses the request. For the runbooks' identity it is "bad", because a
+            deployment makes the same request and would fail. For any other identity a refusal shows nothing, so it is
+            "unknown".
+
+    Raises:
+        Exception: An error that is not in the catalogue. It is a fault of this code.
     """
     try:
         return good(subject, check())
@@ -87,7 +96,7 @@ def look(subject: str, check: Callable[[], str], *, refused: State = "bad") -> F
 
 
 def of_error(subject: str, error: RunbookError, *, refused: State) -> Finding:
-    """Return the finding of a look that has ended with an error. refused: as for `look`."""
+    """Return the finding of a check that has raised an error. `refused` is the same as for `look`."""
     if not error.is_(*_REFUSALS):
         return bad(subject, error)
     if refused != "bad":

@@ -1,4 +1,4 @@
-"""Whether the operations log takes what the runbooks write: the data collection rule, and the workspace's table."""
+"""Check whether the operations log takes the runbooks' events: the data collection rule, and the workspace's table."""
 
 import json
 import shlex
@@ -16,12 +16,12 @@ from runbook_lib.operations_log.events import COLUMNS, TABLE
 
 MONITOR_API_VERSION = "2024-03-11"
 WORKSPACES_API_VERSION = "2025-07-01"
-# A workspace has 30 characters' worth of words in a row; whatever else somebody wrote is cut.
+# The maximum length of a type's name that somebody else may have written. Longer names are cut.
 _SHOWN_CHARACTERS = 40
 
 
 def check_rule(session: AzureSession) -> str:
-    """Compare the rule's stream, and where it leads, with what the runbooks write.
+    """Compare the rule's stream and its data flow with the events that the runbooks write.
 
     Raises RunbookError VD-PREFLIGHT-005, -006, VD-ARM-* and azure.core's errors.
     """
@@ -42,7 +42,10 @@ def check_rule(session: AzureSession) -> str:
 
 
 def check_table(session: AzureSession) -> str:
-    """Compare the table's columns with what the runbooks write. Raises as check_rule does, and VD-PREFLIGHT-011."""
+    """Compare the table's columns with the events that the runbooks write.
+
+    Raises the errors of check_rule, and VD-PREFLIGHT-011.
+    """
     workspace = _workspace(session.settings.resource_group_id, _rule(session))
     query = urlencode({"api-version": WORKSPACES_API_VERSION})
     address = f"{quote(workspace, safe='/()')}/tables?{query}"
@@ -61,7 +64,7 @@ def check_table(session: AzureSession) -> str:
 
 
 def unfit_columns(columns: object) -> str:
-    """Return how columns, as ARM shows them, differ from what the runbooks write; "" for not. Pure."""
+    """Return how `columns`, as ARM shows them, differ from those of the events, "" if they do not differ. Pure."""
     if not isinstance(columns, list):
         return "it has no columns"
     types = {name: str(member(each, "type")) for each in columns if isinstance(name := member(each, "name"), str)}
@@ -69,7 +72,7 @@ def unfit_columns(columns: object) -> str:
     other = [
         f"{name} is {one_line(types[name], _SHOWN_CHARACTERS)}, not {kind}"
         for name, kind in COLUMNS.items()
-        # A rule writes datetime, a table dateTime.
+        # The type is datetime in a rule, and dateTime in a table.
         if name in types and types[name].lower() != kind
     ]
     return "; ".join([f"it lacks {', '.join(missing)}"] * bool(missing) + other)
@@ -99,7 +102,7 @@ def _leads_to_table(rule: Mapping[str, Any]) -> bool:
 
 
 def _workspace(group: str, rule: Mapping[str, Any]) -> str:
-    """Return the ARM id of the workspace that the rule writes to. Of another group nothing is asked."""
+    """Return the ARM id of the workspace that the rule writes to. It must be in the instance's own resource group."""
     destinations = member(rule, "properties", "destinations", "logAnalytics")
     ids = [str(member(each, "workspaceResourceId")) for each in destinations] if isinstance(destinations, list) else []
     below = f"{group}/providers/Microsoft.OperationalInsights/workspaces/".lower()

@@ -1,7 +1,7 @@
-"""Whether the identity may do what the runbooks need: its roles and the deny assignments at each resource.
+"""Check whether an identity may do what the runbooks need: read its roles and the deny assignments at each resource.
 
-Neither shows how long ago a role was assigned: a new one may take 30 minutes to work for data. Who may not read them
-finds nothing out, which is "unknown".
+These do not show how long ago a role was assigned. A new role may take 30 minutes to work for data. If the caller may
+not read them, the state is unknown.
 """
 
 import shlex
@@ -25,15 +25,15 @@ from runbook_lib.workers import side_by_side
 
 AUTHORIZATION_API_VERSION = "2022-04-01"
 RESOURCES_API_VERSION = "2025-04-01"
-# Resources whose names are no settings: the group has one of each.
+# Resources whose names are not settings. The group has one of each.
 _FOUND_BY_TYPE: Mapping[Resource, str] = {
     "Key Vault": "Microsoft.KeyVault/vaults",
     "data collection rule": "Microsoft.Insights/dataCollectionRules",
 }
-# A subscription holds 4,000 role assignments (learn role-based-access-control/troubleshoot-limits); what is there at
-# one resource is far less.
+# A subscription holds at most 4,000 role assignments (learn role-based-access-control/troubleshoot-limits). One
+# resource has far fewer.
 MAX_ASSIGNMENTS = 4000
-# Each is asked with several requests, one after the other.
+# Each resource needs several requests, one after the other.
 RESOURCES_AT_ONCE = 8
 _SHOWN_ACTIONS = 5
 _SHOWN_CHARACTERS = 100
@@ -41,13 +41,13 @@ _SHOWN_CHARACTERS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """What ARM says of one resource.
+    """What ARM says about the rights at one resource.
 
     Attributes:
-        resource_id: its ARM id.
-        grants: of an identity's roles.
-        conditional: of its roles that have a condition, so that nobody knows what they grant.
-        denials: the deny assignments.
+        resource_id: Its ARM id.
+        grants: What the identity's roles allow.
+        conditional: What the identity's roles with a condition may allow. Nobody knows whether the condition is met.
+        denials: The deny assignments.
     """
 
     resource_id: str
@@ -56,12 +56,12 @@ class Rights:
     conditional: tuple[Grant, ...] = ()
 
 
-# Returns what an identity's roles grant at a resource, by its ARM id: without and with a condition.
+# Returns what an identity's roles allow at a resource, from its ARM id: first without a condition, then with one.
 GrantsOf = Callable[[str], tuple[tuple[Grant, ...], tuple[Grant, ...]]]
 
 
 def check_permissions(session: AzureSession, permissions: Iterable[Permission]) -> Iterator[Finding]:
-    """Yield a finding for each permission of the caller. Raises RunbookError VD-IDENTITY-* where there is no token."""
+    """Yield a finding for each permission of the caller. Raises RunbookError VD-IDENTITY-* if there is no token."""
 
     def own_grants(resource_id: str) -> tuple[tuple[Grant, ...], tuple[Grant, ...]]:
         return tuple(map(grant_of, authorization(session, resource_id, "permissions"))), ()
@@ -72,7 +72,7 @@ def check_permissions(session: AzureSession, permissions: Iterable[Permission]) 
 def check_principal(
     session: AzureSession, permissions: Iterable[Permission], principal: str, grants_of: GrantsOf
 ) -> Iterator[Finding]:
-    """Yield a finding for each permission of an identity. principal: its object id."""
+    """Yield a finding for each permission of an identity. `principal` is its object id."""
     asked = tuple(permissions)
     resources = tuple(dict.fromkeys(permission.on for permission in asked))
     found = side_by_side(
@@ -89,14 +89,17 @@ def check_principal(
 
 
 def judge(subject: str, permission: Permission, rights: Rights, principal: str) -> Finding:
-    """Return what the rights at a resource mean for a permission. Pure. principal: object id of the identity."""
+    """Return the finding for a permission, from the rights at a resource.
+
+    Pure. `principal` is the identity's object id.
+    """
     missing = lacking(permission, rights.grants)
     if missing and not lacking(permission, (*rights.grants, *rights.conditional)):
         return unknown(subject, f"a role with a condition may give {_shown(missing)}")
     if missing:
-        # Somebody else may have named the resource, and the line is for a shell.
+        # Somebody else may have named the resource, and this line is for a shell.
         scope = shlex.quote(rights.resource_id)
-        # By object id and type, nobody has to be looked up in the directory.
+        # With the object id and the type, the command does not have to look up the identity in the directory.
         assignee = f"--assignee-object-id {principal} --assignee-principal-type ServicePrincipal"
         line = f'az role assignment create {assignee} --role "{permission.role}" --scope {scope}'
         return bad(subject, deployment.ACTION_MISSING.error(_shown(missing), target=permission.on, line=line))
@@ -129,7 +132,10 @@ def _rights_or_why_not(session: AzureSession, resource: Resource, grants_of: Gra
 
 
 def _resource_id(session: AzureSession, resource: Resource) -> str:
-    """Return the ARM id of a resource, "" if the group has none or several. ARM's token goes to no id elsewhere."""
+    """Return the ARM id of a resource, "" if the group has none or several.
+
+    An id outside of the group counts as none.
+    """
     settings = session.settings
     if resource not in _FOUND_BY_TYPE:
         return _named(settings)[resource]
@@ -161,9 +167,16 @@ def _named(settings: Settings) -> Mapping[Resource, str]:
 
 
 def authorization(session: AzureSession, resource_id: str, what: str, only: str = "") -> Iterator[Mapping[str, Any]]:
-    """Yield what Microsoft.Authorization lists at a resource. what: the type's name. only: the filter.
+    """Yield what Microsoft.Authorization lists at a resource.
 
-    Raises RunbookError VD-ARM-001 (more than MAX_ASSIGNMENTS), and as items_of does.
+    Args:
+        session: The way to Azure.
+        resource_id: The ARM id of the resource.
+        what: The name of the listed type.
+        only: The filter, "" for none.
+
+    Raises:
+        RunbookError: VD-ARM-001 (more than MAX_ASSIGNMENTS), and the errors of items_of.
     """
     query = urlencode({"api-version": AUTHORIZATION_API_VERSION, **({"$filter": only} if only else {})}, safe="$")
     address = f"{quote(resource_id, safe='/()')}/providers/Microsoft.Authorization/{what}?{query}"

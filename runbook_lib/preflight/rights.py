@@ -1,7 +1,7 @@
-"""What an identity may do at a resource, from what ARM says of its roles and of deny assignments. Pure.
+"""Decide what an identity may do at a resource, from ARM's answers about its roles and deny assignments. Pure.
 
-ARM's permissions are of roles only: a deny assignment is not in them. What ARM answers is read as remote text: another
-form raises, and a pattern is matched in linear time.
+ARM's list of permissions covers only roles. It does not include deny assignments. ARM's answers are remote texts: this
+module raises an error for an unexpected form, and it matches a pattern in linear time.
 
 Source: learn rest/api/authorization/permissions and deny-assignments, 2022-04-01.
 """
@@ -14,13 +14,13 @@ from runbook_lib.basics.strict_json import member
 from runbook_lib.errors import azure
 from runbook_lib.permissions.model import Permission
 
-# Of a deny assignment: it is for everybody but those whom it excludes.
+# In a deny assignment this id means everybody, except the excluded principals.
 EVERYBODY = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What one role grants: patterns of actions, in which `*` stands for any characters."""
+    """What one role allows: patterns of actions. `*` stands for any characters."""
 
     actions: tuple[str, ...]
     not_actions: tuple[str, ...]
@@ -38,11 +38,11 @@ class Denial:
     """A deny assignment.
 
     Attributes:
-        name: what it is called.
-        denied: what it denies, as a role grants it.
-        principals: ids of those whom it is for.
-        excluded: ids of those whom it is not for.
-        groups: ids of both that are groups, whose members are not known here.
+        name: Its name.
+        denied: The actions that it denies, in the form of a role.
+        principals: The ids of the principals that it applies to.
+        excluded: The ids of the principals that it does not apply to.
+        groups: The ids among both that are groups. Their members are not known here.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Denial:
     groups: frozenset[str]
 
     def is_for(self, principal: str) -> bool | None:
-        """Tell whether it is for a principal; None if the members of a group decide."""
+        """Tell whether it applies to a principal. None means that the members of a group decide."""
         if principal in self.excluded:
             return False
         named = bool(self.principals & {principal, EVERYBODY})
@@ -94,7 +94,7 @@ def lacking(permission: Permission, grants: Sequence[Grant]) -> tuple[str, ...]:
 
 
 def denied(permission: Permission, denial: Denial) -> tuple[str, ...]:
-    """Return the actions of a permission that a deny assignment denies, whoever it is for."""
+    """Return the actions of a permission that a deny assignment denies. This does not check to whom it applies."""
     return tuple(
         name
         for name, is_data in _asked(permission)
@@ -146,7 +146,7 @@ def _texts(item: object, name: str) -> tuple[str, ...]:
 
 
 def _ids(values: object, *, of: str = "") -> frozenset[str]:
-    """Return the ids of principals in small letters; `of`: of this type alone."""
+    """Return the ids of principals in small letters. `of` limits them to one type, "" for all."""
     if values is None:
         return frozenset()
     chosen = [each for each in values if not of or member(each, "type") == of] if isinstance(values, list) else [None]

@@ -1,4 +1,7 @@
-"""Whether the services that a deployment needs answer, and hold what it needs. Each check reads only."""
+"""Check whether the services that a deployment needs answer, and whether they hold what it needs.
+
+Each check only reads.
+"""
 
 import ipaddress
 import shlex
@@ -33,25 +36,25 @@ from runbook_lib.vault.secret_in_use import secret_in_use
 from runbook_lib.vault.token_in_use import read_publisher_token, why_none
 from runbook_lib.workers import side_by_side
 
-# A dead host is told in seconds: a deployment's own requests wait longer.
+# A dead host is reported after some seconds. A deployment's own requests wait longer.
 _LOOK_POLICY = NetworkRetryPolicy(max_retries=1, delay_seconds=1.0, total_seconds=15.0)
-# Signatures for the publisher may be off by this (docs/design.md#log-lock-callbacks).
+# The clock may be wrong by this time in signatures for the publisher (docs/design.md#log-lock-callbacks).
 MAX_CLOCK_SKEW_SECONDS = 30.0
 CHECKS_AT_ONCE = 8
-# One request each, beside those for access tokens.
+# Each repository needs one request, beside the requests for access tokens.
 REPOSITORIES_AT_ONCE = 16
-TOKEN_ROW = "publisher's registry token"  # noqa: S105 - what a row is called
-# More tables than the suite ever makes; the rest is not counted.
+TOKEN_ROW = "publisher's registry token"  # noqa: S105 - the name of a row
+# The suite makes fewer tables than this. Further tables are not counted.
 _MOST_TABLES = 100
-# What a retention policy that nobody has chosen otherwise keeps (docs/operators.md#before-the-first-run).
+# The number of days of the retention policy if nobody has chosen another one (docs/operators.md#before-the-first-run).
 RETENTION_DAYS = 365
 ABSENT_YET = "it is absent: a first deployment gives it to the customer"
 
 
 def check_services(session: AzureSession, *, refused: State = "bad") -> Iterator[Finding]:
-    """Yield a finding for each service and for what a deployment needs of it, in the order of the table.
+    """Yield a finding for each service, and for each thing that a deployment needs there, in the order of the table.
 
-    refused: what it means that a service refuses a request (see look): "bad" for the identity of the runbooks.
+    `refused` is the state if a service refuses a request (see look): "bad" for the identity of the runbooks.
     """
     with ThreadPoolExecutor(CHECKS_AT_ONCE) as pool:
         yield from pool.map(lambda check: check(), _checks(session, refused))
@@ -89,9 +92,10 @@ def _checks(session: AzureSession, refused: State) -> Iterator[Callable[[], Find
 
 
 def _answers(session: AzureSession, address: str) -> str:
-    """Any answer will do: that of a service without a token is a refusal.
+    """Check that a service answers. Any answer is good, because a service refuses a request without a token.
 
-    Of a dead one it is told that its name leads to a private endpoint: then it may be alive for whoever is inside.
+    If it does not answer and its name leads to a private endpoint, the error says so. Then it may answer from inside
+    the network.
     """
     try:
         status, _ = _ask(session, address)
@@ -106,7 +110,7 @@ def _answers(session: AzureSession, address: str) -> str:
 
 
 def private_address(host: str) -> str:
-    """Return the private address that a name leads to from here, "" where it leads to none."""
+    """Return the private address that a name leads to from here, "" if it leads to none."""
     try:
         found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
     except OSError:
@@ -115,7 +119,7 @@ def private_address(host: str) -> str:
 
 
 def _ask(session: AzureSession, address: str) -> tuple[int, str]:
-    """Return an address's status, and its field Date. No byte of the body is read, whoever sends it."""
+    """Return the status of an address, and its field Date. The body is not read at all."""
     import requests
     from urllib3.exceptions import HTTPError
 
@@ -132,7 +136,7 @@ def _ask(session: AzureSession, address: str) -> tuple[int, str]:
     except requests.RequestException:
         raise
     except (ValueError, HTTPError) as error:
-        # What `requests` and urllib3 raise, by no error of their own, over an answer's header fields.
+        # `requests` and urllib3 raise these standard errors for bad header fields of an answer.
         raise azure.ANSWER_UNREADABLE.error(type(error).__name__, target=address) from error
     response.close()
     return response.status_code, response.headers.get("Date", "")
@@ -159,7 +163,7 @@ def _account(session: AzureSession) -> str:
 
 
 def _token(session: AzureSession) -> str:
-    """See that the token is accepted, and that it reads every repository that the newest release pins."""
+    """Check that the token is accepted, and that it can read every repository that the newest release pins."""
     secrets = session.clients.secrets
     if secret_in_use(secrets, REGISTRY_TOKEN) is None and why_none(secrets, REGISTRY_TOKEN) == "absent":
         raise NotKnownError(ABSENT_YET)
@@ -168,7 +172,7 @@ def _token(session: AzureSession) -> str:
     place = resolve_release(reader, LATEST)
     if place is None:
         return f"is accepted; there is no {MANIFEST_REPOSITORY}:{LATEST}"
-    # Who signed it is import_manifest's to ask: here it only names what to look for.
+    # import_manifest finds out who signed the release. Here the release only names the repositories to look at.
     manifest = read_release(place, not_asked).manifest
     pins = {pin.repository: pin.digest for pin in manifest.pins}
     reader.expect(pins)

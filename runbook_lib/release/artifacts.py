@@ -12,8 +12,8 @@ from runbook_lib.errors import release
 from runbook_lib.release.model import DocumentPin, Pin, ReleaseManifest, RunbookPin
 
 RUNBOOK_TYPE = "application/vnd.vibedata.runbook.v1+python"
-# A package set of single wheels, as releases have had it; and one whose first layer is their combined wheel. A reader
-# that knows the first alone refuses the second.
+# The first type is a package set of single wheels, as older releases have it. The second type is a package set whose
+# first layer is the combined wheel. A reader that knows only the first type refuses the second.
 SINGLE_PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v1"
 PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v2"
 COMBINED_WHEEL_TYPE = "application/vnd.vibedata.combined-wheel.v1"
@@ -21,7 +21,7 @@ TITLE = "org.opencontainers.image.title"
 # Automation's limits for a runbook, and for a package (docs/azure-facts.md#python-and-its-limits).
 MAX_SCRIPT_BYTES = 1024 * 1024
 MAX_WHEEL_BYTES = 100 * 1024 * 1024
-# An artifact's own manifest has a line for each layer.
+# An artifact's own manifest has an entry for each layer.
 MAX_ARTIFACT_BYTES = 256 * 1024
 MAX_WHEELS = 500
 # A bill of materials has some hundred bytes for each package.
@@ -65,8 +65,11 @@ class Wheel:
 class PackageSet:
     """A release's packages.
 
-    digest: of the artifact that lists them, which `listing` holds. wheels: one for each package. combined: one with
-    the files of all of them, None where the release has none.
+    Attributes:
+        digest: The digest of the artifact that lists them.
+        listing: The file of that list.
+        wheels: One wheel for each package.
+        combined: One wheel with the files of all packages, None if the release has none.
     """
 
     digest: str
@@ -76,7 +79,7 @@ class PackageSet:
 
     @property
     def all_wheels(self) -> tuple[Wheel, ...]:
-        """Every wheel of it."""
+        """All its wheels."""
         return self.wheels if self.combined is None else (self.combined, *self.wheels)
 
 
@@ -142,7 +145,7 @@ class ContainerRegistryArtifacts:
         self._packages = manifest.python_packages
         self._runbooks = {pin.script_sha256: pin for pin in manifest.runbooks}
         self._document_pins = manifest.documents
-        # By the SHA-256 of the only file in each. The artifact says it, and the release manifest does not.
+        # By the SHA-256 of the only file in each document. The artifact gives it, and the release manifest does not.
         self._documents: dict[str, DocumentPin] = {}
         pins = (self._packages, *manifest.runbooks, *manifest.documents)
         reader.expect(pin.repository for pin in pins)

@@ -12,10 +12,10 @@ from runbook_lib.trust.descriptor import Descriptor
 
 
 def resolve_release(reader: ContainerRegistryReader, reference: str) -> ReleasePlace | None:
-    """Return the release artifact that a tag or digest leads to now, unread; None where there is none.
+    """Return the release artifact that a tag or digest leads to now, unread. Return None if there is none.
 
-    Everything else is asked for by its digest, whatever becomes of a tag. Raises the reader's errors; the place's
-    `content` raises them, too, and RunbookError VD-MANIFEST-001 (it is not there).
+    Everything else is then read by its digest, even if the tag moves. Raises the reader's errors. The place's `content`
+    raises them, too, and RunbookError VD-MANIFEST-001 (the content is missing).
     """
     artifact = reader.manifest(MANIFEST_REPOSITORY, reference, MAX_ARTIFACT_BYTES)
     if artifact is None:
@@ -32,14 +32,15 @@ def resolve_release(reader: ContainerRegistryReader, reference: str) -> ReleaseP
 
 
 def latest_content_digest(reader: ContainerRegistryReader) -> str | None:
-    """Return the digest of the release manifest that `latest` leads to, None where there is no such tag.
+    """Return the digest of the release manifest that `latest` leads to, None if there is no such tag.
 
-    Whether that content is there, and who signed it, is not asked. Raises as `read_artifact` and the reader do.
+    This does not check whether that content exists, or who signed it. Raises the errors of `read_artifact` and of the
+    reader.
     """
     found = resolve_release(reader, LATEST)
     return None if found is None else read_artifact(found.artifact.content, target=found.name).digest
 
 
 def place_name(reference: str) -> str:
-    """Return how a message names a release artifact's tag or digest in a container registry."""
+    """Return the name that a message uses for the release artifact with a tag or digest in a container registry."""
     return f"{MANIFEST_REPOSITORY}{'@' if ':' in reference else ':'}{reference}"

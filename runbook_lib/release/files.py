@@ -72,7 +72,10 @@ class ArtifactBlobs:
             raise release.CONTAINER_MISSING.error(target=ARTIFACT_CONTAINER) from error
 
     def keep(self, blob: ArtifactBlob, copy: Callable[[BinaryIO], object]) -> None:
-        """Write a file whose bytes `copy` writes to the empty file that it is given. Raises as put_once and `copy`."""
+        """Write a file. `copy` writes its bytes to the empty file that it gets.
+
+        Raises the errors of put_once and of `copy`.
+        """
 
         def write() -> None:
             with TemporaryFile() as file:
@@ -83,7 +86,7 @@ class ArtifactBlobs:
         self._threads.submit(write).result()
 
     def put_once(self, blob: ArtifactBlob, content: bytes) -> None:
-        """Write a file, unless it is there. Raises as runbook_lib.release.storage.write_once does."""
+        """Write a file if it does not exist. Raises the errors of runbook_lib.release.storage.write_once."""
         self._threads.submit(self._put_once, blob, content).result()
 
     def _put_once(self, blob: ArtifactBlob, content: BinaryIO | bytes) -> None:
@@ -113,7 +116,10 @@ class ArtifactBlobs:
         return digest_from_hex(found.hexdigest())
 
     def read(self, blob: ArtifactBlob, max_bytes: int) -> bytes:
-        """Return a file's bytes. Raises RunbookError VD-STORAGE-003 (wrong, more than `max_bytes`, or absent)."""
+        """Return a file's bytes.
+
+        Raises RunbookError VD-STORAGE-003 (wrong content, more than `max_bytes`, or absent).
+        """
         return self._threads.submit(self._read, blob, max_bytes).result()
 
     def _read(self, blob: ArtifactBlob, max_bytes: int) -> bytes:

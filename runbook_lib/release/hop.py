@@ -1,7 +1,8 @@
-"""One hop of a release: its OCI artifact is verified before a byte of it is read, then its content is fetched and read.
+"""One hop of a release: verify its OCI artifact before anything reads it, then fetch the content and read it.
 
-A release lies in a build's folder, in two container registries and in artifact storage. Each of them resolves what it
-is asked for to the artifact's place. From there on `read_release` walks the same steps, in the same order, for all.
+A release is in a build's folder, in two container registries and in artifact storage. Each of them finds the place of
+the artifact from a tag, a digest or a version. From there on `read_release` does the same steps, in the same order, for
+all of them.
 
 Source: docs/design.md#the-release-manifest.
 """
@@ -25,10 +26,13 @@ MAX_ARTIFACT_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedArtifact:
-    """A release artifact whose publisher is known, and by what.
+    """A release artifact whose publisher is known, with the proof.
 
-    artifact: its manifest, which is what was signed. signature_digest: of the signature's manifest, "" where the place
-    keeps the envelope alone. envelope: the signature's bytes. verified: what they were found to be.
+    Attributes:
+        artifact: The artifact's manifest, which was signed.
+        signature_digest: The digest of the signature's manifest, "" if the place keeps only the envelope.
+        envelope: The bytes of the signature.
+        verified: The content of the good signature.
     """
 
     artifact: Manifest
@@ -47,10 +51,13 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release(Generic[S]):
-    """A release as one hop has read it, every byte of it compared with the artifact's digest.
+    """A release as one hop has read it. Every byte was compared with the artifact's digest.
 
-    signed: what the caller's `verify` returned: a SignedArtifact, or None where it is not asked who signed.
-    content: the release manifest's JSON.
+    Attributes:
+        id: The release's version and digest.
+        signed: The result of the caller's `verify`: a SignedArtifact, or None if the signer does not matter.
+        content: The JSON of the release manifest.
+        manifest: The release manifest.
     """
 
     id: ReleaseId
@@ -65,16 +72,19 @@ class Release(Generic[S]):
 
     @property
     def verified(self: "Release[SignedArtifact]") -> VerifiedSignature:
-        """What the artifact's signature was found to be."""
+        """The content of the artifact's good signature."""
         return self.signed.verified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleasePlace:
-    """Where a release artifact was found.
+    """The place of a release artifact.
 
-    name: the artifact's, for a message. artifact: its manifest, of which nothing has been read. content: returns the
-    bytes that a descriptor in it names, compared with their digest; raises RunbookError where they are not there.
+    Attributes:
+        name: The artifact's name for a message.
+        artifact: The artifact's manifest. Nothing in it has been parsed.
+        content: Returns the bytes that a descriptor in the manifest names, compared with their digest. It raises
+            RunbookError if they are missing.
     """
 
     name: str
@@ -83,10 +93,14 @@ class ReleasePlace:
 
 
 def read_release(place: ReleasePlace, verify: Callable[[Manifest], S]) -> Release[S]:
-    """Verify the artifact at `place`, read it, fetch the content that it names, and read that: return the release.
+    """Verify the artifact at `place`, fetch its content, and return the release.
 
-    Parameters: verify, says who signed the artifact, and raises where that is nobody who is trusted. Raises what
-    `verify`, `read_artifact`, the place and `manifest.parse` do.
+    Args:
+        place: The place of the artifact.
+        verify: Returns the signed artifact. It raises an error if no trusted signer has signed it.
+
+    Raises:
+        RunbookError: The errors of `verify`, of `read_artifact`, of the place and of `manifest.parse`.
     """
     signed = verify(place.artifact)
     descriptor = read_artifact(place.artifact.content, target=place.name)
@@ -96,13 +110,13 @@ def read_release(place: ReleasePlace, verify: Callable[[Manifest], S]) -> Releas
 
 
 def not_asked(artifact: Manifest) -> None:
-    """Verify nothing: for a hop where it does not matter who signed."""
+    """Verify nothing. This is for a hop that does not ask who signed the artifact."""
 
 
 def read_artifact(content: bytes, *, target: str) -> Descriptor:
-    """Return what the manifest of a release artifact says of its one layer, the release manifest's JSON. Pure.
+    """Return the descriptor of the only layer of a release artifact, which is the release manifest's JSON. Pure.
 
-    target: the artifact's place. Raises RunbookError VD-MANIFEST-009 (no release manifest), -003 (too large).
+    `target` is the artifact's place. Raises RunbookError VD-MANIFEST-009 (not a release manifest), -003 (too large).
     """
     try:
         document = strict_json.loads(content)

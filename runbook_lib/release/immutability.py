@@ -1,6 +1,6 @@
-"""Whether the container of release manifests keeps what is written there, as Azure Resource Manager shows it.
+"""Check whether the container of release manifests keeps its blobs, as Azure Resource Manager shows it.
 
-runbook_lib/release/storage.py says which retention policy that takes.
+runbook_lib/release/storage.py says which retention policy this needs.
 """
 
 from collections.abc import Mapping
@@ -20,18 +20,26 @@ STORAGE_API_VERSION = "2023-05-01"
 LOCKED = "locked"
 PERIOD = "immutabilityPeriodSinceCreationInDays"
 POLICY_STATES = ("Unlocked", "Locked", "Deleted")
-# What a policy lets blobs grow by: their names and creation times would stay, whatever is added.
+# The parts of a policy that let blobs grow. The names and creation times of blobs would stay although somebody adds to
+# them.
 APPENDS = ("allowProtectedAppendWrites", "allowProtectedAppendWritesAll")
 
 
 def check_immutable(resources: "ResourceManagementClient", settings: Settings) -> str:
-    """Check that the container has a retention policy of its own, which lets nothing be added to a blob.
+    """Check that the container has its own retention policy, and that the policy does not let anybody add to a blob.
 
-    Returns which: "unlocked, 365 days". If setting `immutability` is locked, only a locked policy will do. The policy
-    alone does not tell: ARM shows the default of a container's blob *versions* in the same place (learn
-    storage/blobs/immutable-policy-configure-version-scope), and the container says which of the two it is.
-    Raises RunbookError VD-STORAGE-001 (no policy that will do), -006 (it is not locked), and azure.core's errors.
+    The policy alone is not enough to decide. ARM shows the default for a container's blob *versions* in the same place
+    (learn storage/blobs/immutable-policy-configure-version-scope), and only the container says which of the two it is.
+
     Source: Microsoft.Storage 2023-05-01, BlobContainers_Get and BlobContainers_GetImmutabilityPolicy.
+
+    Returns:
+        The policy in words: "unlocked, 365 days".
+
+    Raises:
+        RunbookError: VD-STORAGE-001 (no sufficient policy), -006 (setting `immutability` is locked, and the policy is
+            not).
+        azure.core's errors: ARM cannot be reached, fails, throttles, or refuses the identity.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -42,7 +50,7 @@ def check_immutable(resources: "ResourceManagementClient", settings: Settings) -
     found = []
     for resource_id in (container_id, f"{container_id}/immutabilityPolicies/default"):
         try:
-            # The SDK puts an id into the path as it is; a resource group may have letters of any script.
+            # The SDK puts an id into the path without changing it. A resource group may have letters of any script.
             path = quote(resource_id.lstrip("/"), safe="/()")
             resource = resources.resources.get_by_id(path, api_version=STORAGE_API_VERSION)
         except ResourceNotFoundError as error:
@@ -53,17 +61,17 @@ def check_immutable(resources: "ResourceManagementClient", settings: Settings) -
     refusal, kind = judge_policy(*found)
     if refusal:
         raise release_errors.CONTAINER_NOT_IMMUTABLE.error(refusal, target=MANIFEST_CONTAINER)
-    # A locked policy serves whoever asked for an unlocked one.
+    # A locked policy is also good if the setting asks for an unlocked one.
     if settings.immutability == LOCKED and not kind.startswith(LOCKED):
         raise release_errors.POLICY_NOT_LOCKED.error(f"it is {kind}", target=MANIFEST_CONTAINER)
     return kind
 
 
 def judge_policy(container: object, policy: object) -> tuple[str, str]:
-    """Return what is wrong with a container's policy, "" for nothing, and which policy it is. Pure.
+    """Return what is wrong with a container's policy, "" for nothing, and the policy in words. Pure.
 
-    Parameters: the `properties` of the container and of its policy, as ARM shows them. What has another form than
-    Azure documents is no policy.
+    `container` and `policy` are the `properties` of both, as ARM shows them. A value in an undocumented form does not
+    count as a policy.
     """
     versions = member(container, "immutableStorageWithVersioning")
     if isinstance(versions, Mapping) and (
@@ -73,7 +81,7 @@ def judge_policy(container: object, policy: object) -> tuple[str, str]:
     if member(container, "deleted") is True:
         return "the container is deleted", ""
     state, days = member(policy, "state"), member(policy, PERIOD)
-    # Without a policy ARM shows a default, of no days and Unlocked; a deleted one has state Deleted.
+    # Without a policy ARM shows a default with no days and Unlocked. A deleted policy has the state Deleted.
     if state not in ("Unlocked", "Locked") or isinstance(days, bool) or not isinstance(days, int) or days < 1:
         held = " (a legal hold is not one)" if member(container, "hasLegalHold") is True else ""
         shown = f"state {state}, {days} days" if isinstance(state, str) and state in POLICY_STATES else "none"

@@ -17,13 +17,14 @@ from runbook_lib.release.stored import is_no_good, stored_release
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.trust.pinned_policy import trust_policy
 
-# How many of the stored versions an error names.
+# An error names at most this number of stored versions.
 MAX_TOLD = 10
 
 if TYPE_CHECKING:
     from runbook_lib.context import Context
 
-# How many bad releases a run reads. Every import reads them again, with two requests and an event for each.
+# A run reads at most this number of bad releases, because every import reads them again, with two requests and an event
+# for each.
 MAX_NO_GOOD = 20
 
 
@@ -80,7 +81,7 @@ def verified_releases(context: "Context", stored: Iterable[ReleaseId]) -> tuple[
         if number - len(good) >= MAX_NO_GOOD:
             context.output.warning(
                 f"{len(releases) - number} more in {MANIFEST_CONTAINER} were not looked at, after"
-                f" {MAX_NO_GOOD} that are no good: see who may write there"
+                f" {MAX_NO_GOOD} bad ones: find out who may write there"
             )
             break
         try:
@@ -88,7 +89,7 @@ def verified_releases(context: "Context", stored: Iterable[ReleaseId]) -> tuple[
         except RunbookError as error:
             if not is_no_good(error):
                 raise
-            context.output.warning(f"{artifact_storage.blob_name(release)} is no good: {error.code}: {error.message}")
+            context.output.warning(f"{artifact_storage.blob_name(release)} is bad: {error.code}: {error.message}")
     return tuple(good)
 
 

@@ -68,11 +68,11 @@ ORIGIN_FORM = (
     r"(\?([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*)?"
 )
 
-# Longest texts, in characters.
+# The maximum lengths of texts, in characters.
 MAX_REPOSITORY = 255
 MAX_TEXT = 128
 MAX_LONG_TEXT = 2048
-# How much of an unexpected value an error shows.
+# An error shows at most this number of characters of an unexpected value.
 SHOWN = 40
 
 _HEAD = ("schema_version", "version", "channel", "created_at", "expires_at")

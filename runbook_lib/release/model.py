@@ -6,7 +6,7 @@ from typing import Literal
 
 # The repository of release manifests in both container registries.
 MANIFEST_REPOSITORY = "vibedata/release-manifest"
-# The tag that moves there: at the publisher's to the newest release, at the customer's to the installed one.
+# The tag that moves there. The publisher's tag leads to the newest release, the customer's tag to the installed one.
 LATEST = "latest"
 # Containers in the customer's storage account: of release manifests, and of the files that they pin.
 MANIFEST_CONTAINER = "release-manifests"
@@ -15,7 +15,7 @@ ARTIFACT_CONTAINER = "artifacts"
 ComponentType = Literal["application", "infrastructure", "agent", "runbook"]
 DocumentName = Literal["sbom", "provenance"]
 HealthKind = Literal["http", "arm", "tcp", "none"]
-# What is known of a component's health, in every table and report.
+# The possible states of a component's health, in every table and report.
 HealthState = Literal["unknown", "healthy", "degraded", "unhealthy"]
 
 
@@ -108,7 +108,7 @@ class ReleaseManifest:
 
 @dataclass(frozen=True, slots=True, order=True)
 class ReleaseId:
-    """Which release it is, offered or installed: its version, and the digest of its release manifest's JSON."""
+    """The identity of a release, offered or installed: its version, and the digest of its release manifest's JSON."""
 
     version: str
     digest: str

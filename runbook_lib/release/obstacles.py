@@ -1,10 +1,10 @@
-"""What stands in the way of a release that is to be installed: rules 4 to 6, and the releases that they look at.
+"""The stored releases that may forbid a release to be installed: rules 4 to 6.
 
-4. A release that has expired is not installed: else a release could be held back for ever (a freeze attack).
-5. An older version than the newest installed one is not installed unless that is said (a rollback attack).
+4. An expired release is not installed. Otherwise an attacker could offer an old release for ever (a freeze attack).
+5. A version older than the newest installed one is not installed, unless the operator allows it (a rollback attack).
 6. A version has one content for ever.
 
-The rules before them are in runbook_lib/release/rules.py.
+Rules 1 to 3 are in runbook_lib/release/rules.py.
 """
 
 from collections.abc import Iterable, Sequence
@@ -64,11 +64,17 @@ def check_installable(
     now: datetime,
     allow_downgrade: bool,
 ) -> None:
-    """Check rules 4 to 6 against what is installed.
+    """Check rules 4 to 6.
 
-    Parameters: expires_at, of the offered release; installed, the releases in artifact storage that count, of those
-    `newer_or_same_version`; now, aware.
-    Raises RunbookError VD-MANIFEST-006 (expired), -007 (older), -008 (same version, other content).
+    Args:
+        offered: The release that is to be installed.
+        expires_at: When the offered release expires.
+        installed: The releases in artifact storage that count, among those of `newer_or_same_version`.
+        now: The present time (aware).
+        allow_downgrade: Whether an older release may be installed.
+
+    Raises:
+        RunbookError: VD-MANIFEST-006 (expired), -007 (older), -008 (same version, other content).
     """
     if now >= expires_at:
         raise release_errors.RELEASE_EXPIRED.error(f"it expired at {rfc3339(expires_at)}", target=offered.version)
@@ -85,12 +91,12 @@ def check_installable(
 
 
 def newer_or_same_version(release: ReleaseId, stored: Iterable[ReleaseId]) -> tuple[ReleaseId, ...]:
-    """Return which of the stored releases rules 5 and 6 could hold against `release`, the newest first."""
+    """Return the stored releases that could forbid `release` by rules 5 and 6, the newest first."""
     version = version_key(release.version)
     others = (other for other in stored if version_key(other.version) >= version and other != release)
     return tuple(sorted(others, key=lambda other: (version_key(other.version), other.digest), reverse=True))
 
 
 def newest_release(installed: Iterable[ReleaseId]) -> ReleaseId | None:
-    """Return the installed release of the highest version, None where there is none."""
+    """Return the installed release with the highest version, None if there is none."""
     return max(installed, key=lambda release: version_key(release.version), default=None)

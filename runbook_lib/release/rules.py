@@ -1,12 +1,13 @@
-"""The rules that a release manifest must meet beyond its form, whatever is installed. All pure.
+"""The rules for a release manifest beyond its form. They do not depend on what is installed. All pure.
 
 1. Names are unique among images and runbooks together (a component's `artifact` names one of either), among documents
-   and among components; Azure resource names ignore case, so names that differ in case only are the same name.
-2. A tag is pinned to one digest, and none is of the release manifest's own repository: its tags say what is installed.
-3. Every `artifact` names an image or a runbook of the release, every `depends_on` a component, and no component waits
-   for itself, however far around.
+   and among components. Azure ignores case in resource names, so two names that differ only in case are the same name.
+2. A tag is pinned to one digest. No pin is in the release manifest's own repository, because the tags there say what is
+   installed.
+3. Every `artifact` names an image or a runbook of the release. Every `depends_on` names a component. No component
+   depends on itself, directly or through others.
 
-Those that it must meet to be installed go on in runbook_lib/release/obstacles.py.
+runbook_lib/release/obstacles.py has the rules for a release that is to be installed.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -18,7 +19,7 @@ from runbook_lib.release.model import MANIFEST_REPOSITORY, ReleaseManifest
 
 
 def check_consistent(manifest: ReleaseManifest) -> None:
-    """Check rules 1 to 3. Raises RunbookError VD-MANIFEST-005, naming what contradicts what."""
+    """Check rules 1 to 3. Raises RunbookError VD-MANIFEST-005, which names the contradiction."""
     artifacts = [image.name for image in manifest.images] + [runbook.name for runbook in manifest.runbooks]
     components = [component.name for component in manifest.components]
     _check_unique("images and runbooks", artifacts)

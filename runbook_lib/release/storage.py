@@ -122,12 +122,20 @@ def read_back(blob_service: "BlobServiceClient", release: ReleaseId) -> bytes | 
 def write_once(
     client: "BlobClient", content: BinaryIO | bytes, *, digest: str, found: Callable[[], str | None], **options: Any
 ) -> None:
-    """Write a blob, unless it is there with the same content.
+    """Write a blob, unless it exists with the same content.
 
-    The write may be repeated after a lost answer: it then meets its own blob, which is as good as written.
-    Parameters: digest, of the content; found, returns that of what is there now, None for nothing; options, of
-    `upload_blob`. Raises RunbookError VD-STORAGE-002 (the account takes no data), -003 (another content is there), and
-    azure.core's errors where the service could not be reached.
+    After a lost answer the write may be repeated. Then it finds its own blob, and this counts as written.
+
+    Args:
+        client: The client of the blob.
+        content: The content.
+        digest: The digest of the content.
+        found: Returns the digest of the existing blob, None for no blob.
+        options: Options of `upload_blob`.
+
+    Raises:
+        RunbookError: VD-STORAGE-002 (the account takes no data), -003 (the blob has another content).
+        azure.core's errors: The service could not be reached.
     """
     from azure.core.exceptions import HttpResponseError
 

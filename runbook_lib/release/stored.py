@@ -72,7 +72,9 @@ def is_no_good(error: RunbookError) -> bool:
 
 
 def is_whole(blob_service: "BlobServiceClient", release: ReleaseId, digest: str) -> bool:
-    """Whether artifact storage has every byte of the release whose OCI artifact has `digest`, whoever signed it.
+    """Return whether artifact storage has every byte of the release whose OCI artifact has `digest`.
+
+    The signer does not matter.
 
     Raises azure.core's errors and RunbookError if that is not known.
     """
@@ -89,7 +91,7 @@ def is_whole(blob_service: "BlobServiceClient", release: ReleaseId, digest: str)
 
 
 def _place(blob_service: "BlobServiceClient", release: ReleaseId) -> ReleasePlace | None:
-    """Return where a release is stored, None where its OCI manifest is absent."""
+    """Return the place of a stored release, None if its OCI manifest is absent."""
     artifact = read_part(blob_service, release, ARTIFACT)
     if artifact is None:
         return None
@@ -107,7 +109,7 @@ def _place(blob_service: "BlobServiceClient", release: ReleaseId) -> ReleasePlac
 
 
 def _read(place: ReleasePlace, release: ReleaseId, verify: Callable[[Manifest], S]) -> Release[S]:
-    """Read what is stored. The blob's name says its version, too."""
+    """Read a stored release. The version must also be the one in the blob's name."""
     found = read_release(place, verify)
     if found.id != release:
         raise release_errors.STORED_FILE_DIFFERS.error(f"it holds version {found.id.version}", target=release.version)
@@ -122,9 +124,9 @@ def verify_stored(signature: StoredBlob, artifact: Manifest, policy: TrustPolicy
 
 
 def stored_release(context: "Context", release: ReleaseId) -> Release[SignedArtifact]:
-    """Return a release from artifact storage, verified; the operations log tells how that went.
+    """Return a release from artifact storage, verified. The operations log records the result.
 
-    Raises RunbookError VD-TRUST-030 (nobody is trusted), those of `read_stored`, and azure.core's.
+    Raises RunbookError VD-TRUST-030 (no signer is trusted), the errors of `read_stored`, and azure.core's.
     """
     policy = trust_policy(context.settings)
     target = f"{MANIFEST_CONTAINER}/{blob_name(release)}"

@@ -1,4 +1,4 @@
-"""Storing a release: which parts of it are missing in artifact storage, and writing them once."""
+"""Store a release: find its missing parts in artifact storage, and write each part once."""
 
 from typing import TYPE_CHECKING
 
@@ -33,11 +33,22 @@ def missing_parts(
     artifact: Manifest,
     policy: TrustPolicy,
 ) -> tuple[str, ...]:
-    """Return which parts of a release that is to be stored are not there yet; the log tells of a signature that is.
+    """Return the parts of a release that artifact storage does not have yet.
 
-    artifact: the OCI manifest, verified. A part that is there cannot be replaced. Raises RunbookError
-    VD-STORAGE-003 (another content), VD-MANIFEST-008 (another artifact), and those of `verify_envelope` (a signature
-    that is not good; it need not be the one that is at hand now).
+    If it has a signature, the log records its verification.
+
+    A part that exists cannot be replaced.
+
+    Args:
+        context: The run's context.
+        release: The release that is to be stored.
+        artifact: The OCI manifest, verified.
+        policy: The signers to trust.
+
+    Raises:
+        RunbookError: VD-STORAGE-003 (the stored manifest has another content), VD-MANIFEST-008 (the stored artifact is
+            another one), and the errors of `verify_envelope`, if the stored signature is bad. The stored signature may
+            be another one than the offered release has.
     """
     blob_service = context.clients.blob_service
     missing: list[str] = []
@@ -62,7 +73,7 @@ def missing_parts(
 
 
 def store_once(blob_service: "BlobServiceClient", release: ReleaseId, part: str, content: bytes) -> None:
-    """Write a part of a release, unless it is there with the same content. Raises as `write_once` does."""
+    """Write a part of a release, unless it exists with the same content. Raises the errors of `write_once`."""
     from azure.storage.blob import ContentSettings
 
     def found() -> str | None:

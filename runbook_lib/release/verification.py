@@ -17,7 +17,8 @@ from runbook_lib.trust.manifest import ARTIFACT_TYPE
 from runbook_lib.trust.referrers import list_referrers
 from runbook_lib.trust.signature import Subject, TrustPolicy
 
-# After so many failures, stop to ask a container registry for further signatures, each with its retries.
+# After this number of failures, do not ask the container registry for further signatures. Each would have its own
+# retries.
 MAX_FAILURES = 5
 
 

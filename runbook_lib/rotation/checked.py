@@ -1,4 +1,4 @@
-"""The credentials as check_health sees them: whether they will go on working, and what it records of them."""
+"""The credentials in check_health: whether they will go on working, and the facts that check_health records."""
 
 from runbook_lib.context import Context
 from runbook_lib.health.credentials import judge_credentials
@@ -8,9 +8,9 @@ from runbook_lib.rotation.credentials import FoundCredential, read_credentials
 
 
 def look_at_credentials(context: Context) -> tuple[Observation, tuple[FoundCredential, ...]]:
-    """Return whether the credentials will go on working, and what was found of them.
+    """Return whether the credentials will go on working, and the facts about them.
 
-    A vault that cannot be read is an illness, and then nothing was found.
+    If the vault cannot be read, this is an illness, and there are no facts.
     """
     found: list[FoundCredential] = []
     now = context.clock.now()

@@ -1,6 +1,6 @@
-"""The credentials in the customer's vault, and the rows of table Credentials that say how they are.
+"""The credentials in the customer's vault, and their rows in table Credentials.
 
-A bootstrap, a rotation and each check write these rows: somebody may disable a secret at any time.
+A bootstrap, a rotation and each check of health write these rows, because somebody may disable a secret at any time.
 """
 
 from collections.abc import Iterable, Mapping
@@ -49,7 +49,7 @@ def secret_rows(found: Iterable[FoundCredential]) -> Iterable[Row]:
 
 
 def secret_row(state: CredentialState, versions: VaultFacts) -> Row:
-    """Return the row that says how a credential's secret is, and which rotation of it is not finished. Pure."""
+    """Return the row of a credential: the state of its secret, and its unfinished rotation. Pure."""
     open_one = unfinished_rotation(versions)
     columns: Mapping[str, Value] = {
         "state": state.state,

@@ -27,14 +27,18 @@ class RotationParameters(CommonParameters):
     """The parameters of both runbooks. Each adds its credential's id."""
 
     phase: str = field(default="auto", metadata={"help": f"one of {', '.join(PHASES)}"})
-    rotation_id: str = field(default="", metadata={"help": "a UUID of this rotation alone; auto takes up the open one"})
-    wrapped_key: str = field(default="", metadata={"help": "stage: base64url of what RSA-OAEP-256 made of it"})
-    wrapping_key_version: str = field(default="", metadata={"help": "stage: the version that it was wrapped for"})
-    supersedes: str = field(default="", metadata={"help": "id of an abandoned rotation to take the place of"})
+    rotation_id: str = field(
+        default="", metadata={"help": "a UUID that only this rotation has; auto continues the open rotation"}
+    )
+    wrapped_key: str = field(
+        default="", metadata={"help": "stage: the credential, encrypted with RSA-OAEP-256, as base64url"}
+    )
+    wrapping_key_version: str = field(default="", metadata={"help": "stage: the version of the wrapping key"})
+    supersedes: str = field(default="", metadata={"help": "the id of an abandoned rotation that this one replaces"})
     overlap_seconds: int = field(
         default=OVERLAP_SECONDS, metadata={"help": "retire: how long the former credential stays in use"}
     )
-    delivery: str = field(default="", metadata={"help": "SHA-256 of the wrapped bytes: that delivery alone is meant"})
+    delivery: str = field(default="", metadata={"help": "SHA-256 of the wrapped bytes: the only delivery that counts"})
 
     def __post_init__(self) -> None:
         """Check the forms. Raises RunbookError VD-PARAM-002."""

@@ -54,7 +54,7 @@ def to_record(
 
 
 def _states(seen: VaultFacts) -> dict[Version, Standing]:
-    """Return for each credential the version that says most about it, and its state."""
+    """Return for each credential the version that shows its state best, and that state."""
     found: dict[str, tuple[Version, Standing]] = {}
     current, waiting = seen.current.in_use, open_rotation(seen)
     if waiting is not None:

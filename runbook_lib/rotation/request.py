@@ -1,4 +1,4 @@
-"""A request for a phase of a rotation, and the versions in the vault that it is about. How far a rotation is. Pure.
+"""A request for a phase of a rotation, the versions in the vault that it is about, and the rotation's state. Pure.
 
 runbook_lib/rotation/rules.py has the rules.
 """
@@ -17,7 +17,7 @@ from runbook_lib.rotation.versions import (
     open_rotation,
 )
 
-# What a run may ask for: a phase, or whichever is next.
+# A run may ask for a phase, or for the next one.
 RequestedPhase = Literal[Phase, "auto"]
 
 
@@ -25,11 +25,19 @@ RequestedPhase = Literal[Phase, "auto"]
 class PhaseRequest:
     """A request for a phase.
 
-    `secret` is the current secret's name. `wrapped` says whether a wrapped credential is given, and `key_version` is
-    the version that wrapped it. `overlap` is how long the former credential stays in use. `now` and `expires` are
-    aware. `expires` is the end of the credential, None if the publisher does not say it. `delivery` names the only
-    delivery that counts (rule 11), "" for any of the rotation. `brings` is the delivery of the wrapped credential, ""
-    for none.
+    Attributes:
+        phase: The wanted phase.
+        rotation_id: The rotation's id.
+        credential_id: The credential's id.
+        secret: The name of the current secret.
+        wrapped: Whether a wrapped credential is given.
+        key_version: The version of the wrapping key that wrapped it.
+        supersedes: The rotation that this one may replace, "" for none.
+        overlap: How long the former credential stays in use.
+        now: The present time (aware).
+        expires: When the credential expires (aware), None if the publisher does not say it.
+        delivery: The only delivery that counts (rule 11), "" for any delivery of the rotation.
+        brings: The delivery of the wrapped credential, "" for none.
     """
 
     phase: RequestedPhase

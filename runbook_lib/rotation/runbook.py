@@ -37,9 +37,13 @@ PART_CHARACTERS = 256
 class Credential:
     """A kind of credential.
 
-    kind: its partition in table Credentials. secret: the current secret's name. id_tag: the tag with the credential's
-    id. text_of: returns the text to store for the unwrapped bytes, and lets the redactor learn it; raises
-    VD-ROTATION-006. try_out: uses a credential for its purpose; raises VD-ROTATION-009 if it is refused.
+    Attributes:
+        kind: Its partition in table Credentials.
+        secret: The name of the current secret.
+        id_tag: The tag with the credential's id.
+        text_of: Returns the text to store for the unwrapped bytes. The redactor learns the text. It raises
+            VD-ROTATION-006.
+        try_out: Uses a credential for its purpose. It raises VD-ROTATION-009 if the credential is refused.
     """
 
     kind: str
@@ -175,7 +179,7 @@ def _see_staged(facts: Facts, request: PhaseRequest) -> str | None:
     """Return the text of the pending version that the request is about, or else of the newest one."""
     secret = facts.vault.secret(pending_name(request.secret))
     if held(request, replace(facts.seen, pending=secret)) is not None and request.delivery:
-        return request.wanted  # whatever rotation the version is labelled with
+        return request.wanted  # no matter which rotation the version is labelled with
     return _shown(secret.newest)
 
 

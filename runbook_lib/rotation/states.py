@@ -1,4 +1,7 @@
-"""How far a rotation is, and the phases that take it there: the words of the customer's and the publisher's side."""
+"""The states of a rotation, and the phases that lead to them.
+
+The customer's and the publisher's side use the same words.
+"""
 
 from collections.abc import Mapping
 from typing import Literal, get_args
@@ -7,7 +10,7 @@ State = Literal["none", "prepared", "pending", "tested", "promoted", "retired"]
 STATES: tuple[State, ...] = get_args(State)
 
 Phase = Literal["prepare", "stage", "test", "promote", "retire"]
-# What each phase comes to, in the order in which they follow each other.
+# The state that each phase leads to, in the order of the phases.
 REACHED: Mapping[Phase, State] = {
     "prepare": "prepared",
     "stage": "pending",
@@ -16,5 +19,6 @@ REACHED: Mapping[Phase, State] = {
     "retire": "retired",
 }
 
-# Where a credential of a rotation stands: not in use yet, in use, still accepted beside the one in use, no more.
+# The standing of a rotation's credential: not in use yet, in use, still accepted beside the one in use, or no longer
+# accepted.
 Standing = Literal["pending", "current", "previous", "retired"]

@@ -55,7 +55,7 @@ class CredentialVault:
         self._secret = secret
         self._pending = pending_name(secret)
         self._id_tag = id_tag
-        # The wrapping key as this run read it last, "" and empty if it cannot wrap.
+        # The wrapping key as this run read it last, "" and empty if the key cannot wrap.
         self.public_version = ""
         self.public_key: Mapping[str, str] = {}
 
@@ -187,7 +187,7 @@ class CredentialVault:
         self._until(lambda: any(each.tested for each in self._same(self._pending, version)))
 
     def disable(self, unused: SecretVersion) -> None:
-        """Disable a version: it can be enabled again, and cannot be read until then."""
+        """Disable a version. Nobody can read it then, but somebody can enable it again."""
         self._clients.secrets.update_secret_properties(unused.secret, unused.version.version, enabled=False)
         self._until(lambda: self.is_enabled(unused) is not True)
 

@@ -111,7 +111,7 @@ class JobOutput:
             if not self._left_out:
                 self._left_out = True
                 where = f"; the full record is in {self._full_record}" if self._full_record else ""
-                notice = run.OUTPUT_FULL.error(f"what follows is left out here{where}")
+                notice = run.OUTPUT_FULL.error(f"the rest is left out here{where}")
                 self._write(_line("WARNING: ", f"{notice.code}: {notice.message}"))
             return False
 

@@ -43,9 +43,11 @@ class CommonParameters:
     correlation_id: str = field(default="", metadata={"help": "ties the run to the deployment that started it"})
     plan_only: bool = field(default=False, metadata={"help": "show the changes and make none"})
     started_by: str = field(default="", metadata={"help": "who starts the run, for its first line and the log"})
-    trial: bool = field(default=False, metadata={"help": "say that this plan is a trial, which only shows what lacks"})
+    trial: bool = field(
+        default=False, metadata={"help": "say that this plan is a trial, which only shows what is missing"}
+    )
     settings: Mapping[str, str] = field(
-        default_factory=lambda: types.MappingProxyType({}), metadata={"help": "settings for this run alone"}
+        default_factory=lambda: types.MappingProxyType({}), metadata={"help": "settings only for this run"}
     )
 
     def __post_init__(self) -> None:
@@ -96,7 +98,7 @@ def parse(parameters_type: type[P], argv: Sequence[str]) -> P:
 
 
 def check(given: Mapping[str, Any], kinds: Mapping[str, object], limits: Mapping[str, int]) -> None:
-    """Compare parameters with what a runbook takes.
+    """Compare parameters with the ones that a runbook takes.
 
     Args:
         given: The parameters by name.
@@ -119,7 +121,10 @@ def encode(parameters: Mapping[str, Any]) -> str:
 
 
 def parameters_in(argument: str) -> Mapping[str, Any]:
-    """Return what is in the one argument of a job, unchecked, whoever started the job; {} where it cannot be read."""
+    """Return the parameters in a job's one argument, {} if it cannot be read.
+
+    They are unchecked: anybody may have started the job.
+    """
     try:
         return _from_argument([argument])
     except RunbookError:
@@ -127,13 +132,13 @@ def parameters_in(argument: str) -> Mapping[str, Any]:
 
 
 def correlation_id_in(argument: str) -> str:
-    """Return the correlation id in the one argument of a job, "" where there is none, whoever started the job."""
+    """Return the correlation id in a job's one argument, "" if there is none. Anybody may have started the job."""
     found = parameters_in(argument).get("correlation_id")
     return found if isinstance(found, str) and CORRELATION_ID.fullmatch(found) else ""
 
 
 def settings_in(argument: str) -> Mapping[str, str] | None:
-    """Return the settings in the one argument of a job, whoever started it; None where they cannot be read."""
+    """Return the settings in a job's one argument, None if they cannot be read. Anybody may have started the job."""
     try:
         found = _from_argument([argument]).get("settings", {})
     except RunbookError:
@@ -195,7 +200,7 @@ def _from_flags(parameters_type: type[CommonParameters], argv: Sequence[str]) ->
 
 
 def _unknown(name: str, kinds: Mapping[str, object]) -> RunbookError:
-    import difflib  # a run that has its parameters right does not need it
+    import difflib  # a run with correct parameters does not need it
 
     shown = "".join(character if character.isprintable() else "?" for character in name[:MAX_SHOWN_CHARACTERS])
     near = difflib.get_close_matches(shown.removeprefix("--").replace("-", "_"), list(kinds), n=1, cutoff=ALIKE)

@@ -12,7 +12,7 @@ from runbook_lib.run.output import RESULT_LIMIT
 
 Status = Literal["succeeded", "unchanged", "planned", "failed"]
 Cut = Callable[..., str]
-# What a runbook reports beside its changes: counts, texts, and lists of texts, by name.
+# A runbook's report beside its changes: counts, texts, and lists of texts, by name.
 Report = Mapping[str, int | str | Sequence[str]]
 
 # The output's limit includes the line's end.

@@ -1,4 +1,4 @@
-"""Requests to stop (SIGTERM from Automation, SIGINT from a shell). A run stops only where that does no harm."""
+"""Requests to stop (SIGTERM from Automation, SIGINT, SIGHUP from a shell). A run stops only where that does no harm."""
 
 import signal
 import threading
@@ -36,12 +36,15 @@ class StopRequest:
 
 @contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """Handle SIGTERM and SIGINT within the block. Only the main thread gets signals."""
+    """Handle SIGTERM, SIGINT and SIGHUP within the block, SIGHUP not below nohup. Only the main thread gets them."""
     stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, stop.receive) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, stop.receive) for number in numbers}
     try:
         yield stop
     finally:

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 PAGE_BLOBS = 1000
 # 50,000 blobs. Blobs that are listed later wait until somebody has removed the strangers'.
 MAX_PAGES = 50
-# What one run delivers of what former runs left, and the seconds after which it begins no further one: the rest is the
-# next run's.
+# One run delivers at most this number of blobs from earlier runs. After this number of seconds it begins no further
+# one. The next run delivers the rest.
 BLOBS_PER_RUN = 100
 SECONDS_PER_RUN = 60.0
-# How much of a stranger's name is shown.
+# At most this number of characters of a stranger's name is shown.
 SHOWN_CHARACTERS = 200
 _BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 
@@ -97,8 +97,12 @@ class Strangers:
 class Spool:
     """One container. Raises azure.core's errors, and those of SpoolKeys if it needs a key.
 
-    Parameters: clients; keys; container, its name; stems, a pattern of what blobs' names begin with, before the SHA-256
-    of their content; max_bytes, of a blob.
+    Args:
+        clients: The clients of the run.
+        keys: The keys that authenticate the blobs.
+        container: The container's name.
+        stems: A pattern for the beginning of blobs' names, before the SHA-256 of their content.
+        max_bytes: The maximum size of a blob.
     """
 
     def __init__(self, *, clients: AzureClients, keys: SpoolKeys, container: str, stems: str, max_bytes: int) -> None:
@@ -135,7 +139,7 @@ class Spool:
         return sorted(ours, key=lambda each: (each.refused_at, each.created, each.name)), strangers
 
     def read(self, blob: Spooled) -> bytes | None:
-        """Return what a blob holds; None if it is gone. Raises NotAuthenticError."""
+        """Return a blob's content. Return None if the blob is gone. Raises NotAuthenticError."""
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
@@ -148,7 +152,10 @@ class Spool:
         return content
 
     def put(self, stem: str, content: bytes, *, why: str) -> Spooled:
-        """Keep `content` and return the blob. stem: what its name begins with. why: an error's code, "" for none."""
+        """Keep `content` and return the blob.
+
+        `stem` is the beginning of its name. `why` is an error's code, "" for none.
+        """
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
         name, key = f"{stem}-{hashlib.sha256(content).hexdigest()}.json", self._keys.newest()
@@ -175,9 +182,9 @@ class Spool:
             return  # Another run delivered it as well, or an answer was lost and the retry finds it deleted.
 
     def set_aside(self, blob: Spooled, at: str, *, why: str, lease: str | None = None) -> None:
-        """Set a blob aside that could not be delivered at `at` (RFC 3339): it then comes after all others.
+        """Set a blob aside that could not be delivered. It then comes after all others.
 
-        why: as for `put`.
+        `at` is the time of the failure (RFC 3339). `why` is the same as for `put`.
         """
         from azure.core.exceptions import ResourceNotFoundError
 

@@ -29,7 +29,7 @@ from runbook_lib.trust.signature import Subject, TrustPolicy, VerifiedSignature,
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 # As notation's own default.
 MAX_SIGNATURES = 100
-# How many refusals a message shows, and how many characters of each.
+# A message shows at most this number of refusals, and this number of characters of each.
 MAX_REFUSALS_SHOWN, MAX_REFUSAL_LENGTH = 5, 160
 
 _LIST_STEP = "2 of the workflow"

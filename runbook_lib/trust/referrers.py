@@ -25,8 +25,8 @@ MAX_PAGE_BYTES = 1024 * 1024
 MAX_LIST_BYTES = 4 * 1024 * 1024
 MAX_PAGES = 20
 MAX_ENTRIES = 1000
-# How many entries without a type are read, with one request each. Anybody who can attach them can attach signatures,
-# too.
+# At most this number of entries without a type is read, with one request each. Anybody who can attach such entries can
+# attach signatures, too.
 MAX_LOOKED_AT = 20
 FILTERS_APPLIED = "OCI-Filters-Applied"
 

@@ -26,12 +26,11 @@ _PAYLOAD_STEP = "3.3.4 of the workflow"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustPolicy:
-    """Whom to trust.
+    """The signers to trust.
 
     Attributes:
-        roots: SHA-256 fingerprints, hex, of DER certificates. The chain must have one of them above the leaf, or it
-        must
-            be this one self-signed certificate.
+        roots: SHA-256 fingerprints, hex, of DER certificates. The chain must have one of them above the leaf, or the
+            chain must be this one self-signed certificate.
         identity: The leaf's exact subject in the form of RFC 4514.
         signing_authority_roots: The same for signatures of the scheme notary.x509.signingAuthority, whose signer also
             proves the time. The product has none, so it refuses these signatures.
@@ -66,13 +65,12 @@ def verify_envelope(
         envelope: The bytes of the envelope.
         media_type: The media type of its layer in the signature manifest.
         subject: The artifact that must be signed.
-        policy: Whom to trust.
+        policy: The signers to trust.
         now: The time of the verification, aware.
 
     Raises:
         RunbookError: VD-TRUST-002 to -012, and nothing else for any bytes. If the signing certificate could be read,
-        the
-            error names its subject.
+            the error names its subject.
     """
     identity = read_identity(policy.identity)
 

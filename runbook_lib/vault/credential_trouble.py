@@ -1,4 +1,4 @@
-"""Why a credential in the customer's Key Vault cannot be used, and what mends it."""
+"""The reasons why a credential in the customer's Key Vault cannot be used, and their remedies."""
 
 from typing import TYPE_CHECKING
 
@@ -10,14 +10,15 @@ from runbook_lib.vault.token_in_use import how_to_mend, mending_line, why_none
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient
 
-# With which the publisher makes one anew.
+# The publisher makes a new credential with these commands.
 _MADE_BY = {"registry-token": MAKE_TOKEN, "hmac-key": "vibedata rotate-hmac"}
 
 
 def trouble_of(secrets: "SecretClient", credential: CredentialState) -> RunbookError | None:
-    """Return why a credential cannot be used and what mends it, None where it can, or is expected later.
+    """Return why a credential cannot be used, with the remedy. Return None if it can be used, or if it will come later.
 
-    A vault lists no deleted secrets: of an absent one it is asked. Raises azure.core's errors.
+    A vault does not list deleted secrets. So for an absent secret this asks the vault about a deleted one. Raises
+    azure.core's errors.
     """
     match credential.state:
         case "enabled" | "not provisioned":

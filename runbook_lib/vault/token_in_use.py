@@ -1,4 +1,4 @@
-"""The publisher's token as it is in use now, or why none is, and the next thing to type."""
+"""The publisher's token that is in use now. If there is none, this finds the reason and the next command."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +18,7 @@ Unusable = Literal["absent", "deleted", "disabled", "expired", "not yet valid"]
 
 
 def read_publisher_token(secrets: "SecretClient", redactor: Redactor, *, now: datetime) -> PublisherToken:
-    """Return the token in use at `now` (aware); `redactor` knows it from then on.
+    """Return the token in use at `now` (aware). `redactor` learns it.
 
     Raises RunbookError VD-VAULT-001 (absent, deleted, or every version disabled), VD-VAULT-002 (not JSON
     `{"username","password"}`), VD-VAULT-003 (expired, or not yet valid), and azure.core's errors.
@@ -30,14 +30,14 @@ def read_publisher_token(secrets: "SecretClient", redactor: Redactor, *, now: da
         entry = vault.SECRET_MISSING if found is None else vault.SECRET_UNUSABLE
         line = mending_line(state, vault_url=secrets.vault_url, name=SECRET)
         raise entry.error(detail, target=SECRET, line=line)
-    assert found is not None  # noqa: S101 - what is None has a state
+    assert found is not None  # noqa: S101 - a missing secret has a state, which was raised above
     return replace(parse_token(found.value or "", redactor), version=str(found.properties.version))
 
 
 def why_none(secrets: "SecretClient", name: str) -> Unusable:
     """Return why a secret has no version in use. Raises azure.core's errors.
 
-    Who may read secrets may not see deleted ones everywhere: such a one is told as absent.
+    An identity that may read secrets may not always see deleted ones. Then a deleted secret counts as absent.
     """
     from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
@@ -56,7 +56,10 @@ def why_none(secrets: "SecretClient", name: str) -> Unusable:
 
 
 def out_of_time(secret: "KeyVaultSecret", now: datetime) -> Unusable | None:
-    """Return why a secret that is enabled cannot be used at `now` (aware); a vault gives its value all the same."""
+    """Return why an enabled secret cannot be used at `now` (aware).
+
+    A vault returns its value in spite of these times.
+    """
     since, until = secret.properties.not_before, secret.properties.expires_on
     if until is not None and now >= until:
         return "expired"
@@ -64,13 +67,16 @@ def out_of_time(secret: "KeyVaultSecret", now: datetime) -> Unusable | None:
 
 
 def how_to_mend(state: Unusable, *, vault_url: str, name: str, command: str) -> str:
-    """Return what a secret is and the next thing to type. command: with which the publisher makes it anew. Pure."""
+    """Return the state of a secret and the next command, in words.
+
+    `command` makes a new secret at the publisher. Pure.
+    """
     line = mending_line(state, vault_url=vault_url, name=name)
-    again = f"the publisher makes it anew: `{command}`"
+    again = f"the publisher makes a new one: `{command}`"
     told: dict[Unusable, str] = {
         "absent": f"it is absent; {again}",
         "deleted": f"it is deleted and can be recovered: `{line}`",
-        "disabled": f"it is disabled: `{line}` enables its newest version; where that is believed stolen, {again}",
+        "disabled": f"it is disabled: `{line}` enables its newest version; if that version is believed stolen, {again}",
         "expired": f"it is expired; {again}",
         "not yet valid": f"it is not yet valid: check the clock, and its start: `{line}`",
     }
@@ -78,7 +84,7 @@ def how_to_mend(state: Unusable, *, vault_url: str, name: str, command: str) -> 
 
 
 def mending_line(state: Unusable, *, vault_url: str, name: str) -> str:
-    """Return the line of the Azure CLI for a secret in this state, "" where only the publisher can help. Pure."""
+    """Return the command of the Azure CLI for a secret in this state, "" if only the publisher can help. Pure."""
     lines: dict[Unusable, str] = {
         "deleted": f"az keyvault secret recover --id {vault_url}/deletedsecrets/{name}",
         "disabled": f"az keyvault secret set-attributes --id {vault_url}/secrets/{name} --enabled true",

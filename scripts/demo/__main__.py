@@ -127,7 +127,7 @@ def _demo(deployment: Deployment) -> int:
         raise CommandError("the deployment failed", remedy="do what the failed step says above")
     _report(_step(deployment, "open by name", lambda: browser.open_by_name(session)))
     _command(deployment, ROTATION)
-    # What the command has done, the other two ways find done.
+    # The command has done everything, so the other two ways find nothing to do.
     with watching("the demo", output="text", clock=SYSTEM_CLOCK) as view:
         _step(deployment, "deploy by job", lambda: ways.by_job(session, view))
         _step(deployment, "deploy by script", lambda: ways.by_script(FOLDER / "release", session, view))

@@ -38,7 +38,7 @@ def by_script(release: Path, session: AzureSession, view: View) -> Sequence[str]
     outputs = release.parent / OUTPUTS
     outputs.unlink(missing_ok=True)
     inputs = {"settings": asdict(session.settings), "parameters": {"correlation_id": str(uuid.uuid4())}}
-    # The container knows of the instance only what the inputs say.
+    # The container knows only what the inputs say about the instance.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("VIBEDATA_")}
     environ = kept | {
         "AZ_SCRIPTS_OUTPUT_PATH": str(outputs),

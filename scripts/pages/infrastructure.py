@@ -39,7 +39,7 @@ def _row(parameter: Declaration) -> str:
 
 def _default(value: Expression) -> str:
     plain = _plain(value)
-    return f"`{plain}`" if plain else "is worked out" if not isinstance(value, Text) or value.parts else "empty"
+    return f"`{plain}`" if plain else "is computed" if not isinstance(value, Text) or value.parts else "empty"
 
 
 def _plain(value: Expression) -> str:

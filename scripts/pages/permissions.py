@@ -1,4 +1,4 @@
-"""Write docs/permissions.md from what the runbooks declare: `python -m scripts.pages.permissions`."""
+"""Write docs/permissions.md from the permissions that the runbooks declare: `python -m scripts.pages.permissions`."""
 
 import importlib
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ there before the first run, and which roles the people need who run `vibedata de
 
 
 def declared() -> Mapping[str, tuple[Permission, ...]]:
-    """Return what each runbook needs beside EVERY_RUNBOOK, by the runbook's name."""
+    """Return the permissions that each runbook needs beside EVERY_RUNBOOK, by the runbook's name."""
     names = sorted(file.stem for file in (PAGE.parents[1] / "runbooks").glob("[a-z]*.py"))
     return {name: importlib.import_module(f"runbooks.{name}").RUNBOOK.permissions for name in names}
 

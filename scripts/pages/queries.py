@@ -7,7 +7,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parents[2] / "docs" / "queries"
 PAGE, WORKBOOK = FOLDER.parent / "portal.md", FOLDER / "workbook.json"
-# In the order in which an administrator asks.
+# The order in which an administrator asks these questions.
 QUERIES: Mapping[str, str] = {
     "runs_of_a_week": "The runs of a week",
     "failures_of_a_week": "Failures of a week",
@@ -50,7 +50,7 @@ def page() -> str:
 
 
 def workbook() -> str:
-    """Return the workbook, as the portal's advanced editor takes it."""
+    """Return the workbook in the form that the portal's advanced editor takes."""
     items: list[Mapping[str, Any]] = [
         {"type": _TEXT, "content": {"json": "# Vibedata: what the runbooks did"}, "name": "title"}
     ]

@@ -27,7 +27,8 @@ ROLE_IDS: Mapping[str, str] = {
     "Storage Table Data Contributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
     "Storage Table Data Reader": "76199698-9eea-4c19-bc75-cec21354c6b6",
 }
-# What a permission is on: the symbol of the resource in the template, and its type. The group is the deployment's own.
+# The place of a permission: the symbol of the resource in the template, and its type. The group is the deployment's
+# own.
 RESOURCES: Mapping[Resource, tuple[str, str]] = {
     "managed resource group": ("", ""),
     "storage account": ("storageAccount", "Microsoft.Storage/storageAccounts@2026-04-01"),
@@ -48,8 +49,8 @@ FILES: Mapping[str, tuple[Resource, ...]] = {
     "gatewayRoleAssignments.bicep": _AT_GATEWAY,
 }
 HEAD = """\
-// What vibedata-uami may do. `python -m scripts.pages.role_assignments` writes this file from what the runbooks declare
-// (Runbook.permissions); docs/permissions.md says which runbook needs which role, and what for.
+// The rights of vibedata-uami. `python -m scripts.pages.role_assignments` writes this file from the runbooks'
+// declarations (Runbook.permissions). docs/permissions.md says which runbook needs which role, and why.
 
 param identityId string
 param principalId string

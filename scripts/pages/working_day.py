@@ -1,4 +1,4 @@
-"""Play an operator's day in a lab of its own, and write docs/working-day.md: `python -m scripts.pages.working_day`."""
+"""Play an operator's day in a separate lab, and write docs/working-day.md: `python -m scripts.pages.working_day`."""
 
 import argparse
 import os
@@ -28,9 +28,9 @@ PACKAGE_IMPORTS = {"operation": "packageImportWindow", "seconds": 0.1}
 
 
 def page_of_a_day(folder: Path, tell: Callable[[str], object]) -> str:
-    """Play the day in `folder`, which is empty, and return the page. Raises DayError where a command ends otherwise.
+    """Play the day in the empty folder `folder`, and return the page. Raises DayError if a command ends in another way.
 
-    This process gets the operator's folder and environment: it is of no use for anything else afterwards.
+    This process takes over the operator's folder and environment. So it cannot be used for anything else afterwards.
     """
     directory = folder / "lab"
     lab = lab_process.start_detached(directory)

@@ -1,1 +1,1 @@
-"""One working day of an operator: commands that are typed in the lab, and the page with all that they say."""
+"""One working day of an operator: the commands that are typed in the lab, and the page with all their output."""

@@ -1,4 +1,4 @@
-"""Play a day: type each command, let things happen in the lab, and keep what is said."""
+"""Play a day: type each command, let things happen in the lab, and keep the output."""
 
 import contextlib
 import io
@@ -18,11 +18,11 @@ from vibedata import cli, lab_process
 from vibedata.lab_process import RunningLab
 
 COLUMNS = "80"
-# A deployment takes half a minute, and many times that on a busy machine.
+# A deployment takes half a minute, and much longer on a busy machine.
 MAX_SECONDS = 900
 # In the lab a job takes two seconds.
 POLL_SECONDS = 0.2
-# How the commands begin to answer whoever ends them.
+# The first words of a command's answer to an interruption.
 ANSWER = "interrupted. "
 
 
@@ -31,10 +31,10 @@ class Day:
     """A day in a lab.
 
     Attributes:
-        lab: the lab.
-        folder: the operator's, where the files of the commands are. It is this process's working directory.
-        page: what is said so far, in Markdown.
-        tell: is told what is typed, as it is typed.
+        lab: The lab.
+        folder: The operator's folder with the files for the commands. It is this process's working directory.
+        page: The page so far, in Markdown.
+        tell: Gets each command when it is typed.
     """
 
     lab: RunningLab
@@ -51,10 +51,12 @@ class Day:
         lab_process.control(self.lab, method, path, body=body)
 
     def types(self, line: str, *, code: int = 0, environ: Mapping[str, str] | None = None) -> str:
-        """Type a `vibedata` command, add what it says, and return that. code: the exit code that it must have.
+        """Type a `vibedata` command, add its output to the page, and return the output.
 
-        It runs in this process: a process of its own would take longer to start than most commands take.
-        Raises DayError if the command ends in another way.
+        `code` is the exit code that it must have.
+
+        It runs in this process, because a separate process would take longer to start than most commands take. Raises
+        DayError if the command ends in another way.
         """
         self.tell(f"$ {line}")
         said = io.StringIO()
@@ -64,7 +66,7 @@ class Day:
         return self._typed(line, said.getvalue(), ended, code)
 
     def types_and_leaves(self, line: str, *, at: str, by: signal.Signals) -> str:
-        """Type a command, and end it by a signal at its first line that begins with `at`. Return what it says.
+        """Type a command, and end it by a signal at its first line that begins with `at`. Return its output.
 
         Raises DayError if it ends in another way than by the signal.
         """
@@ -101,17 +103,17 @@ class Day:
 
 
 class DayError(Exception):
-    """The day went in another way than it is told."""
+    """The day went in another way than the page tells."""
 
 
 def operators_shell(lab: RunningLab) -> dict[str, str]:
-    """Return the environment of the operator's shell: the lab's names, and nothing else of Azure."""
+    """Return the environment of the operator's shell. It has the lab's names, and nothing else about Azure."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("VIBEDATA_", "AZURE_"))}
     return {**kept, **lab.environment}
 
 
 def _until_it_ends(process: "subprocess.Popen[str]", at: str, by: signal.Signals) -> str:
-    """Return what it says before the signal, and from its answer on: what comes between depends on the moment."""
+    """Return the output before the signal, and the answer to it. The lines between them depend on the moment."""
     said: list[str] = []
     stream = process.stdout
     if stream is None:
@@ -130,7 +132,10 @@ def _until_it_ends(process: "subprocess.Popen[str]", at: str, by: signal.Signals
 
 
 def _heed_signals() -> None:
-    """Whoever plays the day in the background, or with nohup, lets its children ignore Ctrl-C or SIGHUP."""
+    """Stop ignoring Ctrl-C and SIGHUP.
+
+    If somebody plays the day in the background, or with nohup, its child processes ignore them.
+    """
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 

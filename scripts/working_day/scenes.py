@@ -1,4 +1,4 @@
-"""What happens on the day, scene by scene, and what the operator types."""
+"""The scenes of the day: what happens, and what the operator types."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from vibedata.session import open_session
 
 FIRST, NEXT = "2026.11.0", "2026.12.0"
 CONTOSO, FABRIKAM, NORTHWIND = "contoso1", "fabrikam", "northwnd"
-# A component that answers requests, and one whose health Azure knows.
+# The first component answers requests. Azure knows the health of the second one.
 COMPONENTS: Sequence[Mapping[str, Any]] = (
     {
         "name": "studio",
@@ -44,7 +44,7 @@ VALIDATION = f"vibedata verify-release {NEXT} --bicep infra"
 
 
 def morning(day: Day) -> None:
-    """Record three instances. One of them is in the lab; the other two have been bought and are not there yet."""
+    """Record three instances. One of them is in the lab. The other two have been bought and do not exist yet."""
     document = json.loads((day.lab.directory / "instance.json").read_text(encoding="utf-8"))
     for number, (name, shown) in enumerate(
         ((CONTOSO, "Contoso B.V."), (FABRIKAM, "Fabrikam Inc."), (NORTHWIND, "Northwind"))
@@ -67,7 +67,7 @@ def deployment(day: Day) -> None:
 
 
 def illness(day: Day) -> None:
-    """A component falls ill, is found, and is well again."""
+    """A component becomes ill. The operator finds it, and it becomes well again."""
     day.happens("POST", "/applications", {"name": "studio", "mode": "status", "status": 503})
     day.types(f"vibedata invoke check_health --instance {CONTOSO}")
     day.types(f"vibedata status --instance {CONTOSO}")
@@ -83,7 +83,7 @@ def disabled_secret(day: Day) -> None:
 
 
 def interrupted_rotation(day: Day) -> None:
-    """Ctrl-C while a rotation is under way. `rotate --due` goes on with it."""
+    """Interrupt a rotation with Ctrl-C. `rotate --due` continues it."""
     line = f"vibedata rotate-acr-token --instance {CONTOSO}"
     day.types_and_leaves(line, at="rotate_acr_token: job ", by=signal.SIGINT)
     day.jobs_end()
@@ -98,7 +98,7 @@ def interrupted_rotation(day: Day) -> None:
 
 
 def lost_terminal(day: Day) -> None:
-    """The terminal is closed while a job runs. The line that was printed takes the job up again."""
+    """Close the terminal while a job runs. The printed line follows the job again."""
     line = f"vibedata invoke check_health --instance {CONTOSO}"
     said = day.types_and_leaves(line, at="check_health: job ", by=signal.SIGHUP)
     told = re.search("`(vibedata logs [^`]*)`", said)
@@ -129,7 +129,7 @@ def new_release(day: Day) -> None:
 
 
 def typing_errors(day: Day) -> None:
-    """One word of each command is typed wrongly."""
+    """Type one word of each command wrongly."""
     names = sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
     for name in names:
         day.types(f"vibedata {name[:-2]}{name[-1]}{name[-2]}", code=cli.USAGE)
@@ -138,7 +138,7 @@ def typing_errors(day: Day) -> None:
 
 
 def prepare(day: Day) -> None:
-    """Bring the first release to the publisher's, before the day begins."""
+    """Bring the first release to the publisher before the day begins."""
     _define(day, FIRST)
     before = len(day.page)
     day.types("vibedata build --release release.json --out dist")
@@ -160,7 +160,7 @@ def _define(day: Day, version: str) -> None:
 
 
 def _four_hours_later(day: Day) -> None:
-    """Move the rotation's record back in time: the overlap is then over, and nobody waits for it."""
+    """Set the rotation's record back in time, so that the overlap is over and nobody has to wait for it."""
     instance = json.loads((day.folder / f"{CONTOSO}.json").read_text(encoding="utf-8"))
     records = RotationRecords(operator_tables(os.environ, SYSTEM_CLOCK), TABLE)
     newest = records.newest(instance["id"])
@@ -190,7 +190,7 @@ resource studio 'Microsoft.App/containerApps@2026-01-01' = {
   properties: { template: { containers: [{ name: 'studio', image: studioImage }] } }
 }
 """
-# Title, what a reader should know, and what happens.
+# For each scene: the title, an introduction for the reader, and the function that plays it.
 SCENES: Sequence[tuple[str, str, Callable[[Day], None]]] = (
     (
         "Three instances",

@@ -1,13 +1,13 @@
-"""Make a transcript the same each time: times, ids, addresses and durations get one form each. Pure."""
+"""Make a transcript the same on each day: replace times, ids, addresses and durations by one form each. Pure."""
 
 import itertools
 import re
 from collections.abc import Callable, Sequence
 
 _HEXADECIMAL = "0123456789abcdef"
-# In this order. What a later one would find in a former one's place, the former must have taken.
+# The order matters: an earlier pattern must replace what a later pattern would also match.
 _FORMS: Sequence[tuple[str, str | Callable[[re.Match[str]], str]]] = (
-    # A log's own lines while a command waits: how many there are depends on the machine.
+    # Lines about waiting. Their number depends on the machine.
     (r"(?m)^.*whole: .*\)\n", ""),
     (r"(?m)^.*\d+ of \d+ (?:done, \d+ in flight, .*|components looked at)\n", ""),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", "2026-11-30T09:00:00Z"),
@@ -18,12 +18,12 @@ _FORMS: Sequence[tuple[str, str | Callable[[re.Match[str]], str]]] = (
     (r"(?m)^(11-30 09:00  )[0-9a-f]{8}\b", r"\g<1>00000000"),
     (r"--older-than [0-9a-f]{8}\b", "--older-than 00000000"),
     (r"hmac-[0-9a-f]{16}", "hmac-0123456789abcdef"),
-    # Whoever plays the day may have sources that no commit has, or no clone.
+    # The sources on this machine may differ from every commit, or there may be no clone.
     (r"(?m)^.*these files differ from commit .*\n", ""),
     (r"built (?:outside a clone|from commit [0-9a-f]{12}(?:, with [^;]*)?);", "built from commit 0123456789ab;"),
     (r"started by \S+ with", "started by operator@desk with"),
     (r"\(last seen: \w+\)", "(last seen: Running)"),
-    # Sizes, and their parts of a limit: each change of a source changes them. In a table they keep their width.
+    # Sizes and their shares of a limit. Each change of a source changes them. In a table they keep their width.
     (r"(\d{1,3}(?:,\d{3})+)(?= *│)", lambda found: "N".ljust(len(found[0]))),
     (r"(\d+%)(?= *│)", lambda found: "N%".ljust(len(found[0]))),
     (r"\b\d{1,3}(?:,\d{3})+\b", "N"),
@@ -39,12 +39,15 @@ _FORMS: Sequence[tuple[str, str | Callable[[re.Match[str]], str]]] = (
 _RULES = tuple((re.compile(pattern), form) for pattern, form in _FORMS)
 # A table without lines between its columns, such as that of the fleet.
 _BETWEEN_COLUMNS, _WIDE = re.compile(" {2,}"), 6
-# Lines of what is done side by side: they come in the order in which each ends.
+# Lines about changes that run side by side. They come in the order in which the changes end.
 _SIDE_BY_SIDE = re.compile(r"VERBOSE: |validate_runbooks: \w+ ready")
 
 
 def steady(text: str, names: dict[str, str]) -> str:
-    """Return a text with one form for all that differs from day to day. names: folders and hosts, and their forms."""
+    """Return a text with one form for everything that differs from day to day.
+
+    `names` has the form of each folder and host.
+    """
     for name, form in names.items():
         text = text.replace(name, form)
     for pattern, replacement in _RULES:
@@ -65,7 +68,7 @@ def _columns(line: str) -> int:
 
 
 def _aligned(lines: Sequence[str]) -> Sequence[str]:
-    """Return a wide table with columns as wide as what stands in them now."""
+    """Return a wide table. Each column is as wide as its present content."""
     if not _columns(lines[0]):
         return lines
     rows = [_BETWEEN_COLUMNS.split(line) for line in lines]

@@ -1,4 +1,4 @@
-"""One lab with published runbooks for each test session (and worker). Each test makes its own releases in it."""
+"""One lab with published runbooks for these tests (in each worker). Each test makes its own releases in it."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,12 +14,13 @@ from tests.support import running_lab
 from tests.support.automation import Automation
 from tests.support.running_lab import LabUnderTest
 
-# Automation takes 5 package imports in 30 s (tests/lab/automation/test_automation.py holds the lab to it).
+# Automation takes 5 package imports in 30 s. tests/lab/automation/test_automation.py checks that the lab does so.
 WINDOW_SECONDS = 0.1
 DELAY_SECONDS = 0.1
 
 
-@pytest.fixture(scope="session")
+# It ends with this folder's last test: until the session's end its servers would only hold memory.
+@pytest.fixture(scope="package")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     with _deployed(tmp_path_factory) as made:
         yield made
@@ -27,7 +28,10 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 @pytest.fixture(scope="module")
 def own_deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """A lab of the module's own, for tests that rotate a credential: others begin with one that nobody has rotated."""
+    """A lab for one module.
+
+    Its tests rotate a credential, and other tests begin with a credential that nobody has rotated.
+    """
     with _deployed(tmp_path_factory) as made:
         yield made
 
@@ -52,7 +56,9 @@ def _deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 @contextmanager
 def _automation(lab: LabUnderTest) -> Iterator[Automation]:
-    """As tests/support/automation.py, but waiting where ARM throttles: these tests read streams by the hundred."""
+    """The same as in tests/support/automation.py, but it waits if ARM throttles, because these tests read hundreds of
+    streams.
+    """
     with (
         ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
         AutomationClient(
@@ -67,7 +73,10 @@ def _automation(lab: LabUnderTest) -> Iterator[Automation]:
 
 
 def _publish(made: Deployed) -> None:
-    """Deploy a release that has not been pushed yet: its runbooks are published, and the first says what is lacking."""
+    """Deploy a release that has not been pushed yet.
+
+    Its runbooks are published, and the first one reports what is missing.
+    """
     deployment = made.vibedata_json("deploy", str(made.build().folder), code=1)
     steps = [(step["name"], step["status"], (step["error"] or {}).get("code")) for step in deployment["steps"]]
     assert steps == [
@@ -79,7 +88,7 @@ def _publish(made: Deployed) -> None:
 
 @pytest.fixture(autouse=True)
 def pointed_at_the_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """For tests that use the lab: point this process's clients at it, and take every fault back afterwards."""
+    """For tests that use the lab: point this process's clients at it, and remove every fault afterwards."""
     used = [name for name in ("deployed", "own_deployed") if name in request.fixturenames]
     if not used:
         yield
@@ -91,7 +100,7 @@ def pointed_at_the_lab(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
 
 
 def _be_impatient(lab: LabUnderTest) -> None:
-    """Give the customer a network retry policy of short pauses: the tests of failures wait for them again and again."""
+    """Give the customer a network retry policy with short pauses, because the tests of failures wait for them often."""
     with (
         ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
         TableServiceClient(lab.env["VIBEDATA_TABLE_ENDPOINT"], credential=credential) as service,

@@ -1,5 +1,5 @@
-"""A lab with a real release: built by `vibedata build`, pushed by `vibedata push`, its runbooks published as packages
-and runbooks of the Automation account. Whatever runs here runs as a job, in the sandbox, from the built files.
+"""A lab with a real release: built by `vibedata build`, pushed by `vibedata push`, and published as packages and
+runbooks of the Automation account. Everything here runs as a job, in the sandbox, from the built files.
 """
 
 import json
@@ -25,9 +25,9 @@ from vibedata import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = 3
-# A whole deployment takes half a minute, and some four times that on a machine with four times as much to do.
+# A whole deployment takes half a minute, and about four times as long on a machine with four times as much to do.
 WAIT_SECONDS = 300.0
-# A job takes two seconds: to ask more often costs more than it saves.
+# A job takes two seconds. Asking more often would cost more than it saves.
 POLL_SECONDS = 0.15
 SUMMARY_CHARACTERS = 500
 TOKEN_SERVICES = ("identity", "entra")
@@ -38,7 +38,7 @@ STRICT = ("-W", "error", "-W", ACME_ON_PYTHON_3_10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """One release at the publisher's. pins: `repository:tag` to digest, of all that import_images is to import."""
+    """One release at the publisher. `pins` has the digest of each `repository:tag` that import_images must import."""
 
     folder: Path
     version: str
@@ -48,7 +48,10 @@ class Release:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedJob:
-    """What a job came to. streams: kind and whole text of each record; requests: the lab's journal of the job."""
+    """A job that has ended.
+
+    `streams` has kind and whole text of each record. `requests` are the job's requests in the journal.
+    """
 
     id: str
     status: str
@@ -70,7 +73,7 @@ class EndedJob:
 
     @property
     def writes(self) -> list[str]:
-        """Every request that is no read, but for those that get a token."""
+        """Every request that is not a read, except requests for tokens."""
         return [f"{entry['service']} {entry['method']} {entry['path']}" for entry in self.requests if is_write(entry)]
 
 
@@ -98,9 +101,9 @@ class Deployed:
         return container_registry(self.lab, "customer")
 
     def vibedata(self, *arguments: str, environ: Mapping[str, str] = {}) -> "subprocess.CompletedProcess[str]":
-        """Run the command as a user does, in a process of its own that is pointed at the lab.
+        """Run the command as a user does, in a separate process that is pointed at the lab.
 
-        environ: variables in place of the lab's.
+        environ: variables that replace those of the lab.
         """
         return subprocess.run(
             [sys.executable, *STRICT, "-m", "vibedata.cli", *arguments],
@@ -113,17 +116,17 @@ class Deployed:
         )
 
     def vibedata_json(self, *arguments: str, code: int = 0) -> dict[str, Any]:
-        """Run the command for its JSON, which must end with exit code `code`."""
+        """Run the command and return its JSON. It must end with exit code `code`."""
         done = self.vibedata(*arguments, "--output", "json")
         assert done.returncode == code, done.stdout + done.stderr
         result: dict[str, Any] = json.loads(done.stdout)
         return result
 
     def vibedata_here(self, *arguments: str) -> dict[str, Any]:
-        """Run a command in this process for its JSON, which must end with exit code 0.
+        """Run a command in this process and return its JSON. It must end with exit code 0.
 
-        For what a test needs before it begins: the start of a process takes longer than a push, and each process reads
-        the library's sources anew for its build.
+        This is for the preparations of a test. The start of a process takes longer than a push, and each process reads
+        the library's sources again for its build.
         """
         told = TextIOWrapper(BytesIO(), encoding="utf-8")
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(told):
@@ -136,13 +139,13 @@ class Deployed:
         return result
 
     def release(self) -> Release:
-        """Build and push a release that is newer than all before it; nothing of it is at the customer's yet."""
+        """Build and push a release that is newer than all earlier ones. The customer has no part of it yet."""
         release = self.build()
         assert self.vibedata_here("push", str(release.folder))["status"] == "succeeded"
         return release
 
     def build(self) -> Release:
-        """Build a release that is newer than all before it; the publisher has its images alone."""
+        """Build a release that is newer than all earlier ones. The publisher has only its images."""
         version = f"2026.11.{next(self.versions)}"
         images = push_images(self.publisher, IMAGES, version=version)
         definition = self.folder / "release.json"
@@ -170,7 +173,7 @@ class Deployed:
             record = listed.properties
             assert record is not None
             text = str(record.summary)
-            if len(text) >= SUMMARY_CHARACTERS:  # it may be a beginning; ARM's reads are rationed
+            if len(text) >= SUMMARY_CHARACTERS:  # it may be only the beginning; ARM limits the number of reads
                 whole = streams.get(*self.automation.at, job_id, str(record.job_stream_id)).properties
                 assert whole is not None
                 text = str(whole.stream_text)
@@ -189,7 +192,7 @@ class Deployed:
         return self.wait(self.start(runbook, **parameters))
 
     def succeed(self, runbook: str, **parameters: object) -> EndedJob:
-        """Run a runbook that must do what it is asked."""
+        """Run a runbook. It must succeed."""
         job = self.run(runbook, **parameters)
         assert job.status == "Completed", f"{job.exception}\n{job.text}"
         return job
@@ -204,13 +207,13 @@ class Deployed:
         return next(job for job in jobs if job["id"] == job_id)
 
     def installed(self, release: Release) -> dict[str, str | None]:
-        """Return what the customer's tags of the release's artifacts point to."""
+        """Return the digests of the customer's tags of the release's artifacts."""
         tags = [name.rpartition(":") for name in wanted(release)]
         return {f"{repository}:{tag}": self.customer.digest(repository, tag) for repository, _, tag in tags}
 
 
 def wanted(release: Release) -> dict[str, str]:
-    """Return what the customer's tags of a release are to point to, when both runbooks have run."""
+    """Return the digests that the customer's tags of a release must have after both runbooks have run."""
     manifest = {f"{RELEASE_REPOSITORY}:{tag}": release.digest for tag in (release.version, "latest")}
     return {**manifest, **release.pins}
 

@@ -57,7 +57,7 @@ def account(deployed: Deployed, jobs_before: list[str]) -> Iterator[tuple[str, b
 
 
 def everything(deployed: Deployed, jobs_before: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield all that the runs of this lab have left, with where it is."""
+    """Yield everything that the runs of this lab have left, each with its place."""
     yield from blobs(deployed)
     yield from entities(deployed)
     yield from account(deployed, jobs_before)
@@ -69,7 +69,7 @@ def everything(deployed: Deployed, jobs_before: list[str]) -> Iterator[tuple[str
 
 @dataclass(frozen=True, kw_only=True)
 class Before:
-    """What there was before: jobs, and the newest request."""
+    """The state before: jobs, and the newest request."""
 
     jobs: list[str]
     request: int

@@ -1,4 +1,4 @@
-"""A small measurement, made as `make bench` makes it: build, push, publish and jobs in a lab of its own."""
+"""A small measurement, as `make bench` makes it: build, push, publish and jobs in a separate lab."""
 
 import json
 import os
@@ -17,12 +17,12 @@ def test_requests_of_a_small_release_are_counted() -> None:
     assert dict(os.environ) == before
     assert told
     assert first.name == "requests of a first run, 2 images"
-    # Each artifact that was imported took a call to ARM; the rerun asks ARM for nothing.
+    # Each imported artifact needed one call to ARM. The rerun asks ARM for nothing.
     assert "arm POST" in first.note
     assert "arm" not in again.note
     assert first.value > again.value > 2
     assert again.aim == pytest.approx(1.2 * 2 + 15)
-    # A signature is verified at two container registries and in storage, and costs a few requests at each.
+    # A signature is verified at two container registries and in storage. Each verification needs a few requests.
     assert [figure.name for figure in manifests] == [
         f"requests of import_manifest, {run}" for run in ("first run", "rerun")
     ]
@@ -37,7 +37,7 @@ def test_a_verification_is_measured_in_a_process_of_its_own() -> None:
         [measured[f"verification in {what}: {figure}"].value for figure in ("first", "memory")]
         for what in ("a job", "a bare process")
     )
-    # What a job has imported anyway is not counted as verification's.
+    # Modules that a job has imported in any case do not count as verification's.
     assert 0 < in_a_job[1] < bare[1]
     assert all(measured[f"verification, {name.upper()}"].value > 0 for name in verification.ALGORITHMS)
 

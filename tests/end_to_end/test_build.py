@@ -95,7 +95,7 @@ def test_a_release_has_a_time_or_is_not_built(tmp_path: Path) -> None:
     tree = copy(tmp_path / "tree")
     assert code_of(tmp_path / "dist", root=tree, environ={}) == "VD-BUILD-008"
     assert code_of(tmp_path / "dist", root=tree, environ={"SOURCE_DATE_EPOCH": "today"}) == "VD-BUILD-008"
-    # A clone around the tree is not the tree's own.
+    # A clone around the tree does not belong to the tree.
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     assert code_of(tmp_path / "dist", root=tree, environ={}) == "VD-BUILD-008"
     assert make(tmp_path / "dist", root=tree).commit.commit == ""

@@ -1,4 +1,4 @@
-"""Built runbooks, run as the sandbox runs them: one file, a Python, and nothing of the source tree importable."""
+"""Built runbooks run as in the sandbox: one file, a Python, and no importable module of the source tree."""
 
 import ast
 import json
@@ -43,7 +43,9 @@ def built(name: str, source: str | None = None) -> Bundle:
 
 
 def run(python: Path | str, file: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run a file as a job is: no variable of this environment that Python heeds, a folder with nothing else in it."""
+    """Run a file as a job runs: without variables of this environment that Python reads, in an otherwise empty
+    folder.
+    """
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIBEDATA"))}
     command = [str(python), "-W", "error", str(file), *arguments]
     return subprocess.run(
@@ -82,7 +84,7 @@ def test_unknown_parameter_is_exit_code_2_and_a_result_line(folder: Path, name: 
 
 @pytest.mark.parametrize("name", runbook_names(SOURCES))
 def test_size_is_within_the_limit_and_the_aim(name: str) -> None:
-    # A fifth of the aim is left, so that growth shows before the aim is missed.
+    # A fifth of the aim stays free, so that growth is noticed before the aim is missed.
     assert len(built(name).content) < built(name).aim_bytes * 4 // 5
 
 
@@ -125,7 +127,7 @@ def test_nothing_that_is_embedded_reads_a_docstring() -> None:
 def test_a_traceback_names_the_original_module_and_line(tmp_path: Path, python: str) -> None:
     file = tmp_path / "raises.py"
     file.write_bytes(built("raises", RAISES).content)
-    # Neither a module of that name nor a file at that place may be taken for the embedded one.
+    # A module with this name, or a file in this place, must not replace the embedded one.
     (tmp_path / "runbook_lib").mkdir()
     (tmp_path / "runbook_lib" / "secrets.py").write_text("raise SystemExit('the wrong one')\n" * 100)
     (tmp_path / "runbook_lib" / "__init__.py").write_text("raise SystemExit('the wrong one')\n")

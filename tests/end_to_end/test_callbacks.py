@@ -33,7 +33,10 @@ def provision(side: PublisherSide) -> None:
 
 @contextmanager
 def without_a_key(side: PublisherSide) -> Iterator[None]:
-    """Take away what another file's tests have put into use, and give it back. A key that stays alone stays in use."""
+    """Take away the credentials that tests of another file have put into use, and give them back.
+
+    A key that is alone stays in use.
+    """
     vault = side.customer.secrets
     there = any(each.name == "hmac-key" for each in vault.list_properties_of_secrets())
     versions = vault.list_properties_of_secret_versions("hmac-key") if there else ()

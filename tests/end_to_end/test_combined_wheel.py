@@ -28,7 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCKED = package_lock.parse((ROOT / "oci" / "packages.lock").read_text())
 COMBINED = "vibedata_runbook_packages"
 SINGLE_NAMES = [package.name.replace("-", "_") for package in LOCKED]
-# Automation takes 100 MB; read strictly, that is of the unpacked files (docs/azure-facts.md#python-and-its-limits).
+# Automation takes 100 MB. In a strict reading this is the size of the unpacked files
+# (docs/azure-facts.md#python-and-its-limits).
 MAX_BYTES = 100 * 1000 * 1000
 
 
@@ -52,7 +53,7 @@ def installed(combined: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def imported_modules(wheels: tuple[LockedWheel, ...]) -> list[str]:
-    """Return the modules of the packages that runbooks and library name, wherever they do."""
+    """Return the modules of the packages that the runbooks and the library name anywhere."""
     named = set[str]()
     for file, text in read_sources(ROOT).items():
         if re.match(r"runbooks/|runbook_lib/", file):
@@ -65,14 +66,14 @@ def imported_modules(wheels: tuple[LockedWheel, ...]) -> list[str]:
 
 
 def import_all(folder: Path, modules: list[str]) -> list[str]:
-    """Import modules in a Python that has nothing but this folder, and return the files that they came from."""
+    """Import modules in a Python that has only this folder, and return the files that they came from."""
     script = (
         "import importlib, json, sys\n"
         f"sys.path.insert(0, {str(folder)!r})\n"
         f"found = [importlib.import_module(name) for name in {modules!r}]\n"
         "print(json.dumps([str(getattr(module, '__file__', None)) for module in found]))\n"
     )
-    # -S: without this environment's own packages.
+    # -S: without the packages of this environment.
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=False, timeout=300
     )
@@ -118,7 +119,7 @@ def test_pip_installs_it_and_each_package_is_known_with_its_files_and_licences(
 def test_the_runbooks_find_their_modules_however_it_is_unpacked(
     wheels: tuple[LockedWheel, ...], combined: Path, installed: Path, tmp_path: Path
 ) -> None:
-    """Whether Automation installs a wheel as pip does, or unpacks it and no more, is not documented."""
+    """It is not documented whether Automation installs a wheel as pip does, or only unpacks it."""
     modules = imported_modules(wheels)
     assert {"azure.core.exceptions", "azure.storage.blob", "cryptography", "requests"} <= set(modules)
     with zipfile.ZipFile(combined) as archive:
@@ -130,7 +131,7 @@ def test_the_runbooks_find_their_modules_however_it_is_unpacked(
 def test_a_deployment_imports_one_wheel_and_the_single_ones_where_it_is_refused(deployed: Deployed) -> None:
     release = deployed.release()
     environment = environment_of(release.pins[f"vibedata/python-packages:{release.version}"])
-    # The first job fails with the runbook's own words, and so has found its packages; the chain ends there.
+    # The first job fails with the runbook's own error. So it has found its packages. The chain ends there.
     deployed.lab.fault("status", status=403, times=0, match={"service": "arm", "path": "importImage"})
     singles = dict.fromkeys(SINGLE_NAMES, "Succeeded")
     ways = {

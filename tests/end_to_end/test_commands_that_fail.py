@@ -1,4 +1,4 @@
-"""What a user of the command reads when something is wrong: a code, what to do, and never a traceback."""
+"""The messages of the command when something is wrong: a code, a remedy, and never a traceback."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ NOWHERE = "https://127.0.0.1:1"
 
 
 def error_of(done: "subprocess.CompletedProcess[str]") -> str:
-    """Return the code of what `--output json` shows, which is all that it shows."""
+    """Return the code in the output of `--output json`. There must be no other output."""
     assert "Traceback" not in done.stderr, done.stderr
     result = json.loads(done.stdout)
     assert result["status"] == "failed"

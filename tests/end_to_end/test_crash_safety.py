@@ -1,9 +1,10 @@
 """A job may be killed at any request, and any answer may be lost. This run or the next one reaches the same end.
 
-A run makes some 30 (import_manifest) and 40 requests (import_images, of three images, two runbooks and the packages).
-Jobs are killed, and answers are lost, at every write; of the imports that import_images asks for side by side, all
-alike, at the first two, one in the middle and the last. Besides, jobs are killed at REQUESTS requests spread over the
-whole run. That meets each phase of a run and keeps the module within three minutes.
+A run of import_manifest makes some 30 requests. A run of import_images with three images, two runbooks and the packages
+makes some 40. Jobs are killed, and answers are lost, at every write. The imports that import_images requests side by
+side are all alike, so only the first two, one in the middle and the last are tested. Jobs are also killed at REQUESTS
+requests that are spread over the whole run. So each phase of a run is tested, and the module takes less than three
+minutes.
 """
 
 import json
@@ -24,9 +25,9 @@ from tests.support.release_maker import RELEASE_REPOSITORY, artifact_of, as_json
 
 REQUESTS = 6
 KILLED = -9
-# More writes of one kind than import_manifest or the log makes.
+# import_manifest and the log make fewer writes of one kind than this.
 ALL_ALIKE = 5
-# What a run writes, each as service, method, and what its path holds.
+# The writes of a run: each by its service, its method, and a part of its path.
 IMPORT = ("arm", "POST", "/importImage")
 STORE = ("blob", "PUT", "/release-manifests/")
 LOG = ("logs", "POST", "/streams/")
@@ -42,7 +43,7 @@ class Offer:
 
     @property
     def name(self) -> str:
-        """What its blobs' names begin with."""
+        """The beginning of the names of its blobs."""
         return f"{self.version}/{digest_of(self.content).removeprefix('sha256:')}"
 
 
@@ -59,14 +60,14 @@ def document_of(release: Release) -> dict[str, Any]:
 
 
 def offer(deployed: Deployed, release: Release) -> Offer:
-    """Offer `release` once more, as a newer version: artifact storage keeps the manifest of the former for ever."""
+    """Offer `release` again as a newer version, because artifact storage keeps the earlier manifest for ever."""
     version = f"2026.11.{next(deployed.versions)}"
     content = as_json({**document_of(release), "version": version})
     return Offer(version, content, push_release_manifest(deployed.publisher, content, version, "latest"))
 
 
 def stored(deployed: Deployed, version: str) -> dict[str, bytes]:
-    """Return what artifact storage has of a version."""
+    """Return the parts of a version in artifact storage."""
     with (
         ManagedIdentityCredential(client_id=deployed.lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
         BlobServiceClient(deployed.lab.env["VIBEDATA_BLOB_ENDPOINT"], credential) as client,
@@ -77,7 +78,9 @@ def stored(deployed: Deployed, version: str) -> dict[str, bytes]:
 
 
 def everything(deployed: Deployed, release: Release, repositories: Sequence[str]) -> dict[str, list[str]]:
-    """Return the tags of the customer's repositories, but for what tests of earlier releases have left there."""
+    """Return the tags of the customer's repositories, without the tags that tests of earlier releases have left
+    there.
+    """
     former = {f"2026.11.{number}" for number in range(int(release.version.rpartition(".")[2]))}
     found = {}
     for repository in repositories:
@@ -88,7 +91,7 @@ def everything(deployed: Deployed, release: Release, repositories: Sequence[str]
 
 
 def manifest_state(deployed: Deployed, offered: Offer) -> dict[str, Any]:
-    """Return all that an import_manifest of `offered` may have changed."""
+    """Return everything that an import_manifest of `offered` may have changed."""
     tags = {tag: deployed.customer.digest(RELEASE_REPOSITORY, tag) for tag in (offered.version, "latest")}
     blobs = stored(deployed, offered.version)
     return {
@@ -113,7 +116,7 @@ def expected_manifest_state(offered: Offer) -> dict[str, Any]:
 
 
 def images_state(deployed: Deployed, release: Release) -> dict[str, Any]:
-    """Return all that an import_images of `release` may have changed."""
+    """Return everything that an import_images of `release` may have changed."""
     parts = {name: name.rpartition(":") for name in release.pins}
     digests = {name: deployed.customer.digest(repository, tag) for name, (repository, _, tag) in parts.items()}
     tags = everything(deployed, release, [repository for repository, _, _ in parts.values()])
@@ -134,7 +137,7 @@ def forget_images(deployed: Deployed, release: Release) -> None:
 
 
 def matches_of_writes(job: EndedJob) -> list[dict[str, Any]]:
-    """Return what matches each write of an undisturbed run, one after the other."""
+    """Return a match for each write of an undisturbed run, in order."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for entry in filter(is_write, job.requests):
         kinds = [kind for kind in (IMPORT, STORE, LOG) if is_of(entry, kind)]
@@ -159,19 +162,19 @@ def kill_matches(job: EndedJob) -> list[dict[str, Any]]:
 def accepted(deployed: Deployed, since: int, kind: tuple[str, str, str]) -> int:
     """Return how many writes of a kind were carried out after the journal's entry `since`.
 
-    Whoever made them: a killed job's last requests may come in when there is no process any more to lay them to.
+    This counts the writes of all processes: the last requests of a killed job may arrive when its process is gone.
     """
     entries = deployed.lab.journal(since=since)
     return sum(is_of(entry, kind) and (entry["status"] or 999) < 300 for entry in entries)
 
 
 def killed(deployed: Deployed, runbook: str, match: Mapping[str, Any]) -> EndedJob:
-    """Run a runbook that is killed at the request that `match` is for."""
+    """Run a runbook that is killed at the request of `match`."""
     deployed.lab.fault("kill_job", match=match)
     job = deployed.run(runbook)
     (fault,) = deployed.lab.control("GET", "/faults")["faults"]
     deployed.lab.control("DELETE", "/faults")
-    # How often a run looks depends on the machine: it may have ended before its nth request.
+    # The number of looks depends on the machine. The run may have ended before its nth request.
     if fault["applied"] == 1:
         assert (job.status, deployed.record(job.id)["exit_code"]) == ("Failed", KILLED), match
     else:
@@ -180,7 +183,7 @@ def killed(deployed: Deployed, runbook: str, match: Mapping[str, Any]) -> EndedJ
 
 
 def lost(deployed: Deployed, runbook: str, match: Mapping[str, Any]) -> EndedJob:
-    """Run a runbook one of whose writes is carried out and not answered; the same run must get over it."""
+    """Run a runbook. One of its writes is carried out and not answered. The same run must still succeed."""
     deployed.lab.fault("reset_after", match=match)
     job = deployed.run(runbook)
     (fault,) = deployed.lab.control("GET", "/faults")["faults"]
@@ -191,7 +194,10 @@ def lost(deployed: Deployed, runbook: str, match: Mapping[str, Any]) -> EndedJob
 
 
 def assert_log(deployed: Deployed, *, whole: Sequence[EndedJob], allowed: set[str]) -> None:
-    """The runs in `whole` have whole chains, but for what is `allowed`; killed runs have no end, and no worse."""
+    """Check that the runs in `whole` have complete chains, except for `allowed`.
+
+    Killed runs may only lack their end.
+    """
     problems = verify_chain(table_rows(deployed.lab))
     runs = {job.result["run_id"] for job in whole}
     assert {problem.kind for problem in problems if problem.run_id in runs} <= allowed
@@ -242,7 +248,8 @@ def test_import_manifest_gets_over_every_lost_answer(deployed: Deployed, release
         assert (accepted(deployed, since, IMPORT), accepted(deployed, since, STORE)) == (3, 3), match
     again = deployed.succeed("import_manifest")
     assert again.result["status"] == "unchanged"
-    # An upload whose answer was lost is sent again: there is no way to ask. Readers drop the copy by its EventId.
+    # An upload whose answer was lost is sent again, because nobody can ask whether it arrived. Readers drop the copy by
+    # its EventId.
     assert_log(deployed, whole=[*ended, again], allowed={"copy"})
 
 

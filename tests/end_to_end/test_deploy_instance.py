@@ -31,7 +31,7 @@ KILLED = -9
 
 @pytest.fixture(scope="module")
 def pushed(own_deployed: Deployed) -> Iterator[Release]:
-    """A release at the publisher's, and of the template's module bootstrap what it takes minutes to make in Azure."""
+    """A release at the publisher. The template's module bootstrap has made the parts that take minutes in Azure."""
     release = own_deployed.release()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in own_deployed.lab.env.items():
@@ -47,7 +47,7 @@ def pushed(own_deployed: Deployed) -> Iterator[Release]:
 
 @pytest.fixture
 def release(own_deployed: Deployed, pushed: Release, pointed_at_the_lab: None) -> Release:  # noqa: ARG001 - its clients ask the lab alone
-    """A release at the publisher's. Its deploy_instance is published as the template does it."""
+    """A release at the publisher. Its deploy_instance is published as the template does it."""
     text = (pushed.folder / "runbooks" / f"{NAME}.py").read_bytes()
     link = upload(own_deployed.lab, f"{NAME}.py", text)
     put(own_deployed, bootstrap(own_deployed, runbook=link), "runbooks")
@@ -55,7 +55,7 @@ def release(own_deployed: Deployed, pushed: Release, pointed_at_the_lab: None) -
 
 
 def bootstrap(deployed: Deployed, *, packages: str = "", runbook: str = "") -> Snapshot:
-    """Return what infra/modules/bootstrap.bicep makes for these links."""
+    """Return the resources that infra/modules/bootstrap.bicep makes for these links."""
     given = {
         "location": "westeurope",
         "automationAccountName": deployed.lab.env["VIBEDATA_AUTOMATION_ACCOUNT"],
@@ -76,7 +76,7 @@ def put(deployed: Deployed, made: Snapshot, kind: str) -> Any:
 
 
 def wait_for_packages(deployed: Deployed) -> None:
-    """Wait as Resource Manager does before it makes what depends on them."""
+    """Wait as Resource Manager does before it makes the resources that depend on the packages."""
     deadline = time.monotonic() + WAIT_SECONDS
     path = "runtimeEnvironments/vibedata-bootstrap/packages/vibedata_runbook_packages"
     while (state := arm(deployed, path, None)["properties"]["provisioningState"]) != "Succeeded":
@@ -85,7 +85,7 @@ def wait_for_packages(deployed: Deployed) -> None:
 
 
 def arm(deployed: Deployed, path: str, body: Mapping[str, Any] | None) -> Any:
-    """PUT a resource below the account, or for no body GET it."""
+    """PUT a resource below the account. Without a body, GET it."""
     env = deployed.lab.env
     url = (
         f"{env['VIBEDATA_ARM_ENDPOINT']}/subscriptions/{env['VIBEDATA_SUBSCRIPTION_ID']}"
@@ -99,7 +99,7 @@ def arm(deployed: Deployed, path: str, body: Mapping[str, Any] | None) -> Any:
 
 
 def start(deployed: Deployed, **parameters: object) -> str:
-    """Start a job by what infra/modules/deploymentJob.bicep makes."""
+    """Start a job with the resource that infra/modules/deploymentJob.bicep makes."""
     job = str(uuid.uuid4())
     given = {
         "automationAccountName": deployed.lab.env["VIBEDATA_AUTOMATION_ACCOUNT"],
@@ -117,7 +117,7 @@ def statuses(job: EndedJob) -> dict[str, str]:
 
 
 def state(deployed: Deployed, release: Release) -> dict[str, Any]:
-    """Return what a deployment is to have made."""
+    """Return everything that a deployment must have made."""
     account = deployed.automation
     scripts = sorted((release.folder / "runbooks").glob("*.py"))
     texts = {each.stem: account.client.runbook.get_content(*account.at, each.stem).encode() for each in scripts}
@@ -147,11 +147,11 @@ def test_a_job_that_a_template_starts_deploys_and_does_nothing_twice(own_deploye
     assert [line for line in job.output.splitlines() if line.startswith("{")] == job.output.splitlines()[-1:]
     assert own_deployed.record(job_id)["peak_memory_bytes"] < AIM_BYTES
     assert state(own_deployed, release) == GOOD
-    # One correlation, and a chain of events of each part's own, beside the job's.
+    # They have one correlation id. Each part has its own chain of events, and so has the job.
     rows = [row for row in table_rows(own_deployed.lab) if row["CorrelationId"] == job_id]
     assert {row["Runbook"] for row in rows if row["RunId"] in runs(job)} == {NAME, *PARTS}
     assert [problem for problem in verify_chain(rows) if problem.run_id in runs(job)] == []
-    # The publisher's storage is not its own: it holds the instance's lock and no other.
+    # The job cannot use the publisher's storage. So it holds only the instance's lock.
     leased = {entry["path"].split("?")[0] for entry in job.requests if "comp=lease" in entry["path"]}
     assert [path.rpartition("/locks/")[2] for path in leased] == ["deployment"]
 
@@ -162,7 +162,7 @@ def test_a_job_that_a_template_starts_deploys_and_does_nothing_twice(own_deploye
 
 
 def killed(deployed: Deployed, match: Mapping[str, object]) -> None:
-    """Start a job that is killed at the request that `match` is for."""
+    """Start a job that is killed at the request of `match`."""
     deployed.lab.fault("kill_job", match=match)
     job = deployed.wait(start(deployed))
     (fault,) = deployed.lab.control("GET", "/faults")["faults"]
@@ -170,7 +170,7 @@ def killed(deployed: Deployed, match: Mapping[str, object]) -> None:
     assert (fault["applied"], deployed.record(job.id)["exit_code"]) == (1, KILLED), (match, job.text)
 
 
-# One in each part that writes.
+# One moment in each part that writes.
 KILLED_AT: tuple[Mapping[str, object], ...] = (
     {"service": "blob", "method": "PUT", "path": "/release-manifests/", "nth": 2},
     {"service": "arm", "method": "POST", "path": "/importImage", "nth": 5},

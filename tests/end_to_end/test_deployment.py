@@ -1,4 +1,4 @@
-"""A deployment as its users see it: the command, the jobs, their results, and what they asked Azure for."""
+"""A deployment as its users see it: the command, the jobs, their results, and their requests to Azure."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 from tests.end_to_end.deployed import Deployed, EndedJob, Release, is_write, wanted
 from vibedata.deployment.chain import STEPS
 
-# docs/design.md#running-a-runbook, in its order.
+# The members in docs/design.md#running-a-runbook, in the same order.
 RESULT = [
     *("runbook", "version", "status", "correlation_id", "run_id", "changed", "unchanged", "changes", "error"),
     "duration_ms",
@@ -21,7 +21,9 @@ NAMES = [*STEPS, "report"]
 
 
 def assert_shape(job: EndedJob) -> dict[str, Any]:
-    """The last line of a job's output is a result as the design has it, and the only JSON in it."""
+    """Check that the last line of a job's output is a result as the design describes it, and that it is the only
+    JSON.
+    """
     result = job.result
     assert list(result) == RESULT
     kinds = {name: type(result[name]) for name in RESULT if name != "error"}
@@ -55,7 +57,9 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     assert [entry for entry in deployed.lab.journal(since=since) if is_write(entry)] == []
     assert deployed.installed(release) == before
 
+    former = set(job_ids(deployed))
     first = deployed.vibedata_json("deploy", str(release.folder))
+    assert_portal_shows_no_failure(deployed, [job for job in job_ids(deployed) if job not in former])
     assert list(first) == ["instance", "release", "status", "correlation_id", "steps", "seconds", "error"]
     assert (first["status"], first["error"]) == ("succeeded", None)
     # There is a token, and there may be a key.
@@ -75,8 +79,8 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     shown = deployed.vibedata("deploy", release.version, "--plan").stdout.splitlines()
     assert shown[0] == f"plan for release {release.version}: nothing was changed"
     assert "import_images: nothing to do" in shown
-    assert shown[-1].startswith("0 to add, 0 to change, 0 to take away; ")
-    # Whoever may not look into the customer's vault is told what is not known, and nothing is guessed.
+    assert shown[-1].startswith("0 to add, 0 to change, 0 to remove; ")
+    # A person who may not read the customer's vault learns that something is not known. Nothing is guessed.
     deployed.lab.fault("status", status=403, times=0, match={"service": "key_vault"})
     blind = deployed.vibedata_json("deploy", release.version, "--plan", "--detailed-exitcode", code=2)
     deployed.lab.control("DELETE", "/faults")
@@ -93,14 +97,14 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     assert not changed.keys() & set(credentials)
     idle = [name for name in NAMES if name not in (*credentials, "check_health", "report")]
     assert {name: changed[name] for name in idle} == dict.fromkeys(idle, ("unchanged", 0))
-    # Two jobs are all that the command asked for, beside the lock and the report: what has nothing to do has none.
+    # The command starts only two jobs, and does the lock and the report. A step with nothing to do starts no job.
     assert jobs_since(deployed, since) == ["preflight", "check_health"]
     writes = [entry for entry in deployed.lab.journal(since=since) if is_write(entry)]
     others = ("/vibedatapublisher/", "/vibedatastorage/locks/")
     own = [e for e in writes if e["job_id"] is None and not e["path"].startswith(others)]
     assert [(entry["method"], "/jobs/" in entry["path"]) for entry in own] == [("PUT", True)] * 2
 
-    # What the operator cannot see, a job does.
+    # A job sees what the operator cannot see.
     since = deployed.last_request()
     repository = next(name for name in release.pins if "runbooks" not in name).partition(":")[0]
     unreadable = {"service": "customer_registry", "path": f"/v2/{repository}/manifests/"}
@@ -108,6 +112,18 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     unseen = deployed.vibedata_json("deploy", release.version, "--only", "import_images")
     assert [step["status"] for step in unseen["steps"] if step["name"] == "import_images"] == ["unchanged"]
     assert jobs_since(deployed, since) == ["import_images"]
+
+
+def job_ids(deployed: Deployed) -> list[str]:
+    return [job["id"] for job in deployed.lab.control("GET", "/jobs")["jobs"]]
+
+
+def assert_portal_shows_no_failure(deployed: Deployed, jobs: list[str]) -> None:
+    """No job of a deployment that succeeds, trials included, has failed or has written to the stream of errors."""
+    assert len(jobs) > len(IMPORTS)
+    for job in map(deployed.wait, jobs):
+        assert job.status == "Completed", job.text
+        assert [text for kind, text in job.streams if kind == "Error"] == []
 
 
 def jobs_since(deployed: Deployed, since: int) -> list[str]:
@@ -118,11 +134,11 @@ def jobs_since(deployed: Deployed, since: int) -> list[str]:
 
 
 def assert_done_as_planned(planned: dict[str, Any], changed: dict[str, tuple[str, int]], release: Release) -> None:
-    """What was planned is what was done, step by step."""
+    """Check, step by step, that the deployment did exactly what was planned."""
     plans = {step["step"]: step for step in planned["steps"]}
     for name in ("preflight", "first_runbooks", *IMPORTS, "publish_runbooks", "first_hmac_key", "dns_record"):
         assert (name, len(plans[name]["differences"])) == (name, changed.get(name, ("", 0))[1])
-    # Before the steps before it have run, only the components are known of what it records.
+    # Before the earlier steps have run, only the components of its records are known.
     recorded = plans["bootstrap_registry"]
     components = {(each["sign"], each["target"], each["after"]) for each in recorded["differences"]}
     assert components >= {("+", f"Components runbook {name}", release.version) for name in IMPORTS} or components >= {
@@ -159,7 +175,7 @@ def test_the_jobs_results_and_what_they_write(deployed: Deployed) -> None:
     assert (result["status"], result["changed"]) == ("succeeded", len(release.pins))
     assert result["correlation_id"] != result["run_id"]
     assert deployed.installed(release) == wanted(release)
-    # Nothing is written but by import, to immutable storage, and to the log.
+    # All writes are imports, writes to immutable storage, or writes to the log.
     imports = [write for write in (*first.writes, *second.writes) if "/importImage?" in write]
     stored = [write for write in first.writes if write.startswith("blob PUT /vibedatastorage/release-manifests/")]
     assert (len(imports), len(stored)) == (3 + len(release.pins), 3)

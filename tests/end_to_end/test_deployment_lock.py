@@ -1,4 +1,4 @@
-"""The lock of a deployment as its users meet it: the command in processes of its own, with real jobs."""
+"""The lock of a deployment as its users see it: the command in separate processes, with real jobs."""
 
 import json
 import signal
@@ -12,6 +12,7 @@ from runbook_lib.deployment_lock.content import LockContent, read_content
 from tests.end_to_end.deployed import ROOT, Deployed, Release
 from tests.support import running_lab
 from tests.support.lock_rig import SHORT_SECONDS, break_lease, content, holder, lease_state, places
+from tests.support.processes import heed_signals
 
 WAIT_SECONDS = 120.0
 
@@ -26,8 +27,7 @@ def deploying(deployed: Deployed, release: Release, *options: str) -> "Iterator[
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell that runs the tests in the background lets its children ignore Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads that hold locks
+        preexec_fn=heed_signals,  # noqa: PLW1509 - no threads that hold locks
     ) as process:
         try:
             yield process
@@ -36,7 +36,7 @@ def deploying(deployed: Deployed, release: Release, *options: str) -> "Iterator[
 
 
 def told(deployed: Deployed) -> LockContent | None:
-    """What the instance's lock says."""
+    """Return the content of the instance's lock."""
     return read_content(content(places(deployed.lab.env)[1]))
 
 
@@ -65,7 +65,7 @@ def test_a_second_command_is_refused_and_waits_where_it_is_told_to(deployed: Dep
         )
         with deploying(deployed, release, "--wait") as waiting:
             assert waiting.stderr is not None
-            assert waiting.stderr.readline().startswith("subscription ")  # whose instance it is
+            assert waiting.stderr.readline().startswith("subscription ")  # the line that names the instance
             assert waiting.stderr.readline() == "lock: begins\n"
             line = waiting.stderr.readline()
             assert line.startswith(
@@ -91,7 +91,7 @@ def test_a_command_that_loses_the_lock_in_a_step_begins_no_further_step(deployed
     error = json.loads(out)["error"]
     assert (error["code"], error["retryable"]) == ("VD-LOCK-002", True)
     assert "the lock of the subscription" in error["message"]
-    # The preflight's job, perhaps that of a first token, and none after import_manifest's.
+    # The preflight's job, perhaps the job of a first token, and no job after import_manifest's.
     started = jobs(deployed, since)
     assert (started[0], started[-1], started.count("import_manifest")) == ("preflight", "import_manifest", 1)
     assert all(lease_state(place) != "leased" for place in places(deployed.lab.env))

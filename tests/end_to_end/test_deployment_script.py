@@ -22,7 +22,7 @@ PARTS = [part.runbook.name for part in deploy_instance.RUNBOOK.parts]
 ALWAYS = {"check_health": "succeeded"}
 
 
-# The script takes these Pythons. The oldest and the newest of this machine are tried.
+# The script supports these Pythons. The tests use the oldest and the newest one on this machine.
 TAKEN = {"3.10", *(f"{major}.{minor}" for major, minor in CFFI_SHA256)}
 OWN = "{}.{}".format(*sys.version_info[:2])
 USABLE = {name: real(path) for name, path in pythons().items() if name in TAKEN} | {OWN: real(Path(sys.executable))}
@@ -144,7 +144,7 @@ def test_a_wheel_with_other_bytes_is_never_used(script: Path, tmp_path: Path) ->
 
 
 def test_packages_that_this_python_cannot_use_are_told_before_anything_begins(script: Path, tmp_path: Path) -> None:
-    # A release whose script was made for a module that no package has.
+    # A release whose script needs a module that no package has.
     changed = tmp_path / "changed.sh"
     changed.write_bytes(script.read_bytes().replace(b'"modules": [', b'"modules": ["absent_module",', 1))
     programs = path_with(tmp_path / "path", python3=USABLE[OWN])
@@ -156,7 +156,7 @@ def test_packages_that_this_python_cannot_use_are_told_before_anything_begins(sc
 
 
 def test_a_deployment_that_ends_without_a_result_is_no_success(script: Path, tmp_path: Path) -> None:
-    # A runbook that ends well, and prints no result.
+    # A runbook that succeeds, but prints no result.
     changed = tmp_path / "changed.sh"
     changed.write_bytes(script.read_bytes().replace(b"    sys.exit(main(RUNBOOK))\n", b"    sys.exit(0)\n"))
     programs = path_with(tmp_path / "path", python3=USABLE[OWN])

@@ -31,7 +31,7 @@ def test_a_customer_without_credentials_gets_the_first_ones_and_single_steps_go_
 
     assert last_deployment(own_deployed) == ("import_manifest", "failed", "VD-VAULT-001")
 
-    # The preflight does not mind that the token is yet to come, and the whole chain brings it and a key.
+    # The preflight accepts that the token will come later. The whole chain brings the token and a key.
     jobs_before = job_ids(own_deployed)
     made = own_deployed.vibedata_json("deploy", str(release.folder))
     assert [(step["name"], step["error"]) for step in made["steps"]] == [
@@ -52,7 +52,7 @@ def test_a_customer_without_credentials_gets_the_first_ones_and_single_steps_go_
 
 
 def last_deployment(deployed: Deployed) -> tuple[str, str, str]:
-    """What the publisher knows of the last deployment."""
+    """Return what the publisher knows of the last deployment."""
     env = deployed.lab.env
     with (
         ManagedIdentityCredential(client_id=env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,

@@ -1,4 +1,7 @@
-"""A build's folder or a given file may hold anything. It is refused with a code, soon, in little memory."""
+"""A build's folder or a given file may hold anything.
+
+It is refused with a code, in a short time and with little memory.
+"""
 
 import json
 import os
@@ -19,7 +22,7 @@ from runbook_lib.errors import RunbookError
 from vibedata import cli
 
 ROOT = Path(__file__).resolve().parents[2]
-# In a process of its own: whoever waits for ever, or takes all memory, fails alone.
+# Run it in a separate process. If it waits for ever, or takes all memory, only this process fails.
 SCRIPT = """
 import pathlib, resource, signal, sys
 resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
@@ -49,7 +52,7 @@ def with_index(folder: Path, *entries: object) -> None:
 
 
 def with_manifest(folder: Path, **fields: object) -> None:
-    """A manifest of one layer that is there, with some fields in other forms."""
+    """Write a manifest of one existing layer. Some of its fields have other forms."""
     content = b"layer"
     blob_path(folder, digest_of(content)).write_bytes(content)
     layer = {"mediaType": "x/y", "digest": digest_of(content), "size": len(content)}

@@ -37,7 +37,10 @@ def build(folder: Path, out: Path | str, **options: Any) -> "subprocess.Complete
 
 
 def files_of_at_most(size: int) -> Callable[[], None]:
-    """A disk that is full after so many bytes of one file, for whoever is no administrator, too."""
+    """Return a limit for the size of one file, as on a full disk.
+
+    It also works for a user who is not an administrator.
+    """
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 

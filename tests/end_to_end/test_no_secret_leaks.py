@@ -18,18 +18,19 @@ from tests.end_to_end.deployed import WAIT_SECONDS, Deployed, EndedJob, Release
 from tests.end_to_end.leavings import Before, everything, identity, now
 
 SECRET = "publisher-acr-token"
-# With what JSON, URLs, Python, HTML and base64 each write in another way.
+# Characters that JSON, URLs, Python, HTML and base64 write in different ways.
 CANARY = "canary'7\"\\/+&=<ü> %41-password"
-# Header, claims and signature of a token, as Entra and ACR issue them.
+# The three parts of a token of Entra and ACR: header, claims and signature.
 TOKEN = re.compile(rb"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}")
 SIGNATURE = re.compile(rb"[?&]sig=(?!\*\*\*)[\w%]{10,}")
 MIN_FORM_BYTES = 8
-# Where credentials are presented, besides the vaults and importImage of ARM: there the search of requests finds them.
+# The places that receive credentials, besides the vaults and ARM's importImage. There the search finds them in
+# requests.
 PRESENTED = {"publisher_registry", "identity"}
 
 
 def forms(secret: str) -> Iterator[bytes]:
-    """Yield how a secret may stand in what is searched."""
+    """Yield the forms in which a secret may occur."""
     raw = secret.encode()
     yield raw
     yield secret.encode("utf-16-le")
@@ -50,7 +51,7 @@ def forms(secret: str) -> Iterator[bytes]:
 
 @dataclass(frozen=True)
 class Vault:
-    """The customer's vault, and the publisher's token in it: the one in use, which other tests may have rotated."""
+    """The customer's vault, and the publisher's token in it. Other tests may have rotated that token."""
 
     secrets: SecretClient
     token: Mapping[str, str]
@@ -64,7 +65,7 @@ class Vault:
 
 @pytest.fixture
 def vault(deployed: Deployed) -> Iterator[Vault]:
-    """The customer's vault, whose secret is afterwards what it was."""
+    """The customer's vault. Its secret is restored afterwards."""
     with (
         identity(deployed) as credential,
         SecretClient(deployed.lab.env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as secrets,
@@ -77,17 +78,19 @@ def vault(deployed: Deployed) -> Iterator[Vault]:
 
 
 def assert_nowhere(deployed: Deployed, secrets: Mapping[str, str], said: Mapping[str, str], before: Before) -> None:
-    """No secret is in what the runs since `before` have left or sent, nor in what the commands `said`."""
+    """Check that no secret is in anything that the runs since `before` have left or sent, or that the commands have
+    printed.
+    """
     sought = {(name, form) for name, secret in secrets.items() for form in forms(secret) if len(form) >= MIN_FORM_BYTES}
     searched = 0
     for where, content in (*everything(deployed, before.jobs), *((name, text.encode()) for name, text in said.items())):
         searched += 1
         found = {name for name, form in sought if form in content}
         assert found == set(), f"{where} holds {found}"
-        # Three parts with points, as a token has; blobs hold programs and whoever tests them.
+        # A token has three parts with dots. Blobs hold programs, which have such texts, too.
         assert not TOKEN.search(content), f"{where} holds a token"
         assert not SIGNATURE.search(content), f"{where} holds a shared access signature"
-    assert searched > 20  # of each kind some
+    assert searched > 20  # there are some of each kind
     by_name = {name: [form for other, form in sought if other == name] for name in secrets}
     hits, requests_searched = deployed.lab.requests_with(by_name, since=before.request)
     astray = [hit for hit in hits if hit["service"] not in PRESENTED and "/importImage?" not in hit["path"]]
@@ -96,7 +99,7 @@ def assert_nowhere(deployed: Deployed, secrets: Mapping[str, str], said: Mapping
 
 
 def identity_header(deployed: Deployed) -> str:
-    """Return the identity header of the one job that runs, as its own process has it."""
+    """Return the identity header of the only running job. It is read from the job's process."""
     folder = str(deployed.lab.directory / "jobs").encode()
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
@@ -106,7 +109,7 @@ def identity_header(deployed: Deployed) -> str:
                     variables = (process / "environ").read_bytes().split(b"\0")
                     return next(line for line in variables if line.startswith(b"IDENTITY_HEADER="))[16:].decode()
             except (OSError, StopIteration):
-                continue  # it has just ended, or just begun
+                continue  # it has just ended, or has only just begun
         time.sleep(0.01)
     raise AssertionError("no job runs")
 
@@ -158,7 +161,7 @@ def test_no_secret_is_in_what_failed_runs_leave(deployed: Deployed, vault: Vault
     release = deployed.release()
     said = {}
 
-    # A secret that is no JSON, has other fields, and one that the publisher refuses.
+    # A secret that is not JSON, a secret with other fields, and a secret that the publisher refuses.
     for text, code in ((CANARY, "VD-VAULT-002"), (json.dumps({"token": CANARY}), "VD-VAULT-002")):
         vault.set_token(text)
         assert code_of(run_watched(deployed, secrets, "import_manifest")) == code
@@ -168,7 +171,7 @@ def test_no_secret_is_in_what_failed_runs_leave(deployed: Deployed, vault: Vault
     assert invoked.returncode == 1
     said["vibedata invoke"] = invoked.stdout + invoked.stderr
 
-    # An import that the source refuses: the token goes to ARM.
+    # The source refuses this import. The token goes to ARM.
     install_manifest(deployed, vault, release)
     vault.set_token(vault.with_password(CANARY))
     assert code_of(run_watched(deployed, secrets, "import_images")) == "VD-IMPORT-005"
@@ -193,7 +196,8 @@ def test_a_secret_that_a_service_repeats_is_masked(deployed: Deployed, vault: Va
         deployed.lab.control("DELETE", "/faults")
         assert code_of(refused) == "VD-IMPORT-002"
         assert "***" in refused.result["error"]["message"]
-    # An answer that the suite does not know, once the token was read: its traceback goes to the verbose stream.
+    # After the token was read, there is an answer that the suite does not know. Its traceback goes to the verbose
+    # stream.
     deployed.lab.fault("status", times=0, status=418, code=shown, match={"service": "arm", "path": "importImage"})
     deployed.lab.fault(
         "status",
@@ -211,7 +215,7 @@ def test_a_secret_that_a_service_repeats_is_masked(deployed: Deployed, vault: Va
 
 
 def install_manifest(deployed: Deployed, vault: Vault, release: Release) -> None:
-    """Run import_manifest with the token that is right."""
+    """Run import_manifest with the right token."""
     vault.set_token(json.dumps(vault.token))
     job = deployed.succeed("import_manifest")
     assert job.result["changes"][-1]["after"] == release.digest

@@ -1,4 +1,6 @@
-"""The events that a job writes to the customer's workspace, and where they wait when the workspace takes no events."""
+"""The events that a job writes to the customer's workspace, and the place where they wait if the workspace takes no
+events.
+"""
 
 import json
 import re
@@ -27,7 +29,9 @@ def events_of(job: EndedJob) -> list[dict[str, Any]]:
 
 
 def assert_tells_all(events: list[dict[str, Any]], job: EndedJob) -> None:
-    """The chain is whole, each event is there once, and each change has what was planned and what came of it."""
+    """Check that the chain is complete, that each event is there once, and that each change has its plan and its
+    outcome.
+    """
     assert verify_chain(events) == []
     assert max(Counter(event["EventId"] for event in events).values()) == 1
     planned = [event["Target"] for event in events if event["Step"] == "plan"]
@@ -42,7 +46,7 @@ def assert_tells_all(events: list[dict[str, Any]], job: EndedJob) -> None:
 
 
 def observed(events: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return each change's observed state as its event tells it."""
+    """Return the observed state of each change, from its event."""
     return {event["Target"]: _details(event).get("Observed") for event in events if event["Step"] == "apply"}
 
 
@@ -61,17 +65,17 @@ def test_every_change_is_told_before_and_after(deployed: Deployed) -> None:
         assert_tells_all(events, job)
         assert {event["CorrelationId"] for event in events} == {f"log-{release.version}"}
         assert {event["Runbook"] for event in events} == {job.result["runbook"]}
-        # What was seen, not what was hoped.
+        # These are the observed states, not the planned ones.
         assert observed(events) == {change["target"]: change["after"] for change in job.result["changes"]}
         plans = [int(event["Sequence"]) for event in events if event["Step"] == "plan"]
         applied = [int(event["Sequence"]) for event in events if event["Step"] == "apply"]
         assert max(plans) < min(applied)
-        # Written ahead: the plan is in the table before the first change is asked for.
+        # The plan is written first: it is in the table before the first change is requested.
         numbers = {
             kind: [e["sequence"] for e in job.requests if kind in e["path"]] for kind in ("/streams/", "importImage")
         }
         assert min(numbers["/streams/"]) < min(numbers["importImage"])
-    # A run that changes nothing leaves its start, whose release it read, and its end.
+    # A run that changes nothing writes its start, its release, and its end.
     again = deployed.succeed("import_images")
     events = rows_of(deployed, again)
     assert verify_chain(events) == []
@@ -112,7 +116,7 @@ def test_with_ingestion_down_the_events_wait_and_the_next_run_brings_them(deploy
     assert {name.partition("/")[0] for name in waiting} == {down.result["run_id"]}
     assert_tells_all([event for events in waiting.values() for event in events], down)
 
-    # A plan writes nothing at all, not even what waits.
+    # A plan writes nothing at all, and it does not deliver waiting events either.
     planned = deployed.succeed("import_images", plan_only=True)
     assert (planned.writes, spooled(deployed.lab)) == ([], waiting)
 

@@ -40,7 +40,7 @@ def test_every_package_has_a_licence_a_supplier_and_its_own_dependencies(wheels:
     # An extra that another package asks for, and a marker for the sandbox's Python.
     assert facts["msal"].needs == ("cryptography", "pyjwt", "requests")
     assert facts["pyjwt"].needs == ("cryptography", "typing-extensions")
-    # The lock is whole: whatever is needed in the sandbox is in it.
+    # The lock is complete: it has everything that is needed in the sandbox.
     assert {need for found in facts.values() for need in found.needs} <= set(facts)
 
 

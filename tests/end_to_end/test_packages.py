@@ -1,4 +1,4 @@
-"""The package set: complete for the sandbox, and only the locked bytes, whatever the cache or pip brings."""
+"""The package set: it is complete for the sandbox, and has only the locked bytes, whatever the cache or pip returns."""
 
 import email.parser
 import http.server
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OCI = ROOT / "oci"
 LOCKED = package_lock.parse((OCI / "packages.lock").read_text())
 SMALL = next(package for package in LOCKED if package.name == "msal-extensions")
-# What a requirement's markers are judged by: the sandbox, not this machine.
+# Markers of requirements are evaluated for the sandbox, not for this machine.
 SANDBOX = {
     "implementation_name": "cpython",
     "os_name": "posix",
@@ -126,7 +126,7 @@ def test_a_wheel_of_another_name_is_not_taken_for_the_locked_one(
 
 @pytest.fixture
 def empty_index(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A package index without any package, and nothing else for pip to look into."""
+    """A package index without any package. pip looks nowhere else."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
     monkeypatch.setattr(http.server.BaseHTTPRequestHandler, "log_message", lambda *_: None)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -1,4 +1,4 @@
-"""Each runbook, as a job that may do exactly what the runbook declares: it succeeds, and asks for all of it."""
+"""Each runbook runs as a job with exactly the declared permissions. It succeeds, and it uses all of them."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,31 +17,31 @@ from tests.end_to_end.deployed import Deployed
 from tests.support.automation import Automation
 from tests.support.permissions import asked, grant
 
-# Needed in situations that a first deployment in good order does not meet.
+# Actions for situations that do not occur in a normal first deployment.
 _ACCOUNT = "Microsoft.Automation/automationAccounts"
 NOT_AT_FIRST = {
-    # A blob of a spool is deleted when it has been delivered, and there is one only after a delivery has failed.
+    # A blob of a spool is deleted after it was delivered. There is a blob only after a failed delivery.
     "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete",
     # A package whose import has failed is removed before it is imported again.
     f"{_ACCOUNT}/runtimeEnvironments/packages/delete",
-    # The packages are there since the deployment's own publication, which was nobody's job. See
+    # The deployment's own publication has brought the packages, and that was not a job. See
     # tests/wire/runbooks/publish_runbooks/test_permissions.py.
     f"{_ACCOUNT}/runtimeEnvironments/write",
     f"{_ACCOUNT}/runtimeEnvironments/packages/write",
     "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action",
-    # Somebody has deleted or disabled what the rotation needs.
+    # Somebody has deleted or disabled something that the rotation needs.
     "Microsoft.KeyVault/vaults/keys/recover/action",
     "Microsoft.KeyVault/vaults/keys/update/action",
     "Microsoft.KeyVault/vaults/secrets/recover/action",
-    # The first phase only begins an operation: a chain comes from outside.
+    # The first phase only begins an operation. The chain comes from outside.
     "Microsoft.KeyVault/vaults/certificates/update/action",
     "Microsoft.KeyVault/vaults/certificates/recover/action",
 }
 _TABLES = "Microsoft.Storage/storageAccounts/tableServices/tables"
 MADE_BEFORE = {
-    # The wrapping key is there since the rotation of the HMAC key, which ran before.
+    # An earlier rotation of the HMAC key has made the wrapping key.
     "rotate_acr_token": {"Microsoft.KeyVault/vaults/keys/create/action"},
-    # Tables, schedule and runbooks are there since its parts ran alone.
+    # The runs of its single parts have made tables, schedule and runbooks.
     "deploy_instance": {
         f"{_TABLES}/read",
         f"{_TABLES}/write",
@@ -81,7 +81,7 @@ def test_each_runbook_needs_what_it_declares_and_no_more(own_deployed: Deployed)
         refused = [
             entry
             for entry in own_deployed.lab.journal(since=since)
-            # The preflight asks for the bare address without a token, to see that the service answers.
+            # The preflight asks for the bare address without a token, to find out whether the service answers.
             if entry["status"] == 403 and entry["job_id"] and entry["path"].count("/") > 1
         ]
         assert refused == [], name
@@ -90,7 +90,7 @@ def test_each_runbook_needs_what_it_declares_and_no_more(own_deployed: Deployed)
     own_deployed.release()
     for name in ("import_manifest", "import_images", "publish_runbooks"):
         run(name, set(DECLARED[name]))
-    # It looks whether the identity may do what all others do.
+    # It checks the permissions of all other runbooks.
     run("preflight", EVERYTHING)
     # Its trials are jobs of all other runbooks, under the same identity.
     run("validate_runbooks", EVERYTHING)
@@ -117,7 +117,7 @@ def test_each_runbook_needs_what_it_declares_and_no_more(own_deployed: Deployed)
 
 @pytest.mark.parametrize(
     ("name", "missing"),
-    # The tables are there since the test before: whoever makes none needs no right to.
+    # An earlier test has made the tables. A run that makes none needs no right to make them.
     [
         (name, each)
         for name in ("import_manifest", "bootstrap_registry")
@@ -139,7 +139,7 @@ def test_without_a_permission_a_run_fails_and_names_the_role(
     assert job.status == "Failed"
     error = job.result["error"]
     told = f"{error['cause']} {error['remedy']} {error['message']}"
-    # A request to read is refused first, and a role that only reads is named for it.
+    # A read is refused first, so the message names a role that only reads.
     enough = [
         role.name for role in ROLES.values() if any(matches(one, each) for one in given(role) for each in actions)
     ]

@@ -53,7 +53,7 @@ def test_the_preflight_says_from_where_it_has_seen_each_row(own_deployed: Deploy
     here = found["way of a cloud sandbox to the Key Vault", "here"]
     assert here["line"].startswith("az keyvault update --subscription ")
     assert ("publisher's registry token", "sandbox") in found
-    # Whoever deploys is no job: what refuses a shell says nothing of the runbooks.
+    # The person who deploys has another identity than a job. A refusal for a shell says nothing about the runbooks.
     assert ("publisher's registry token", ["here"]) in [
         (row["subject"], row["seen_from"]) for row in rows(told, "unknown")
     ]

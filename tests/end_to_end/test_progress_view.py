@@ -1,4 +1,4 @@
-"""What a person sees of a deployment: on a real terminal, in a log, after Ctrl-C, and with a closed pipe."""
+"""The output of a deployment for a person: on a real terminal, in a log, after Ctrl-C, and with a closed pipe."""
 
 import itertools
 import json
@@ -16,9 +16,9 @@ import pytest
 from tests.end_to_end.deployed import ROOT, STRICT, Deployed, Release
 from tests.support import running_lab
 from tests.support.lock_rig import lease_state, places
+from tests.support.processes import heed_signals
 from tests.support.screen_reader import shown
 from tests.support.terminal_process import CTRL_C, on_terminal
-from vibedata.interruption import NUMBERS
 from vibedata.progress_view.writer import NOBODY_READS
 
 WAIT_SECONDS = 240.0
@@ -26,7 +26,7 @@ AT_LEAST_EVERY_SECONDS = 15.0
 COMBINED = "vibedata_runbook_packages"
 SLEEPER = "sleeper"
 SLEEPS = "import time\nprint('up', flush=True)\ntime.sleep(600)"
-# Of a pay-as-you-go account (lab/automation/jobs.py).
+# The quota of a pay-as-you-go account (lab/automation/jobs.py).
 CONCURRENT_JOBS = 10
 
 
@@ -42,7 +42,7 @@ def release(own_deployed: Deployed) -> Release:
 
 
 class Piped:
-    """A command without a terminal: each line of standard output and error with the time at which it came."""
+    """A command without a terminal. Each line of standard output and error has the time when it came."""
 
     def __init__(self, deployed: Deployed, release: Release, *options: str) -> None:
         self.lines: list[tuple[float, str]] = []
@@ -54,7 +54,7 @@ class Piped:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=_heed_signals,  # noqa: PLW1509 - no threads here
+            preexec_fn=heed_signals,  # noqa: PLW1509 - no threads here
         )
         self._threads = [Thread(target=self._read_out), Thread(target=self._read_err)]
         for thread in self._threads:
@@ -71,7 +71,7 @@ class Piped:
             self.errors.append(line.rstrip("\n"))
 
     def line(self, pattern: str) -> "re.Match[str]":
-        """Return the first line of standard output that matches, when it has come."""
+        """Wait for the first line of standard output that matches, and return it."""
         deadline = time.monotonic() + WAIT_SECONDS
         while True:
             found = next((match for _, line in self.lines if (match := re.search(pattern, line))), None)
@@ -93,7 +93,8 @@ class Piped:
     def longest_silence(self) -> float:
         """Return the longest time between two lines.
 
-        The view begins with the first: before it, the process starts, and reads the release and what is installed.
+        The view begins with the first line. Before that, the process starts, and reads the release and the installed
+        one.
         """
         times = [at for at, _ in self.lines]
         return max(after - before for before, after in itertools.pairwise(times))
@@ -101,12 +102,6 @@ class Piped:
     @property
     def text(self) -> str:
         return "\n".join([*(line for _, line in self.lines), *self.errors])
-
-
-def _heed_signals() -> None:
-    """Whoever runs the tests in the background, or with nohup, lets their children ignore Ctrl-C or SIGHUP."""
-    for number in (signal.SIGINT, *NUMBERS):
-        signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
@@ -121,7 +116,7 @@ def piped(deployed: Deployed, release: Release, *options: str) -> Iterator[Piped
 
 @contextmanager
 def account_without_a_free_place(deployed: Deployed) -> Iterator[None]:
-    """As many jobs run as may: the next one is queued."""
+    """Run as many jobs as the account allows. The next job waits in the queue."""
     deployed.automation.publish(SLEEPS, name=SLEEPER, environment=environment_of_release(deployed))
     jobs = [deployed.automation.start(name=SLEEPER) for _ in range(CONCURRENT_JOBS)]
     until(lambda: all(deployed.record(job)["status"] == "Running" for job in jobs))
@@ -170,7 +165,7 @@ def test_on_a_terminal_one_block_is_drawn_over_until_the_verdict(
 def test_the_import_of_packages_is_never_silent(
     own_deployed: Deployed, release: Release, state: str, tells: str
 ) -> None:
-    """One wheel that takes long, or 29 that Automation takes a few at a time: it tells so every 15 s at the least."""
+    """One wheel that takes long, or 29 that Automation takes a few at a time. A line appears at least every 15 s."""
     lab = own_deployed.lab
     remove_packages(own_deployed)
     lab.latency(operation="packageImport", seconds=26)
@@ -252,7 +247,7 @@ def test_ctrl_c_tells_of_the_job_that_was_invoked(own_deployed: Deployed, releas
         assert terminal.to_the_end(seconds=WAIT_SECONDS) == 130
     lines = shown(terminal.written, columns=200)
     goes_on = r"interrupted\. Job [0-9a-f-]{36} of check_health goes on in Azure \(last seen: New\)\."
-    told = goes_on + r" `vibedata logs [0-9a-f-]{36} --follow[^`]*` takes it up again\."
+    told = goes_on + r" `vibedata logs [0-9a-f-]{36} --follow[^`]*` follows it again\."
     assert [line for line in lines if re.fullmatch(told, line)], lines
 
 

@@ -1,4 +1,4 @@
-"""A sample of `make proof`, from the first steps: a process is killed, or requests fail, and the end is the same.
+"""A sample of `make proof`, from the first steps. A process is killed, or requests fail, and the end is the same.
 
 The cases are fixed, and each means the same moment in every run (bench/proofs/moments.py).
 """
@@ -37,9 +37,9 @@ def test_a_step_without_trouble_is_as_it_must_be_and_what_is_not_is_found_out(ma
         undisturbed = prover.undisturbed(step)
         assert undisturbed.problems == []
         assert undisturbed.made > len(undisturbed.moments) > undisturbed.writes > 20
-        # The moments of the cases below are among those of the whole proof.
+        # The moments of the cases below are moments of the whole proof, too.
         assert case.at in undisturbed.moments
-    # What is not there is found out: a write that nobody logged, and a blob that nobody else has.
+    # The proof finds missing things: a write without an event, and a blob that an undisturbed run does not have.
     job = made.lab.control("GET", "/jobs")["jobs"][-1]
     stranger = {"job_id": job["id"], "service": "blob", "method": "PUT", "status": 201, "path": "/a/artifacts/b"}
     assert unlogged_writes(made, [stranger]) == [f"no event for {job['runbook']}: blob PUT /a/artifacts/b"]
@@ -59,5 +59,5 @@ def test_a_step_whose_job_or_command_is_killed_comes_to_the_same_end(prover: Pro
 def test_a_step_whose_answers_are_lost_comes_to_the_same_end(prover: Prover) -> None:
     troubled = prover.prove(ANSWERS_LOST)
     assert troubled.problems == [], "\n".join(troubled.problems)
-    # One for each kind of request at the least.
+    # At least one for each kind of request.
     assert troubled.met > 40

@@ -7,7 +7,7 @@ from azure.storage.blob import BlobServiceClient
 
 from tests.end_to_end.deployed import Deployed
 
-# A sandbox has 400 MB (docs/azure-facts.md#python-and-its-limits); the wheels together are some 17 MB.
+# A sandbox has 400 MB (docs/azure-facts.md#python-and-its-limits). All wheels together have some 17 MB.
 AIM_BYTES = 100 * 1024 * 1024
 
 
@@ -37,7 +37,7 @@ def test_it_replaces_itself_while_it_runs(deployed: Deployed) -> None:
     job = deployed.succeed("publish_runbooks")
     new = (release.folder / "runbooks" / "publish_runbooks.py").read_bytes()
     assert new != old
-    assert job.result["version"] != release.version  # what ran was the old one
+    assert job.result["version"] != release.version  # the old text ran
     for script in sorted((release.folder / "runbooks").glob("*.py")):
         assert sha256(published(deployed, script.stem)).digest() == sha256(script.read_bytes()).digest()
     changes = [change["target"] for change in job.result["changes"]]

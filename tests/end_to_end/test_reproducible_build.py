@@ -17,7 +17,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def clone(folder: Path, *, names: list[str], settings: dict[str, str]) -> Path:
-    """A clone with the tree's present content in one commit of a fixed time; files made in the order of `names`."""
+    """Return a clone with the tree's present content in one commit of a fixed time.
+
+    The files are made in the order of `names`.
+    """
     for name in names:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     identity = {
@@ -37,7 +40,7 @@ def build(tree: Path, *, settings: dict[str, str], umask: int, definition: str) 
     (tree / "release.json").write_text(definition)
     environ = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"} | settings
     command = [sys.executable, "-m", "vibedata.cli", "build", "--release", "release.json", "--out", "dist/release"]
-    # One cache for both: the build itself holds every wheel against the lock.
+    # Both builds use one cache, because the build itself compares every wheel with the lock.
     command += ["--wheels", str(ROOT / WHEEL_CACHE), "--output", "json"]
     done = subprocess.run(
         command, cwd=tree, env=environ, umask=umask, capture_output=True, text=True, check=False, timeout=280

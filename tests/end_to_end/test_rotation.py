@@ -1,8 +1,9 @@
-"""Rotations whose phases run as jobs of built files: each side may be killed, and no key is left anywhere.
+"""Rotations whose phases run as jobs of built files. Each side may be killed, and no key is left anywhere.
 
-Jobs are killed at what each phase is for: its write in the customer's vault, or its ping; and lose the answers to
-these. `make soak` does so at every request of a job, and kills the command after every one of its writes.
-tests/wire/rotation has the like where the phases run in the command's process, and in `make soak` at every request.
+A job is killed at the most important request of its phase: its write in the customer's vault, or its ping. Or the
+answer to this request is lost. `make soak` does both at every request of a job, and kills the command after every one
+of its writes. tests/wire/rotation has similar tests whose phases run in the command's process. `make soak` runs them at
+every request, too.
 """
 
 import base64
@@ -30,10 +31,10 @@ from vibedata.progress_view.writer import view_of_lines
 from vibedata.rotation.command import jobs_of
 from vibedata.session import open_session
 
-# How long the former key is accepted once it is retired, and how long a client keeps it.
+# How long a retired key is still accepted, and how long a client keeps it.
 GRACE_SECONDS = 2.0
 CACHES = (0.0, 0.5)
-# What each phase is for.
+# The most important request of each phase.
 WORK: tuple[dict[str, str], ...] = (
     {"service": "key_vault", "method": "PUT", "path": "/secrets/hmac-key-pending"},
     {"service": "publisher_api", "method": "POST", "path": "/ping"},
@@ -41,13 +42,13 @@ WORK: tuple[dict[str, str], ...] = (
     {"service": "key_vault", "method": "PATCH", "path": "/secrets/hmac-key/"},
 )
 SOAK_SECONDS = 7200
-# Every request but a listing's further pages: a secret's versions stay, so that each 25 rotations add a page, and a
-# count of all requests would not come to its end.
+# All requests except the further pages of a listing. A secret's versions stay, so every 25 rotations add a page, and a
+# count of all requests would never end.
 ANY_REQUEST = r"^(?!.*skiptoken)"
 
 
 class Rotations:
-    """What these tests have in common: one deployed release, and every key that was ever in use."""
+    """The common parts of these tests: one deployed release, and every key that was ever in use."""
 
     def __init__(self, deployed: Deployed, side: PublisherSide) -> None:
         self.deployed = deployed
@@ -57,7 +58,7 @@ class Rotations:
         self.before = now(deployed)
 
     def command(self, *arguments: str, code: int = 0) -> dict[str, Any]:
-        """Run `vibedata` for its JSON; what it said is kept."""
+        """Run `vibedata` and return its JSON. Its output is kept."""
         done = self.deployed.vibedata(*arguments, "--output", "json")
         self.said[f"{len(self.said)}: {' '.join(arguments)}"] = done.stdout + done.stderr
         assert done.returncode == code, done.stdout + done.stderr
@@ -65,14 +66,14 @@ class Rotations:
         return result
 
     def drive(self, **request: Any) -> bool:
-        """Drive a rotation by jobs as the command does, but for the grace; return whether it is over."""
+        """Drive a rotation with jobs as the command does, but without the grace time. Return whether it is over."""
         rotating = self.side.hmac_rotation(grace_seconds=GRACE_SECONDS, **request)
         outcome = self.side.drive(rotating)
         self.said[f"{len(self.said)}: driven"] = "\n".join(self.side.said)
         return outcome.failed is None
 
     def troubled(self, action: str, *matches: Mapping[str, object]) -> Sequence[int]:
-        """Drive a rotation whose jobs meet a fault at each of `matches`, and again until it is over.
+        """Drive a rotation whose jobs meet a fault at each of `matches`. Drive it again until it is over.
 
         Returns how often each fault was applied.
         """
@@ -91,7 +92,7 @@ class Rotations:
         return [fault["applied"] for fault in faults]
 
     def agree(self) -> SigningKey:
-        """Both sides have the same one key, and every former one is refused."""
+        """Check that both sides have the same single key, and that every former key is refused."""
         key = key_in_use(self.deployed.lab)
         instance_id = self.side.settings.instance_id
         states = {record.key_id: record.state for record in self.side.keys.of_instance(instance_id)}
@@ -121,7 +122,7 @@ def rotations(deployed: Deployed) -> Iterator[Rotations]:
 
 @pytest.fixture
 def load(rotations: Rotations) -> Iterator[Load]:
-    """Clients that sign all the while; none of their requests may be refused."""
+    """Clients that sign all the time. None of their requests may be refused."""
     with signing(rotations.deployed.lab, caches=CACHES, grace_seconds=GRACE_SECONDS) as made:
         yield made
     assert made.refused == [] and sum(made.statuses.values()) > 10
@@ -154,7 +155,7 @@ def test_a_command_that_is_killed_is_taken_up_by_the_next_run(rotations: Rotatio
                 break
         deadline = time.monotonic() + WAIT_SECONDS
         while len(job_ids(rotations.deployed)) < before + jobs and time.monotonic() < deadline:
-            time.sleep(0.02)  # the job is to run on by itself
+            time.sleep(0.02)  # the job continues without the command
         process.kill()
         process.communicate()
         rotations.said[f"killed at {phase}"] = "".join(said)
@@ -207,7 +208,7 @@ def test_a_command_that_is_killed_after_any_write_is_taken_up(rotations: Rotatio
 
 
 def test_no_key_is_in_anything_that_rotations_leave(rotations: Rotations) -> None:
-    """Last in this file, when there is most to search."""
+    """This test is the last in the file, because then there is most to search."""
     deployed = rotations.deployed
     assert rotations.command("rotate-acr-token", "--overlap-seconds", "0")["status"] == "succeeded"
     password = json.loads(str(rotations.side.customer.secrets.get_secret("publisher-acr-token").value))["password"]
@@ -230,11 +231,11 @@ def test_no_key_is_in_anything_that_rotations_leave(rotations: Rotations) -> Non
         assert not any(form in content for form in sought), f"{where} holds a key"
     assert len(searched) > 30 and len(rotations.keys) > 5
     assert any("callback API" in where for where in searched)
-    # Nor was any sent to anybody but the vaults; the password is presented where it is good for something.
+    # No key was sent to any service except the vaults. The password was sent only to the services that need it.
     hits, requests_searched = deployed.lab.requests_with(by_name, since=rotations.before.request)
     assert {(hit["name"], hit["service"]) for hit in hits} == {("password", "publisher_registry")}
     assert requests_searched > 1000
-    # One that was would be found.
+    # The search would find a key.
     key = rotations.keys[0]
     requests.post(deployed.lab.env["VIBEDATA_PUBLISHER_API"], data=b"key: " + base64.b64encode(key.key), timeout=30)
     hits, _ = deployed.lab.requests_with({key.key_id: by_name[key.key_id]}, since=rotations.before.request)
@@ -242,7 +243,7 @@ def test_no_key_is_in_anything_that_rotations_leave(rotations: Rotations) -> Non
 
 
 def forms_of(secret: bytes) -> Iterator[bytes]:
-    """Yield how a secret's bytes may stand in what is searched."""
+    """Yield the forms in which a secret's bytes may occur."""
     yield secret
     yield repr(secret)[2:-1].encode()
     yield json.dumps(secret.decode("latin-1"))[1:-1].encode()
@@ -253,7 +254,7 @@ def forms_of(secret: bytes) -> Iterator[bytes]:
         whole = secret[skipped : skipped + (len(secret) - skipped) // 3 * 3]
         yield base64.b64encode(whole)
         yield base64.urlsafe_b64encode(whole)
-        # Once more encoded, as a secret's text in Basic credentials or in a JSON Web Token would be.
+        # Encoded a second time, as in Basic credentials or in a JSON Web Token.
         for text in (base64.b64encode(secret).rstrip(b"="), base64.urlsafe_b64encode(secret).rstrip(b"=")):
             again = text[skipped : skipped + (len(text) - skipped) // 3 * 3]
             yield base64.b64encode(again)

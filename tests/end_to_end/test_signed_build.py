@@ -58,7 +58,7 @@ def test_a_signed_build_has_the_signature_beside_the_rest(folder: Path, capsys: 
     assert signed["manifest_digest"] == unsigned["manifest_digest"]
     assert signed["signature"]["subject"] == Wanted().name
     assert "expires at" in signed["warnings"][0]  # the leaf has a month, the release a year
-    # Nothing else differs.
+    # There is no other difference.
     after = files(folder / "dist")
     new = sorted(set(after) - set(before))
     assert {name for name in before if before[name] != after[name]} == {"index.json"}

@@ -26,16 +26,16 @@ PAGE = (PROJECT / "docs/tutorial.md").read_text(encoding="utf-8")
 STEPS = list(steps(PAGE))
 COMMANDS = [step for step in STEPS if isinstance(step, Command)]
 DEPLOY = "az deployment group create "
-# What the page lets the lab run must not become less by accident.
+# The number of lines that the lab runs. It must not become smaller by accident.
 LEAST_RUN = 20
-# What in Azure follows from `az login` and from Azure's own addresses.
+# In Azure these values follow from `az login` and from Azure's own addresses.
 TO_THE_LAB = ("VIBEDATA_ARM_ENDPOINT", "VIBEDATA_UAMI_CLIENT_ID")
 WAIT_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Somebody who types what the page says: a shell's variables, a folder, and the two programs."""
+    """A person who types the lines of the page, with a shell's variables, a folder, and the two programs."""
 
     lab: LabUnderTest
     folder: Path
@@ -43,7 +43,7 @@ class Reader:
     variables: dict[str, str] = field(default_factory=dict)
 
     def follow(self, step: Command | Export) -> None:
-        """Do one step. A variable gets the lab's value where the lab has one for it."""
+        """Do one step. A variable gets the lab's value if the lab has one."""
         if isinstance(step, Export):
             example = Command("run", step.value).filled(self.variables)
             self.variables[step.name] = self.labs().get(step.name, example)
@@ -78,7 +78,7 @@ class Reader:
         return {**page, **known, **{name: page[name] for name in ("application_id", "release")}}
 
     def imagine(self, step: Command) -> None:
-        """Let the lab be as if a command that it cannot serve had been carried out."""
+        """Change the lab as if a command that it cannot serve had been carried out."""
         if step.text.startswith("az acr import "):
             repository, tag = step.text.rpartition(" --image ")[2].split(":")
             publisher = release_maker.container_registry(self.lab, "publisher")
@@ -89,7 +89,7 @@ class Reader:
             self.lab.fault("status", status=404, times=0, match={"service": "arm", "method": "GET", "path": path})
 
     def vibedata(self, step: Command) -> None:
-        """Run the command with the page's variables, and beside them only what leads to the lab."""
+        """Run the command with the page's variables. The only other variables are those that lead to the lab."""
         env = running_lab.environment(self.lab)
         ours = {name: value for name, value in env.items() if not name.startswith("VIBEDATA_")}
         page = {name: value for name, value in self.variables.items() if name.startswith("VIBEDATA_")}

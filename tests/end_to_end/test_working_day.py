@@ -1,4 +1,4 @@
-"""The page of an operator's working day says what the commands say: the day is played again in a lab of its own."""
+"""The page of an operator's working day shows the commands' real output. This plays the day again in a separate lab."""
 
 import difflib
 import os
@@ -11,7 +11,7 @@ import pytest
 from scripts.pages.working_day import PAGE
 
 ROOT = Path(__file__).parents[2]
-# A day takes two minutes, and many times that on a busy machine.
+# A day takes two minutes, and much longer on a busy machine.
 WAIT_SECONDS = 1500
 pytestmark = pytest.mark.slow
 

@@ -16,10 +16,10 @@ from oci.bundling.source_tree import read_sources, runbook_names
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-# Write `FILE`, or add to it, and the block that follows.
+# The page says "Write `FILE`" or "Add to `FILE`", and a block follows.
 BLOCK = re.compile(r"^(Write|Add to) `([^`]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMANDS = re.search(r"^```sh\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-# A copy has no .venv: the interpreter that runs this test stands in for each program of it.
+# A copy has no .venv. So the interpreter of this test replaces each program of it.
 PROGRAMS = {
     ".venv/bin/python": [],
     ".venv/bin/pytest": ["-m", "pytest", "-p", "no:cacheprovider"],
@@ -52,7 +52,7 @@ def commands() -> Iterator[str]:
 
 
 def run(folder: Path, arguments: list[str]) -> str:
-    """Run the interpreter in a copy of the project and return what it says."""
+    """Run the interpreter in a copy of the project, and return its output."""
     environ = {**os.environ, "PYTHONPATH": str(folder)}
     done = subprocess.run(
         [sys.executable, *arguments], cwd=folder, env=environ, capture_output=True, text=True, timeout=120, check=False

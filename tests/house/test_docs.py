@@ -18,7 +18,7 @@ CITATION = re.compile(r"docs/([\w-]+\.md)((?:#[\w-]+)(?: and #[\w-]+)*)")
 BY_NUMBER = re.compile(r"#.*\bsections? \d|\bsections? \d+ of design|design section|azure-facts, section")
 
 
-# A file of the project, as comments and pages name it. The worked examples add files of their own, and Azure/acr has a
+# The name of a file of the project in comments and pages. The worked examples add their own files, and Azure/acr has a
 # folder docs, too.
 NAMED_FILE = re.compile(rf"(?<![\w/.-])(?:{'|'.join((*FOLDERS, 'docs'))})/[\w/-]+\.(?:py|md|txt|toml|sh)\b")
 OF_OTHERS = re.compile(r"leave_note|app_configuration|docs/AAD-OAuth\.md")
@@ -69,7 +69,10 @@ def test_no_comment_cites_a_section_by_its_number() -> None:
 
 
 def test_no_page_speaks_of_a_bare_registry() -> None:
-    """Container registry and component registry are two things. Contracts and facts have their sources' words."""
+    """Container registry and component registry are two things.
+
+    The pages of contracts and facts keep the words of their sources.
+    """
     found = []
     for page in PAGES:
         if page.name in ("design.md", "azure-facts.md", "THIRD-PARTY-NOTICES.md"):
@@ -81,7 +84,7 @@ def test_no_page_speaks_of_a_bare_registry() -> None:
 
 
 def named(word: str) -> bool:
-    """Tell whether a word before `registry` says which one is meant."""
+    """Tell whether the word before `registry` says which registry is meant."""
     return word.lower() in ("container", "component", "docker", "app", "package")
 
 

@@ -16,7 +16,7 @@ from vibedata.runbook_names import runbook_names
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 RUNBOOKS = {name: importlib.import_module(f"runbooks.{name}").RUNBOOK for name in runbook_names()}
-# Where code stands in Markdown: indented or fenced lines, and inline.
+# The places of code in Markdown: indented or fenced lines, and inline code.
 CODE = re.compile(r"^(?: {4}|\t)(.+)$|`([^`\n]+)`", re.MULTILINE)
 COMMAND = re.compile(r"(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?vibedata(?: (.+))?")
 
@@ -24,7 +24,7 @@ COMMAND = re.compile(r"(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?vibedata(?: (.+))?")
 def command_lines(text: str) -> Iterator[list[str]]:
     """Yield each `vibedata ...` in a line of code, as the shell splits it, without the command's name."""
     for indented, inline in CODE.findall(text):
-        # What an example is for stands behind it, after two spaces or a number sign.
+        # The explanation of an example follows it, after two spaces or a number sign.
         line = re.sub(r"\s{2,}[A-Za-z].*$|#.*$", "", indented or inline)
         for part in re.split(r"[;|&]", line):
             command = COMMAND.fullmatch(part.strip())
@@ -64,7 +64,7 @@ def test_a_documented_command_line_parses(
     where: str, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("VIBEDATA_PUBLISHER_REGISTRY", "vibedata.azurecr.io")
-    # As placeholders stand in prose: `vibedata invoke RUNBOOK`, `vibedata COMMAND --help`.
+    # Placeholders in prose: `vibedata invoke RUNBOOK`, `vibedata COMMAND --help`.
     typed = [{"RUNBOOK": "import_manifest", "COMMAND": "invoke", "DIR": "dist"}.get(word, word) for word in words]
     if typed in ([], ["..."]):
         return

@@ -14,15 +14,15 @@ from scripts.pages.error_catalogue import CATALOGUE
 
 TESTS = Path(__file__).parents[1]
 CODE = re.compile(r"VD-[A-Z]+-\d{3}")
-# These go through the catalogue itself.
+# These tests use the catalogue itself.
 NOT_COUNTED = {"test_errors.py", Path(__file__).name}
-# What a user meets without any service; all others are met over the wire, or by whole jobs.
+# Errors that occur without any service. All other errors are caused over the wire, or by complete jobs.
 LOCAL_AREAS = {"PARAM", "SETTINGS", "BUILD", "OUTPUT", "PACKAGE"}
 
 
 @cache
 def provoked() -> dict[str, set[str]]:
-    """Return for each code that stands in a test's own text (no comment) the folders of those tests."""
+    """Return for each code in a test's own text (not in a comment) the folders of these tests."""
     found: dict[str, set[str]] = {}
     for file in TESTS.rglob("test_*.py"):
         if file.name in NOT_COUNTED:

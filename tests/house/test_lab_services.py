@@ -17,10 +17,10 @@ TEXT = (ROOT / "docs" / "lab-services.md").read_text(encoding="utf-8")
 COMPOSITION_ROOT = "lab/main.py"
 FILE = re.compile(r"^Write `([^`]+)`:\n\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 IMPORT, LINE = re.findall(r"^```text\n(.+)\n```$", TEXT, re.MULTILINE)
-# The rooms of the lab that are no services: what every request passes, who may do what, the machine, and Resource
+# The folders of the lab that are not services: the common way of all requests, the rights, the machine, and Resource
 # Manager itself.
 ROOMS = {"front", "authorization", "machine", "arm"}
-# What may know no service, since every service may use it.
+# These folders may not know a service, because every service may use them.
 SHARED = (
     "lab.shared",
     "lab.names",
@@ -81,7 +81,7 @@ def services() -> set[str]:
 
 
 def imports(file: Path) -> set[str]:
-    """Return the modules that a file imports, and what it imports from them."""
+    """Return the modules that a file imports, and the names that it imports from them."""
     nodes = [node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)]
     return {node.module or "" for node in nodes} | {
         f"{node.module}.{alias.name}" for node in nodes for alias in node.names
@@ -111,7 +111,7 @@ def test_what_services_share_knows_no_service() -> None:
 
 
 def test_no_service_knows_the_api_versions_of_anothers_type() -> None:
-    """The types of the managed resource group are those for which the lab has no service."""
+    """The lab has no service for the types of the managed resource group."""
     of_others = {
         (file.parent.name, name)
         for file in sorted((ROOT / "lab").glob("*/provider.py"))
@@ -132,7 +132,7 @@ def test_the_page_speaks_of_files_that_there_are() -> None:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the lab, and of the callback API that it runs, with what the page adds."""
+    """Return a copy of the lab, and of the callback API that it runs, with the page's additions."""
     folder = tmp_path_factory.mktemp("project")
     for part in ("lab", "publisher", "runbook_lib"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))

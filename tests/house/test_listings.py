@@ -6,14 +6,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("runbook_lib", "runbooks", "vibedata", "publisher")
-# How the SDKs name what they hand out page by page.
+# The SDKs' names for methods that return results page by page.
 LISTING = re.compile(r"list_(by_|properties_of_|blobs$|entities$|deleted_)")
-# Our own function of the same name, which bounds what it asks for.
+# Our own function with the same name. It limits its listing itself.
 OURS = "artifact_storage"
 
 
 def listings() -> list[tuple[str, int, bool]]:
-    """Return each function that asks for a listing: file, line, and whether it bounds what it reads."""
+    """Return each function that asks for a listing: file, line, and whether it limits the listing."""
     found = []
     for folder in FOLDERS:
         for file in sorted((ROOT / folder).rglob("*.py")):
@@ -30,7 +30,7 @@ def listings() -> list[tuple[str, int, bool]]:
                     and not (isinstance(call.value, ast.Name) and call.value.id == OURS)
                 ]
                 named = {call.id for call in calls if isinstance(call, ast.Name)}
-                # A listing that is read page by page counts its pages.
+                # A listing that is read page by page must count its pages.
                 paged = any(isinstance(call, ast.Attribute) and call.attr == "by_page" for call in calls)
                 found += [(str(file.relative_to(ROOT)), call.lineno, paged or "bounded" in named) for call in asked]
     return found

@@ -40,7 +40,7 @@ BREAKS = [_refuses_the_certificate, _ends_in_the_handshake, _ends_in_mid_answer]
 
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException] | None]:
-    """What threads have raised; without this fixture pytest fails the test."""
+    """Return the exceptions that threads have raised. Without this fixture pytest fails the test."""
     raised: list[type[BaseException] | None] = []
     monkeypatch.setattr(threading, "excepthook", lambda arguments: raised.append(arguments.exc_type))
     return raised

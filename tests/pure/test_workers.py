@@ -47,7 +47,7 @@ def test_what_has_not_begun_is_taken_back_and_what_hangs_is_left_behind() -> Non
     assert set(workers.in_flight()) == {0}
     assert workers.arrived(within=0.01) is None
     assert workers.leave_behind(0)
-    # Another worker has its place, and does the rest.
+    # Another worker has replaced it, and does the rest.
     assert [workers.arrived(within=LONG), workers.arrived(within=LONG)] == [(1, "task 1"), (2, "task 2")]
     assert not workers.leave_behind(0)
     let_go.set()

@@ -58,6 +58,16 @@ def _nested(**properties: object) -> Callable[[Draft], object]:
     return lambda draft: draft.resources.append(deployment)
 
 
+def _secret_in_variables(draft: Draft) -> None:
+    """Each variable uses the two after it: there are very many ways through them to the last."""
+    draft.template["parameters"]["adminKey"] = SECRET
+    names = [*map("a".__mul__, range(1, 60))]
+    pairs = zip(names, names[1:], names[2:], strict=False)
+    draft.template["variables"] |= {a: f"[concat(variables('{b}'), variables('{c}'))]" for a, b, c in pairs}
+    draft.template["variables"] |= dict.fromkeys(names[-2:], "[parameters('adminKey')]")
+    _output("[variables('a')]")(draft)
+
+
 def _secret_outside(draft: Draft) -> None:
     draft.template["parameters"]["adminKey"] = SECRET
     outputs = {"seeded": {"type": "string", "value": "[parameters('adminKey')]"}}
@@ -157,6 +167,9 @@ TEMPLATE_SEEDS = (
         lambda draft: draft.template["parameters"]["_artifactsLocation"].update(defaultValue="https://x.example/"),
     ),
     seed("Outputs Must Not Contain Secrets", "listKeys", _output("[listKeys('x', '2026-04-01').keys[0].value]")),
+    seed("Outputs Must Not Contain Secrets", "ConnectionString", _output("[reference('i').ConnectionString]")),
+    seed("Outputs Must Not Contain Secrets", "variables('a')", _secret_in_variables),
+    seed("Outputs Must Not Contain Secrets", "primaryKey", _output("[reference('w')['primaryKey']]")),
     seed(
         "Secure String Parameters Cannot Have Default",
         '"defaultValue": "letmein"',

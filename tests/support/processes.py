@@ -1,8 +1,11 @@
-"""The processes that work in a folder."""
+"""The processes that work in a folder, and how a test starts one that it interrupts."""
 
 import os
+import signal
 import time
 from pathlib import Path
+
+from vibedata.interruption import NUMBERS
 
 
 def processes_below(directory: Path) -> list[int]:
@@ -23,3 +26,12 @@ def wait_until_none(directory: Path) -> None:
     while left := processes_below(directory):
         assert time.monotonic() < deadline, f"still there: {left}"
         time.sleep(0.02)
+
+
+def heed_signals() -> None:
+    """For `preexec_fn`: let a process end by the signals that end a command.
+
+    Whoever runs the tests in the background, or with nohup, lets their children ignore Ctrl-C or SIGHUP.
+    """
+    for number in (signal.SIGINT, *NUMBERS):
+        signal.signal(number, signal.SIG_DFL)

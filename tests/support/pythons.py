@@ -1,44 +1,72 @@
 """The Pythons of this machine, one for each version, for tests of code that must run with any of them."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+# Each worker of the tests asks every Python, so each is asked once, and for all at once.
+# Python 2 has no sys.implementation.
+ASK = "import sys; print(sys.implementation.name if sys.version_info[0] > 2 else ''); "
+ASK += "print('%d.%d' % sys.version_info[:2]); print(sys.executable)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Python:
+    """What a Python says of itself: e.g. `cpython`, `3.10`, and where it is."""
+
+    implementation: str
+    version: str
+    executable: Path
+
+    @property
+    def minor(self) -> tuple[int, ...]:
+        return tuple(map(int, self.version.split(".")))
 
 
 def pythons() -> dict[str, Path]:
     """Every CPython >= 3.10 of this machine, one for each version."""
-    names = [f"python3.{minor}" for minor in range(10, 20)]
-    found = [Path(path) for path in map(shutil.which, names) if path]
-    found += sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/*/bin/python3"))
-    ask = "import sys; print(sys.implementation.name, '%d.%d' % sys.version_info[:2], sys.version_info >= (3, 10))"
     result = {"the tests' own": Path(sys.executable)}
-    for path in found:
-        said = subprocess.run([path, "-c", ask], capture_output=True, text=True, check=False, timeout=60).stdout
-        if re.fullmatch(r"cpython \S+ True\n", said):
-            result.setdefault(said.split()[1], path)
+    names = [f"python3.{minor}" for minor in range(10, 20)]
+    for path in _found(names, Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")), "python3"):
+        said = _asked(path)
+        if said and said.implementation == "cpython" and said.minor >= (3, 10):
+            result.setdefault(said.version, path)
     return result
 
 
 def real(python: Path) -> Path:
     """Return where an interpreter itself is: a version manager's is found by a program that needs more of PATH."""
-    ask = "import sys; print(sys.executable)"
-    return Path(
-        subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
-    )
+    said = _asked(python)
+    assert said is not None, f"{python} does not start"
+    return said.executable
 
 
 def old_pythons() -> dict[str, Path]:
     """Every Python of this machine that is too old, one for each version."""
     names = ["python2.7", *(f"python3.{minor}" for minor in range(4, 10))]
-    found = [Path(path) for path in map(shutil.which, names) if path]
-    found += sorted((Path.home() / ".pyenv").glob("versions/*/bin/python"))
     result: dict[str, Path] = {}
-    for path in found:
-        ask = "import sys; print('%d.%d' % sys.version_info[:2])"
-        said = subprocess.run([path, "-c", ask], capture_output=True, text=True, check=False, timeout=60).stdout
-        if re.fullmatch(r"(2\.\d|3\.\d)\n", said):
-            result.setdefault(said.strip(), real(path))
+    for path in _found(names, Path.home() / ".pyenv", "python"):
+        said = _asked(path)
+        if said and said.minor < (3, 10):
+            result.setdefault(said.version, said.executable)
     return result
+
+
+def _found(names: list[str], manager: Path, program: str) -> Iterator[Path]:
+    yield from (Path(path) for path in map(shutil.which, names) if path)
+    yield from sorted(manager.glob(f"versions/*/bin/{program}"))
+
+
+@cache
+def _asked(python: Path) -> _Python | None:
+    """Return what a Python says of itself, None for one that does not start."""
+    done = subprocess.run([python, "-S", "-c", ASK], capture_output=True, text=True, check=False, timeout=60)
+    lines = done.stdout.splitlines()
+    if len(lines) != 3:
+        return None
+    return _Python(implementation=lines[0], version=lines[1], executable=Path(lines[2]))

@@ -23,8 +23,8 @@ from tests.support.running_lab import LabUnderTest
 from vibedata.session import open_session
 
 CONTENT_TYPE = "application/json"
-# Between two requests of a client. Each makes several within the grace; more of them would measure the machine.
-PAUSE_SECONDS = 0.1
+# How many requests a client makes within a grace. More of them would take processor time and show no more.
+REQUESTS_IN_GRACE = 3
 
 
 def ping(lab: LabUnderTest, session: requests.Session, instance_id: str, key: SigningKey) -> int:
@@ -104,7 +104,7 @@ def _sign_on(lab: LabUnderTest, load: Load, stop: threading.Event, cache: float,
                 read_at = time.monotonic()
                 key = read_key(opened)
                 load.keys.add(key.key_id)
-            stop.wait(PAUSE_SECONDS)
+            stop.wait(grace / REQUESTS_IN_GRACE)
             try:
                 status = ping(lab, session, instance_id, key)
             except requests.ConnectionError:

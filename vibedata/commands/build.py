@@ -16,7 +16,7 @@ from runbook_lib.errors import build as build_errors
 from vibedata.output import show, table
 from vibedata.release import signing as release_signing
 
-# How many files that are not the commit's a warning names.
+# A warning names at most this number of files that differ from the commit.
 MAX_NAMED = 5
 PROJECT = Path(__file__).resolve().parents[2]
 EXAMPLES = """\
@@ -136,7 +136,7 @@ def _signature(built: BuildResult, signing: Signing | None) -> dict[str, str] | 
 
 
 def _warnings(built: BuildResult, signing: Signing | None) -> list[str]:
-    """Return warnings: customers will refuse the release, or will not accept it until its own end."""
+    """Return warnings: customers will refuse the release, or its certificates expire before the release does."""
     changes = _changes(built)
     if signing is None:
         unsigned = "the release is not signed: `vibedata push` refuses it; give --signing-key and --signing-chain"

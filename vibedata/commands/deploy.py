@@ -1,4 +1,4 @@
-"""`vibedata deploy [RELEASE]`: from a resource group that holds only resources to a running instance."""
+"""`vibedata deploy [RELEASE]`: turn a resource group with only resources into a running instance."""
 
 import argparse
 import os
@@ -104,15 +104,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="STEP",
         help=f"begin with this step: {', '.join(STEPS)}",
     )
-    steps.add_argument("--only", choices=STEPS, default="", metavar="STEP", help="do this step alone")
-    parser.add_argument(
-        "--wait", action="store_true", help="wait up to an hour where another deployment holds the lock"
-    )
+    steps.add_argument("--only", choices=STEPS, default="", metavar="STEP", help="do only this step")
+    parser.add_argument("--wait", action="store_true", help="wait up to an hour if another deployment holds the lock")
     parser.add_argument(
         "--take-over",
         action="store_true",
-        help="stop jobs that a former deployment left, where it has died; without it, wait for their end."
-        " A deployment that lives keeps its lock either way",
+        help="stop the jobs of a former deployment that has died; without this option, wait for their end."
+        " A living deployment keeps its lock in both cases",
     )
     choice.add_option(parser)
     confirmation.add_option(parser)
@@ -121,7 +119,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Deploy and return 0 if every step succeeded; or plan, and return 0, or 2 for changes if that is asked for."""
+    """Deploy, and return 0 if every step succeeded.
+
+    With `--plan`, only plan, and return 0; return 2 if there are changes and the detailed exit code is asked for.
+    """
     if arguments.detailed_exitcode and not arguments.plan:
         raise CommandError("--detailed-exitcode goes with --plan", remedy="vibedata deploy --plan --detailed-exitcode")
     session, customer = open_customer(arguments)
@@ -161,7 +162,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _again(arguments: argparse.Namespace, release: ReleaseSource) -> str:
-    """Return the command line, without the choice of steps. A tag may lead elsewhere by then: the version does not."""
+    """Return the command line without the choice of steps.
+
+    It has the version instead of a tag, because a tag may move later.
+    """
     folder = "" if is_tag(arguments.release or LATEST) else arguments.release
     options = [*_of_instance(arguments), *(["--allow-downgrade"] if arguments.allow_downgrade else [])]
     options += ["--username", arguments.username] if arguments.username else []
@@ -185,13 +189,16 @@ def _deploy(arguments: argparse.Namespace, work: ReleaseWork) -> None:
     ) as lock:
         work.deployment.steps.append(lock_step(time.monotonic() - started))
         work.view.tell(step_ended(work.deployment.steps[-1]))
-        # Another deployment may have ended since: what is installed is looked up anew.
+        # Another deployment may have ended since then. So look up again what is installed.
         require_installable(work.session, work.release, allow_downgrade=work.allow_downgrade)
         deploy(work.holding(lock))
 
 
 def _release(arguments: argparse.Namespace, session: AzureSession, customer: choice.Customer) -> ReleaseSource:
-    """Return the verified release that the command line, or else the instance's document, wants."""
+    """Return the verified release that the command line names.
+
+    If it names none, return the one in the instance's document.
+    """
     recorded = "" if customer.instance is None else customer.instance.release
     wanted = arguments.release or recorded or LATEST
     if not is_tag(wanted):
@@ -216,7 +223,7 @@ def _confirm(arguments: argparse.Namespace, customer: choice.Customer) -> None:
 
 
 def _require_publisher(session: AzureSession, chosen: Collection[str]) -> None:
-    """Raise VD-SETTINGS-005, -002 before anything is changed where the publisher's services are not named."""
+    """Check before any change that the settings name the publisher's services. Raises VD-SETTINGS-005, -002."""
     zone_if_any(os.environ)
     if HMAC_KEY.step in chosen:
         publisher_clients(session.settings, session.clients, os.environ, SYSTEM_CLOCK)
@@ -225,7 +232,7 @@ def _require_publisher(session: AzureSession, chosen: Collection[str]) -> None:
 
 
 def _chosen(arguments: argparse.Namespace) -> Sequence[str]:
-    """Return the names of the steps that are wanted, in their order."""
+    """Return the names of the chosen steps, in their order."""
     if arguments.only:
         return (arguments.only,)
     return STEPS[STEPS.index(arguments.first_step) :]

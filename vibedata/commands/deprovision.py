@@ -1,4 +1,4 @@
-"""`vibedata deprovision`: take back what the publisher has given to an instance that a customer deletes."""
+"""`vibedata deprovision`: take back what the publisher has given to an instance. The customer deletes the instance."""
 
 import argparse
 import os
@@ -23,7 +23,7 @@ from runbook_lib.change import Action, Plan, Result
 from runbook_lib.errors import RunbookError, publisher
 from vibedata.instances.choice import Customer, announce, no_such
 from vibedata.instances.confirmation import add_option, confirm
-from vibedata.instances.outcome import carry_out, tell
+from vibedata.instances.outcome import carry_out, tell, whole
 from vibedata.session import open_session
 
 EXAMPLES = """\
@@ -32,13 +32,13 @@ examples:
   vibedata deprovision --instance k3v9x2p7              asks for the instance's name
   vibedata deprovision --instance k3v9x2p7 --take-back  the customer's deletion has failed: make the instance work again
 
-As long as the managed application is there, the instance is marked as leaving, and its token for the publisher's
-container registry lets nobody in: both can be taken back. Once Azure says that the application is gone, the records of
-its name are removed from the publisher's DNS zone first, whatever else fails. Then its keys are revoked, their secrets
-are disabled, the token's passwords are removed, and the instance's row stays as a tombstone.
-Type the same command again after the customer has deleted the application, or if it was broken off.
+As long as the managed application exists, the instance is marked as leaving, and its token for the publisher's
+container registry is disabled. Both can be undone. When Azure says that the application is gone, the records of its
+name are removed from the publisher's DNS zone first, whatever else fails. Then its keys are revoked, their secrets are
+disabled, the token's passwords are removed, and the instance's row stays as a tombstone.
+Type the same command again after the customer has deleted the application, or if the command was interrupted.
 
-Of the environment it needs what `vibedata rotate-hmac` and `vibedata rotate-acr-token` need of the publisher's, and
+It needs the same settings of the publisher as `vibedata rotate-hmac` and `vibedata rotate-acr-token`, and
 VIBEDATA_PUBLISHER_DNS_ZONE.
 For the lab, first type: source .lab/lab.env
 """
@@ -81,18 +81,18 @@ def run(arguments: argparse.Namespace) -> int:
     except Exception as error:  # noqa: BLE001 - the name is cleared whatever else fails; then it is raised
         facts = error
     rest = Plan() if isinstance(facts, Exception) else take_back(facts) if arguments.take_back else leave(facts)
-    plan = Plan((*cleared.changes, *rest.changes), (*cleared.unchanged, *rest.unchanged))
-    state = application or "gone"
+    parts = ((cleared, host_actions), (rest, departure.actions()))
+    plan, state = whole(parts), application or "gone"
+    about = {"id": row.instance.id, "application": state}
     results: list[Result] = []
     if plan.changes and not arguments.plan:
         if not arguments.take_back:
             what = f"The managed application is {state}. {len(plan.changes)} things of {customer} are taken back."
             confirm(what, customer.names, yes=arguments.yes)
-        results = carry_out(cleared, host_actions, output=arguments.output)
-        results += carry_out(rest, departure.actions(), output=arguments.output)
+        resume = f"vibedata deprovision --instance {row.instance.id}{' --take-back' if arguments.take_back else ''}"
+        results = carry_out(parts, output=arguments.output, about=about, resume=resume)
     if isinstance(facts, Exception):
         raise facts
-    about = {"id": row.instance.id, "application": state}
     return tell(arguments, plan, results, about=about, head=f"the managed application is {state}\n")
 
 

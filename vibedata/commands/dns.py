@@ -13,6 +13,7 @@ from publisher.instances.precedence import settings_of
 from publisher.instances.store import Instances
 from publisher.session import operator_tables
 from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.change import Result
 from runbook_lib.errors import RunbookError, publisher
 from vibedata.instances import choice
 from vibedata.instances.outcome import carry_out, tell
@@ -79,8 +80,11 @@ def _point(arguments: argparse.Namespace) -> int:
     settings = session.settings
     host, facts = look_at_host(zone_of(os.environ), settings, session.clients, SYSTEM_CLOCK)
     plan = point(facts, take_over=arguments.take_over)
-    results = [] if arguments.plan else carry_out(plan, host.actions(), output=arguments.output)
     about = {**customer.as_field(), "host": settings.public_host, "address": facts.address}
+    results: list[Result] = []
+    if plan.changes and not arguments.plan:
+        resume = f"vibedata dns point{customer.option}{' --take-over' if arguments.take_over else ''}"
+        results = carry_out([(plan, host.actions())], output=arguments.output, about=about, resume=resume)
     return tell(arguments, plan, results, about=about, head=f"{settings.public_host}; its gateway is {facts.address}\n")
 
 

@@ -1,4 +1,4 @@
-"""`vibedata doctor`: everything that is ill of an instance that runs."""
+"""`vibedata doctor`: find everything that is wrong with a running instance."""
 
 import argparse
 
@@ -13,9 +13,9 @@ examples:
   vibedata doctor --only-here         start no job: see what can be seen from here
   vibedata doctor --output json
 
-It changes nothing. It makes every check of `vibedata preflight`, and looks at what runs: component registry, status,
-last jobs, credentials, the schedule of check_health, runbooks and packages compared with the installed release, and
-what waits in the spools. Exit code 0: nothing is bad; 1: something is.
+It changes nothing. It makes every check of `vibedata preflight`, and it checks the running instance: component
+registry, status, last jobs, credentials, the schedule of check_health, the spools, and whether runbooks and packages
+are those of the installed release. Exit code 0: nothing is bad; 1: something is bad.
 
 Without --instance, settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
 """
@@ -25,8 +25,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add `doctor` to the command line."""
     parser = subparsers.add_parser(
         "doctor",
-        help="find everything that is ill of an instance that runs; change nothing",
-        description="Find everything that is ill of an instance that runs.",
+        help="find everything that is wrong with a running instance; change nothing",
+        description="Find everything that is wrong with a running instance.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from oci.files.writing import write_file
@@ -10,8 +11,9 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
 from vibedata.fleet.facts import line, verdict
 from vibedata.fleet.page import page
 from vibedata.fleet.readings import read_fleet
-from vibedata.fleet.text import text
-from vibedata.output import show
+from vibedata.fleet.text import on_screen, text
+from vibedata.output import show, show_lines
+from vibedata.terminal import columns_of
 
 EXAMPLES = """\
 examples:
@@ -38,8 +40,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     status = actions.add_parser(
         "status",
-        help="one line an instance: release, health, last deployment, credentials, open rotations",
-        description="Show one line an instance: release, health, last deployment, credentials, open rotations.",
+        help="one line for each instance: release, health, last deployment, credentials, open rotations",
+        description="Show one line for each instance: release, health, last deployment, credentials, open rotations.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -50,7 +52,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show the state and return 0, or 1 where a part of it could not be read."""
+    """Show the state, and return 0, or 1 if a part of it could not be read."""
     at = SYSTEM_CLOCK.now()
     known, troubles = read_fleet(operator_tables(os.environ, SYSTEM_CLOCK), at)
     lines = [line(each, at) for each in known]
@@ -65,5 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
         "instances": [each.as_json() for each in lines],
         "troubles": [error.as_json() for error in troubles],
     }
-    show(arguments.output, result=result, text=text(lines, whole) + written)
+    if columns_of(sys.stdout) is None:
+        show(arguments.output, result=result, text=text(lines, whole) + written)
+    else:
+        show_lines(arguments.output, result=result, lines=on_screen(lines, whole), more=written)
     return 1 if troubles or any(each.troubles for each in known) else 0

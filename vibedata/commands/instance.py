@@ -25,19 +25,19 @@ examples:
   vibedata instance list
   vibedata instance show k3v9x2p7              a file works, too: vibedata instance show ./contoso.json
   vibedata instance edit k3v9x2p7 --set ring=early --set settings.publisher_api=https://api.vibedata.ai
-  vibedata instance edit k3v9x2p7 --set release=    take a part away
+  vibedata instance edit k3v9x2p7 --set release=    remove a part
   vibedata instance remove k3v9x2p7            asks for the instance's name
   vibedata instance list --output json
 
 The document's form is publisher/instance-document.schema.json. It is kept in the publisher's table Instances:
-VIBEDATA_PUBLISHER_TABLE_ENDPOINT says where. For the lab, first type: source .lab/lab.env
+VIBEDATA_PUBLISHER_TABLE_ENDPOINT is its address. For the lab, first type: source .lab/lab.env
 """
 ACTIONS = {
     "add": "record an instance from its document",
     "list": "list the recorded instances",
     "show": "show an instance's document",
     "edit": "change parts of an instance's document",
-    "remove": "remove an instance's document; nothing of the customer's is touched",
+    "remove": "remove an instance's document; nothing in the customer's tenant changes",
 }
 CHANGES = ("add", "edit", "remove")
 
@@ -71,7 +71,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
                 action="append",
                 required=True,
                 metavar="NAME=VALUE",
-                help="give a part another value; settings.NAME is a setting, and no value takes the part away",
+                help="give a part another value; settings.NAME is a setting, and an empty value removes the part",
             )
         if name in CHANGES:
             action.add_argument("--plan", action="store_true", help="show what would change, but change nothing")
@@ -143,14 +143,14 @@ def _remove(arguments: argparse.Namespace) -> int:
     found = differences(row.instance, None)
     if not arguments.plan:
         name = row.instance.display_name if row.instance else row.key
-        what = f"The document of {name} ({row.key}) goes; what runs at the customer's stays as it is."
+        what = f"The document of {name} ({row.key}) is removed. Nothing in the customer's tenant changes."
         confirm(what, (name, row.key), yes=arguments.yes)
         known.remove(arguments.id, row)
     return _told(arguments, row.key, found, removed=True)
 
 
 def _told(arguments: argparse.Namespace, id_: str, found: Sequence[Difference], *, removed: bool = False) -> int:
-    """Show what was changed, or what would be."""
+    """Show what was changed. With a plan, show what would be changed."""
     unchanged = not found and not removed
     status = "unchanged" if unchanged else "planned" if arguments.plan else "succeeded"
     title = {"unchanged": "is as it should be", "planned": "plan: nothing was changed", "succeeded": "changed"}[status]

@@ -21,7 +21,7 @@ examples:
   vibedata invoke import_images --output json
 
 The parameters are compared with those of the published runbook before a job starts. Ctrl-C ends this command and not
-the job: `vibedata logs JOB --follow` takes it up again. Exit code 0: the run succeeded; 1: it failed, or the job ended
+the job: `vibedata logs JOB --follow` follows it again. Exit code 0: the run succeeded; 1: it failed, or the job ended
 without a result; 2: the parameters are wrong, and no job was started.
 
 Without --instance, settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
@@ -72,12 +72,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
-    """Return the parameters of NAME=VALUE pairs. Raises RunbookError VD-PARAM-002 for one without `=`."""
+    """Return the parameters of NAME=VALUE pairs. Raises RunbookError VD-PARAM-002: one has no `=`, or comes twice."""
     parameters: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise run_errors.MALFORMED_PARAMETER.error("takes NAME=VALUE", target=pair)
+        if name in parameters:
+            raise run_errors.MALFORMED_PARAMETER.error("it is given twice", target=name)
         try:
             parameters[name] = json.loads(value)
         except ValueError:

@@ -2,12 +2,13 @@
 
 import argparse
 import re
+import shlex
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from functools import partial
 
 from runbook_lib.automation.access import AccountAccess
-from runbook_lib.basics.clock import from_rfc3339
+from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.errors import automation
 from runbook_lib.workers import side_by_side
 from vibedata.instances import choice
@@ -27,7 +28,7 @@ examples:
   vibedata jobs --output json
 
 Times are in UTC. Automation keeps jobs for 30 days. `vibedata logs JOB` shows what a job wrote and how it ended.
-Exit code 0 also where jobs have failed.
+The exit code is 0 even if jobs have failed.
 
 Without --instance, settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
 """
@@ -61,7 +62,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--since", metavar="TIME", type=_since, help="only jobs since then: 30m, 12h or 7d ago, or 2026-11-29T10:00:00Z"
     )
     parser.add_argument(
-        "--limit", metavar="N", type=_limit, default=DEFAULT_LIMIT, help=f"at most so many (default: {DEFAULT_LIMIT})"
+        "--limit",
+        metavar="N",
+        type=_limit,
+        default=DEFAULT_LIMIT,
+        help=f"at most this number of jobs (default: {DEFAULT_LIMIT})",
     )
     parser.add_argument(
         "--older-than", metavar="JOB", default="", help="only jobs before this one: its id, or the beginning of its id"
@@ -86,8 +91,21 @@ def run(arguments: argparse.Namespace) -> int:
         "more": more,
         "older_than": older,
     }
-    show(arguments.output, result=result, text=_text(jobs, more, older))
+    again = "" if older is None else f"{more} older: {_older(arguments, older, customer.option)}\n"
+    show(arguments.output, result=result, text=_text(jobs) + again)
     return 0
+
+
+def _older(arguments: argparse.Namespace, job_id: str, option: str) -> str:
+    """Return the command that shows the jobs before this one."""
+    words = f"vibedata jobs --older-than {job_id[:ID_CHARACTERS]}"
+    if arguments.runbook:
+        words += f" --runbook {shlex.quote(arguments.runbook)}"
+    if arguments.failed:
+        words += " --failed"
+    if arguments.since:
+        words += f" --since {_since_text(arguments.since)}"
+    return words + (f" --limit {arguments.limit}" if arguments.limit != DEFAULT_LIMIT else "") + option
 
 
 def _wanted(listed: Sequence[ListedJob], arguments: argparse.Namespace, now: datetime) -> list[ListedJob]:
@@ -112,15 +130,12 @@ def _wanted(listed: Sequence[ListedJob], arguments: argparse.Namespace, now: dat
     return wanted
 
 
-def _text(jobs: Sequence[Job], more: int, older: str | None) -> str:
+def _text(jobs: Sequence[Job]) -> str:
     """Return two lines for each job, which fit into a terminal of 80 columns as long as its result is short."""
     if not jobs:
-        return "no such jobs"
+        return "no such jobs\n"
     width = min(max(len(job.runbook) for job in jobs), MAX_NAME_CHARACTERS)
-    text = "".join(_lines(job, width) for job in jobs)
-    if older is not None:
-        text += f"{more} older: vibedata jobs --older-than {older[:ID_CHARACTERS]}, with the same options\n"
-    return text
+    return "".join(_lines(job, width) for job in jobs)
 
 
 def _lines(job: Job, width: int) -> str:
@@ -142,6 +157,14 @@ def _limit(text: str) -> int:
     if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
         raise argparse.ArgumentTypeError(f"takes 1 to {MAX_LIMIT}")
     return int(text)
+
+
+def _since_text(since: timedelta | datetime) -> str:
+    """Return a text of which _since makes the same."""
+    if isinstance(since, datetime):
+        return rfc3339(since)
+    sizes = {letter: timedelta(**{unit: 1}) for letter, unit in _UNITS.items()}
+    return next(f"{since // size}{letter}" for letter, size in reversed(sizes.items()) if since % size == timedelta(0))
 
 
 def _since(text: str) -> timedelta | datetime:

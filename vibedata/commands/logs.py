@@ -7,22 +7,24 @@ from datetime import timezone
 from runbook_lib.automation.account import AutomationAccount
 from vibedata.instances import choice
 from vibedata.jobs.finding import KnownJob, find_job, known_job
-from vibedata.jobs.following import Lines, follow, take_up
+from vibedata.jobs.following import Lines, follow
 from vibedata.jobs.history import mode_in, starter_in, state_words
 from vibedata.jobs.watched import watch
 from vibedata.output import show
 from vibedata.progress import reporter
+from vibedata.progress_view.waiting import take_up
 from vibedata.session import open_customer
 from vibedata.terminal import told
 
 EXAMPLES = """\
 examples:
   vibedata logs import_images                   the newest job of this runbook
-  vibedata logs 5f0e91c2 --follow               take up a run that was left: until its end
+  vibedata logs 5f0e91c2 --follow               follow a job to its end
   vibedata logs 5f0e91c2-8f41-4b7e-9f0e-2f1a5c6d7e8f --instance k3v9x2p7 --output json
 
-JOB is the id of a job, the beginning of its id, or the name of a runbook. `vibedata jobs` lists the jobs. Of a job that
-has ended you see what `vibedata invoke` shows at the end, and the exit code is the same. Of one that runs, exit code 0.
+JOB is the id of a job, the beginning of its id, or the name of a runbook. `vibedata jobs` lists the jobs. For a job
+that has ended you see what `vibedata invoke` shows at the end, with the same exit code. For a running job the exit
+code is 0.
 
 Without --instance, settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
 """
@@ -32,7 +34,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add `logs` to the command line."""
     parser = subparsers.add_parser(
         "logs",
-        help="show what a job wrote and how it ended; follow one that was left",
+        help="show what a job wrote and how it ended; follow a running job",
         description="Show what a job of the customer's Automation account wrote, and how it ended.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

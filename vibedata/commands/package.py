@@ -13,7 +13,7 @@ from vibedata.output import show, table
 from vibedata.package.making import Made, Sources, make
 
 PROJECT = Path(__file__).resolve().parents[2]
-# A zip in the folder where one works. It is named on the command's last line.
+# The zip is written to the current folder. The command's last line names it.
 OUT = "vibedata-package.zip"
 EXAMPLES = f"""\
 examples:
@@ -22,14 +22,14 @@ examples:
   vibedata package --parameters publisher.json --output json
 
 The zip holds mainTemplate.json, createUiDefinition.json and viewDefinition.json, and the files of --artifacts, which
-the template fetches from beside itself. The same files give the same bytes.
+the template fetches from the package. The same files give the same bytes.
 
 mainTemplate.json is compiled from infra/mainTemplate.bicep by the Bicep CLI (`bicep` on the PATH, or the one that
 `az bicep install` has installed) and kept in infra/ with the hash of its sources. So a machine without the Bicep CLI
 makes the same package, as long as the sources have not changed.
 
-publisher.json is a file of deployment parameters with the publisher's values. They become defaults of the template:
-the customer is asked for the rest. docs/marketplace-package.md has an example, and lists the rules.
+publisher.json is a file of deployment parameters with the publisher's values. They become defaults of the template.
+The customer is asked for the rest. docs/marketplace-package.md has an example, and lists the rules.
 
 Exit code 0: all rules are kept, and the zip is written; 1: a rule is broken, or there is no template.
 """

@@ -12,9 +12,9 @@ examples:
   vibedata preflight --only-here      start no job: see what can be seen from here
   vibedata preflight --output json
 
-It changes nothing. It looks from here, with your login, and where the runbook preflight is published also as a job in
-the customer's sandbox, with the identity of the runbooks. Below each bad row is what to do, and the line to type.
-Unknown is what nobody could look at: it is never good. Exit code 0: nothing is bad; 1: something is.
+It changes nothing. It looks from here, with your login. If the runbook preflight is published, it also looks from the
+customer's sandbox, in a job with the identity of the runbooks. Below each bad row are the remedy and the command to
+type. A row is unknown if nobody could look at it. Exit code 0: nothing is bad; 1: something is bad.
 
 Without --instance, settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
 """

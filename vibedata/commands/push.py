@@ -43,7 +43,7 @@ from vibedata.terminal import told
 
 SIDE = Side(unreachable=PUBLISHER.unreachable, refused=build.PUSH_REFUSED)
 PROGRESS_SECONDS = 2.0
-# How many artifacts that are not sent a warning names, and how much of each name.
+# A warning names at most this number of artifacts that are not sent, and this number of characters of each name.
 MAX_NAMED = 5
 MAX_NAME_CHARACTERS = 100
 EXAMPLES = f"""\
@@ -56,8 +56,8 @@ examples:
 Without --to, {HOST} names the container registry; without --username and --entra,
 {USERNAME} and {PASSWORD} are the credentials.
 The command first verifies the release, as every customer will: who signed it, that it is whole, that Automation takes
-its runbooks and packages, and that its images can be pulled. If anything is not good, it sends nothing. Say whom to
-trust with --trust-root and --identity, or with {trusted_signer.ROOTS} and {trusted_signer.IDENTITY}.
+its runbooks and packages, and that its images can be pulled. If anything is bad, it sends nothing. Name the trusted
+signers with --trust-root and --identity, or with {trusted_signer.ROOTS} and {trusted_signer.IDENTITY}.
 It sends only what the release manifest pins, and nothing that is there already. A version's tag never moves; `latest`
 moves last. If `latest` would move back to an older release, the command says so first.
 """
@@ -143,7 +143,10 @@ def _writer(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Contai
 def _require_good(
     place: BuiltReleaseFolder, policy: TrustPolicy, now: datetime, reader: ContainerRegistryReader
 ) -> None:
-    """Refuse a release that customers could not use. Raises the first finding's error; the others are told of."""
+    """Refuse a release that customers could not use.
+
+    Raise the error of the first bad finding, and print the other findings.
+    """
     with TemporaryDirectory() as folder:
         validated = Validated(place=place, policy=policy, now=now, folder=Path(folder), reader=reader)
         found = [finding for _, finding in rows(CONTENT, validated, lambda _: None)]
@@ -182,7 +185,8 @@ def _plan_text(plan: Plan, findings: Findings) -> str:
         )
     title = f"plan: nothing was changed; {len(plan.unchanged)} of {len(rows) + len(plan.unchanged)} are there"
     signer = f"signed by {findings.certificate['subject']}, whom this machine trusts\n"
-    return table(title, ("action", "kind", "repository", "reference", "before"), rows) + signer
+    shown = table(title, ("action", "kind", "repository", "reference", "before"), rows) if rows else f"{title}\n"
+    return shown + signer
 
 
 def _short(reference: str) -> str:

@@ -108,7 +108,10 @@ def _read(path: Path) -> bytes:
 
 
 def _look(reader: ContainerRegistryReader, images: tuple[DefinedImage, ...]) -> Mapping[str, ShownImage]:
-    """Return what the container registry shows of each image. Raises RunbookError VD-PUSH-003 if it lacks some."""
+    """Return the facts that the container registry shows about each image.
+
+    Raises RunbookError VD-PUSH-003 if an image is missing.
+    """
 
     def look(image: DefinedImage) -> ShownImage | None:
         found = reader.manifest(image.repository, image.tag, MAX_MANIFEST_BYTES)

@@ -1,8 +1,9 @@
-"""`vibedata rotate --due`: finish the rotations that wait, at all instances."""
+"""`vibedata rotate --due`: finish the waiting rotations of all instances."""
 
 import argparse
 import os
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.failures import as_runbook_error
 from vibedata.instances import choice
+from vibedata.interruption import Interrupted
 from vibedata.output import show, table
 from vibedata.progress_view.events import StepBegan
 from vibedata.progress_view.writer import View, watching
@@ -29,14 +31,16 @@ from vibedata.session import open_instance
 
 EXAMPLES = """\
 examples:
-  vibedata rotate --due --plan                  list what waits at all instances; change nothing
-  vibedata rotate --due                         finish what waits and may be finished now
+  vibedata rotate --due --plan                  list the waiting rotations of all instances; change nothing
+  vibedata rotate --due                         finish the rotations that may be finished now
   vibedata rotate --due --instance k3v9x2p7
   vibedata rotate --due --output json
 
-It begins no rotation: `vibedata rotate-hmac` and `vibedata rotate-acr-token` do. An instance at which it fails does not
-keep it from the others. Exit code 0: nothing failed, even if some rotations wait for their time; 1: something failed.
-It needs what those two commands need. For the lab, first type: source .lab/lab.env
+It begins no rotation: `vibedata rotate-hmac` and `vibedata rotate-acr-token` do. If it fails at one instance, it goes
+on with the others. Ctrl-C ends the command, but not a job that runs. Then the command says what is finished, what goes
+on and what was not begun. Type it again, and it continues there. Exit code 0: nothing failed, even if some rotations
+wait for their time; 1: something failed. It needs the same settings as those two commands. For the lab, first type:
+source .lab/lab.env
 """
 HMAC, TOKEN = "rotate-hmac", "rotate-acr-token"
 TABLES = {HMAC: hmac_key_credential.TABLE, TOKEN: acr_token_credential.TABLE}
@@ -52,34 +56,59 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--due", action="store_true", required=True, help="those that may be finished now")
-    parser.add_argument("--plan", action="store_true", help="list what waits, and finish none")
+    parser.add_argument("--plan", action="store_true", help="list the waiting rotations, but finish none")
     choice.add_option(parser, without="all instances of the publisher's table")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Finish what waits and return 0 if nothing failed."""
+    """Finish the waiting rotations, and return 0 if nothing failed.
+
+    Raises Interrupted. It says which rotations are done, and which are not.
+    """
     at = SYSTEM_CLOCK.now()
-    with watching("rotate --due", output=arguments.output, clock=SYSTEM_CLOCK) as view:
-        view.tell(StepBegan("rotate"))
-        waiting, troubles = _waiting(arguments.instance or os.environ.get(choice.VARIABLE, ""))
-        ended = [_ended(each, at, view, plan=arguments.plan) for each in waiting]
+    waiting, troubles = _waiting(arguments.instance or os.environ.get(choice.VARIABLE, ""))
+    ended: list[Ended] = []
+    for each in waiting:
+        try:
+            ended.append(_ended(each, at, arguments))
+        except Interrupted as interrupt:
+            ended.append(Ended(waiting=each, outcome="interrupted"))
+            ended += [Ended(waiting=later, outcome="not begun") for later in waiting[len(ended) :]]
+            resume = f"vibedata rotate --due{_given(arguments)}"
+            result = {**_result("interrupted", ended, troubles), **interrupt.result, "resume": resume}
+            text = f"{_text(ended, troubles, at, plan=False)}To go on, type:\n  {resume}\n"
+            raise Interrupted(interrupt.code, result, text) from interrupt
     failed = bool(troubles) or any(each.outcome == "failed" for each in ended)
     status = "failed" if failed else "planned" if arguments.plan else "succeeded"
-    result = {
+    text = _text(ended, troubles, at, plan=arguments.plan)
+    show(arguments.output, result=_result(status, ended, troubles), text=text)
+    return 1 if failed else 0
+
+
+def _given(arguments: argparse.Namespace) -> str:
+    return f" --instance {shlex.quote(arguments.instance)}" if arguments.instance else ""
+
+
+def _result(status: str, ended: Sequence[Ended], troubles: Sequence[RunbookError]) -> dict[str, object]:
+    return {
         "status": status,
         "rotations": [each.as_json() for each in ended],
         "troubles": [error.as_json() for error in troubles],
     }
-    title = "plan: nothing was changed" if arguments.plan else "rotations"
+
+
+def _text(ended: Sequence[Ended], troubles: Sequence[RunbookError], at: datetime, *, plan: bool) -> str:
+    title = "plan: nothing was changed" if plan else "rotations"
     text = table(title, COLUMNS, [each.cells(at) for each in ended]) if ended else "No rotation waits.\n"
-    text += what_to_do(ended, troubles)
-    show(arguments.output, result=result, text=text)
-    return 1 if failed else 0
+    return text + what_to_do(ended, troubles)
 
 
 def _waiting(wanted: str) -> tuple[list[Waiting], list[RunbookError]]:
-    """Return the open rotations, and what could not be read. wanted: an instance, "" for all."""
+    """Return the open rotations, and the errors of what could not be read.
+
+    `wanted` is an instance's id, "" for all instances.
+    """
     tables = operator_tables(os.environ, SYSTEM_CLOCK)
     troubles: list[RunbookError] = []
     if wanted:
@@ -94,7 +123,7 @@ def _waiting(wanted: str) -> tuple[list[Waiting], list[RunbookError]]:
             for command, name in TABLES.items():
                 try:
                     newest = RotationRecords(tables, name).newest(instance.id)
-                except Exception as error:  # noqa: BLE001 - what cannot be read of one keeps no other back
+                except Exception as error:  # noqa: BLE001 - if one instance cannot be read, the others go on
                     troubles.append(_named(error))
                     continue
                 if newest is not None and newest.open:
@@ -103,23 +132,32 @@ def _waiting(wanted: str) -> tuple[list[Waiting], list[RunbookError]]:
     return list(found()), troubles
 
 
-def _ended(waiting: Waiting, at: datetime, view: View, *, plan: bool) -> Ended:
-    """Finish a rotation if its time has come. A failure is told and stops no other one."""
+def _ended(waiting: Waiting, at: datetime, arguments: argparse.Namespace) -> Ended:
+    """Finish a rotation if its time has come. A failure is shown and does not stop the other rotations.
+
+    Raises Interrupted.
+    """
     error = refusal(waiting)
     if error is not None:
         return Ended(waiting=waiting, outcome="failed", error=error)
     if not waiting.may_go_on(at):
         return Ended(waiting=waiting, outcome="waits", next=waiting.due)
-    if plan:
+    if arguments.plan:
         return Ended(waiting=waiting, outcome="planned")
-    view.say(f"{waiting.instance.display_name} ({waiting.instance.id}): {waiting.command}")
-    try:
-        session = open_instance(waiting.instance, os.environ)
-        rotating = _rotation(waiting, session, view, os.environ)
-        outcome = drive(rotating, wait=False, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK)
-    except Exception as caught:  # noqa: BLE001 - a failure at one instance keeps no other back
-        return Ended(waiting=waiting, outcome="failed", error=_named(caught))
-    # What is told is how it stands now.
+    instance = waiting.instance
+    title = f"{instance.display_name} ({instance.id}): {waiting.command}"
+    # The variable may name a file. Then no table has this instance.
+    option = _given(arguments) or ("" if os.environ.get(choice.VARIABLE) else f" --instance {instance.id}")
+    with watching(title, output=arguments.output, clock=SYSTEM_CLOCK, option=option) as view:
+        view.say(title)
+        view.tell(StepBegan(waiting.command))
+        try:
+            session = open_instance(instance, os.environ)
+            rotating = _rotation(waiting, session, view, os.environ)
+            outcome = drive(rotating, wait=False, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK)
+        except Exception as caught:  # noqa: BLE001 - a failure at one instance does not stop the others
+            return Ended(waiting=waiting, outcome="failed", error=_named(caught))
+    # The result describes the present state of the rotation.
     waiting = replace(waiting, rotation=rotating.newest or waiting.rotation)
     if outcome.failed is not None:
         return Ended(waiting=waiting, outcome="failed", error=outcome.failed.error)
@@ -140,7 +178,7 @@ def _rotation(waiting: Waiting, session: AzureSession, view: View, environ: Mapp
 
 
 def _named(error: Exception) -> RunbookError:
-    """Return a failure by its name. Raises it if it is a defect."""
+    """Return a failure as a named error. If the failure is a defect of this code, raise it."""
     named = as_runbook_error(error)
     if named is None:
         raise error

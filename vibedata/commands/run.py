@@ -25,7 +25,7 @@ examples:
   vibedata run check_health --instance ./contoso.json --plan
   vibedata run import_images -- --help            show the runbook's own help
 
-What this command does not know goes to the runbook. Behind -- everything does.
+Options that this command does not know go to the runbook. So does everything after --.
 Without --instance, settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
 """
 
@@ -58,10 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     wants_help = bool({"-h", "--help"} & set(argv))
     customer = None if wants_help else _customer(arguments)
     if customer is not None:
-        session_at(customer)  # without a login nothing else can be told
+        session_at(customer)  # without a login, no other error can be found
         announce(customer)
         environ, field = environment_of(customer.settings, os.environ), customer.as_field()
-    if arguments.output == "text" or wants_help:  # a runbook's help is no result
+    if arguments.output == "text" or wants_help:  # the help of a runbook is not a result
         return run_runbook(module.RUNBOOK, argv, environ)
     stream = _Progress()
     code = run_runbook(module.RUNBOOK, argv, environ, stream=stream)
@@ -70,8 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _customer(arguments: argparse.Namespace) -> Customer | None:
-    """Return whose instance is meant; None where the environment alone says it and cannot be read: the runbook says so
-    itself, in its own result.
+    """Return the customer whose instance is meant.
+
+    Return None if only the environment says which instance is meant, and it cannot be read. Then the runbook reports
+    this in its own result.
     """
     try:
         return choose(arguments.instance, os.environ)

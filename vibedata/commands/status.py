@@ -30,7 +30,7 @@ examples:
   vibedata status --html status.html      write a page to open in a browser, to print or to send
   vibedata status --output json
 
-It shows on one screen how the instance is, what to do, and what is due next. All of it is what check_health recorded
+It shows on one screen how the instance is, what to do, and what is due next. It shows what check_health recorded
 last; `vibedata invoke check_health` checks again. A terminal gets colour, unless NO_COLOR is set. Exit code 0: it could
 read everything, even if components are ill; 1: it could not read some part, and names it. Without --instance, settings
 come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env

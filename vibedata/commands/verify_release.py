@@ -24,12 +24,12 @@ examples:
   vibedata verify-release 2026.11.0 --bicep infra apps/studio.bicep --output json
   vibedata verify-release 2026.12.0 --channel preview --from vibedata.azurecr.io --bicep infra
 
-Give the credentials of a customer's token, not the pipeline's own: what a customer cannot pull is then found here.
+Give the credentials of a customer's token, not the pipeline's own. So the command finds what a customer cannot pull.
 Without --from, {HOST} names the container registry.
 
 It checks that `latest` leads to this version, that the pinned root has signed it, that everything it pins can be
 pulled, that Automation takes the runbooks and the packages, and that no Bicep file has a literal image tag. It makes
-every check and shows all that they find, the worst last. It changes nothing.
+every check and shows all findings, the worst last. It changes nothing.
 Exit code 0: all is good; 1: something is bad or cannot be looked at; 2: the arguments are not clear.
 """
 

@@ -43,10 +43,14 @@ class Facts:
 
 
 class FirstPublication:
-    """The publication of some runbooks of a release for one session, with the packages and the settings that they need.
+    """The publication of some runbooks of a release, with the packages and the settings that they need.
 
-    Parameters: runbooks, their names; warn, told what a person should know; single_wheels, that the packages are not to
-    come as one wheel.
+    Args:
+        session: The way to the customer's Azure.
+        release: The release, and its files.
+        runbooks: The names of the runbooks.
+        warn: A function that gets each sentence that a person should know.
+        single_wheels: Whether the packages must come as single wheels instead of one combined wheel.
     """
 
     def __init__(

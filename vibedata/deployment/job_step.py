@@ -33,7 +33,7 @@ def run_as_step(
         ended = _run(work.session, runbook, given, work.view)
         published_again: StepResult | None = None
         if _lacks_package(ended):
-            work.report(f"{runbook} does not find its packages: those that came as one wheel come one by one now")
+            work.report(f"{runbook} does not find its packages: they are published again as single wheels")
             single = work.publication(published).with_single_wheels()
             published_again = publish_within(work, runbook, single)
             if published_again.status == "succeeded":

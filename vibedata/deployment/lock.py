@@ -27,7 +27,12 @@ WAIT_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockOptions:
-    """wait: for another deployment that holds the lock. take_over: stop jobs that a former one left."""
+    """The options of the lock.
+
+    Attributes:
+        wait: Whether to wait for another deployment that holds the lock.
+        take_over: Whether to stop jobs that an earlier deployment left.
+    """
 
     wait: bool = False
     take_over: bool = False
@@ -42,10 +47,12 @@ def locked(
     options: LockOptions,
     report: WriteLine,
 ) -> Iterator[DeploymentLock]:
-    """Hold both locks within the block, which begins when no job of a former deployment runs any more.
+    """Hold both locks within the block. The block begins when no job of an earlier deployment runs any more.
 
-    Raises RunbookError VD-LOCK-001 (another holds it), -002 (lost), -003 (jobs of a former deployment), VD-SETTINGS-005
-    and -002 for VIBEDATA_PUBLISHER_BLOB_ENDPOINT, VD-AUTOMATION-008, and azure.core's errors.
+    Raises:
+        RunbookError: VD-LOCK-001 (another deployment holds a lock), -002 (a lock was lost), -003 (jobs of an earlier
+            deployment still run), VD-SETTINGS-005 and -002 for VIBEDATA_PUBLISHER_BLOB_ENDPOINT, VD-AUTOMATION-008.
+        azure.core's errors: A service cannot be reached, fails, or refuses the login.
     """
     settings = session.settings
     held = DeploymentLock(

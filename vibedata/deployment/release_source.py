@@ -74,10 +74,11 @@ def require_installable(session: AzureSession, source: ReleaseSource, *, allow_d
 
 
 class LayoutRelease:
-    """A release in the folder of a build.
+    """A release in the folder of a build. `session` is the customer's. Its pins say which signers to trust.
 
-    session: of the customer, whose pins say whom to trust. Raises RunbookError VD-PUSH-001 where the folder holds no
-    complete build, VD-TRUST-050 (it is not signed), and what `first_good_signature` raises.
+    Raises:
+        RunbookError: VD-PUSH-001 if the folder holds no complete build, VD-TRUST-050 if it is not signed, and the
+            errors of `first_good_signature`.
     """
 
     def __init__(self, folder: Path, *, session: AzureSession) -> None:
@@ -90,7 +91,7 @@ class LayoutRelease:
         return read_package_set(self._manifest(packages), packages.digest)
 
     def scripts(self, names: Sequence[str]) -> tuple[Script, ...]:
-        """Return the scripts of the runbooks of these names."""
+        """Return the scripts of the runbooks with these names."""
         return scripts_of(self.verified.manifest, names, target=str(self._folder))
 
     def documents(self) -> tuple[ArtifactBlob, ...]:
@@ -114,9 +115,14 @@ class LayoutRelease:
 class PublishedRelease:
     """A release in the publisher's container registry.
 
-    Parameters: reader, of that container registry; reference, a tag; session, of the customer, whose pins say whom to
-    trust. Raises RunbookError VD-MANIFEST-001 (no such release), VD-TRUST-055 (something that it pins is not there),
-    what `verify_release` raises, and the reader's errors.
+    Args:
+        reader: A reader of that container registry.
+        reference: A tag.
+        session: The customer's session. Its pins say which signers to trust.
+
+    Raises:
+        RunbookError: VD-MANIFEST-001 if there is no such release, VD-TRUST-055 if something that it pins is missing,
+            and the errors of `verify_release` and of the reader.
     """
 
     def __init__(self, reader: ContainerRegistryReader, reference: str, *, session: AzureSession) -> None:
@@ -131,7 +137,7 @@ class PublishedRelease:
         return self._artifacts.package_set()
 
     def scripts(self, names: Sequence[str]) -> tuple[Script, ...]:
-        """Return the scripts of the runbooks of these names."""
+        """Return the scripts of the runbooks with these names."""
         return scripts_of(self.verified.manifest, names, target=self._target)
 
     def documents(self) -> tuple[ArtifactBlob, ...]:

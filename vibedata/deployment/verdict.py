@@ -1,4 +1,4 @@
-"""What a deployment says at its end: the verdict, a summary for a ticket, and what to do next. Pure."""
+"""The end of a deployment's output: the verdict, a summary for a ticket, and the next commands. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ LABEL = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a deployment ended.
+    """The end of a deployment.
 
     Attributes:
         status: succeeded, failed or interrupted.
-        instance: Whose instance it is.
-        release: The version.
-        correlation_id: Of the deployment and its jobs.
-        results: The steps that ended.
-        state: How far it was.
-        seconds: How long it took.
-        command: What was typed, without the choice of a step.
-        steps: The names of the steps that were chosen, in their order.
-        only: That one of them was chosen alone.
+        instance: The instance, as people call it.
+        release: The release's version.
+        correlation_id: The id of the deployment and its jobs.
+        results: The results of the steps that ended.
+        state: The last state of the view.
+        seconds: The wall time of the deployment.
+        command: The command that was typed, without the options that choose steps.
+        steps: The names of the chosen steps, in their order.
+        only: Whether only one step was chosen.
         option: See vibedata.instances.choice.Customer.
     """
 
@@ -46,12 +46,15 @@ class Ending:
 
 
 def ending_text(ending: Ending, afterwards: Sequence[str] = ()) -> str:
-    """Return the whole text. afterwards: commands that come next after a success."""
+    """Return the whole text. `afterwards` are the commands that come next after a success."""
     return "\n".join((_verdict(ending), "", ticket(ending), *_next(ending, afterwards), ""))
 
 
 def resume_command(ending: Ending) -> str:
-    """Return the command that takes a deployment up again: at the step that did not end, or the one that comes next."""
+    """Return the command that resumes a deployment.
+
+    It begins at the step that did not end, or else at the next step.
+    """
     if ending.only:
         return f"{ending.command} --only {ending.steps[0]}"
     current = ending.state.current
@@ -62,7 +65,7 @@ def resume_command(ending: Ending) -> str:
 
 
 def ticket(ending: Ending) -> str:
-    """Return the summary: it tells whoever reads it elsewhere what was deployed where, and how it went."""
+    """Return the summary. It tells other readers what was deployed, where, and how it ended."""
     rows = [
         ("instance", ending.instance),
         ("release", ending.release),

@@ -1,6 +1,6 @@
 """Do a deployment and show it to a person: its progress, and how it ended or was interrupted.
 
-The deployment itself is the chain's (vibedata/deployment/chain.py).
+vibedata/deployment/chain.py makes the deployment itself.
 """
 
 import sys
@@ -14,7 +14,7 @@ from vibedata.deployment.step import StepResult
 from vibedata.deployment.verdict import INTERRUPTED, Ending, ending_text, resume_command
 from vibedata.deployment.work import Deployment
 from vibedata.instances.choice import Customer
-from vibedata.interruption import ended_by_signals, exit_code_of
+from vibedata.interruption import exit_code_of
 from vibedata.output import show
 from vibedata.progress import WriteLine
 from vibedata.progress_view.events import Said, Waiting
@@ -60,19 +60,18 @@ class Watched:
         """
         interrupt: KeyboardInterrupt | None = None
         title = f"deploying {self.release} at {self.customer.names[0]}"
-        with ended_by_signals():
-            with watching(title, output=self.output, clock=self.clock) as view:
-                view.tell(planned_steps(self.chosen))
-                try:
-                    work(view)
-                except KeyboardInterrupt as caught:
-                    interrupt = caught
-                except Exception:
-                    if self.deployment.steps:
-                        view.clear()
-                        sys.stderr.write(ending_text(self._ending("failed", view.state)))
-                    raise
-            self._show(self._ending(self.deployment.status if interrupt is None else INTERRUPTED, view.state))
+        with watching(title, output=self.output, clock=self.clock, option=self.customer.option) as view:
+            view.tell(planned_steps(self.chosen))
+            try:
+                work(view)
+            except KeyboardInterrupt as caught:
+                interrupt = caught
+            except Exception:
+                if self.deployment.steps:
+                    view.clear()
+                    sys.stderr.write(ending_text(self._ending("failed", view.state)))
+                raise
+        self._show(self._ending(self.deployment.status if interrupt is None else INTERRUPTED, view.state))
         if interrupt is not None:
             return exit_code_of(interrupt)
         return 1 if self.deployment.failed else 0
@@ -109,7 +108,7 @@ class Watched:
 
 
 def lock_lines(view: View) -> WriteLine:
-    """Return a function that shows the messages of the lock: whom it waits for, a warning, or another sentence."""
+    """Return a function that shows the messages of the lock: a reason to wait, a warning, or another sentence."""
 
     def tell(line: str) -> None:
         words = line.removeprefix("lock: ")

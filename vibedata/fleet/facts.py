@@ -1,4 +1,4 @@
-"""The words of `vibedata fleet status`: what is known of one instance, and what of it is a concern. All pure."""
+"""The facts that `vibedata fleet status` shows about one instance, and the concerns among them. All pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,10 +20,16 @@ LATE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What is known of one instance. instance: its document. key_in_use: whether the publisher accepts a current HMAC
-    key of it. token_expires: of the container registry token in use, None where no rotation says so. certificate: the
-    issuance of the TLS certificate in use, None where none was installed. waiting: rotations that are not finished, by
-    the command that finishes them. troubles: what could not be read.
+    """Everything that is known of one instance.
+
+    Attributes:
+        instance: The instance's document.
+        reported: The last reports of the instance.
+        key_in_use: Whether the publisher accepts a current HMAC key of the instance.
+        token_expires: When the container registry token in use expires, None if no rotation says it.
+        certificate: The issuance of the TLS certificate in use, None if none was installed.
+        waiting: The rotations that are not finished, each with the command that finishes it.
+        troubles: The errors of the parts that could not be read.
     """
 
     instance: Instance
@@ -37,7 +43,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One instance as it is shown. level: the worst of its concerns'."""
+    """One instance as it is shown. `level` is the level of its worst concern."""
 
     known: Known
     level: Level
@@ -91,7 +97,7 @@ HEALTH_COUNTS = ("healthy", "degraded", "unhealthy", "unknown")
 
 
 def line(known: Known, at: datetime) -> Line:
-    """Return an instance as it is shown at `at`."""
+    """Return the line that shows an instance. `at` is the time of reading."""
     order = list(Level)
     concerns = tuple(sorted(_concerns(known, at), key=lambda note: order.index(note.level)))
     reported = _release(known) or "unknown"
@@ -109,7 +115,7 @@ def line(known: Known, at: datetime) -> Line:
 
 
 def verdict(lines: Sequence[Line], troubles: Sequence[RunbookError]) -> Verdict:
-    """Return the whole in one sentence. troubles: rows that are no instance."""
+    """Return the state of the fleet in one sentence. `troubles` are the errors of rows without a valid instance."""
     notes = [
         Note(level=note.level, text=f"{each.known.instance.display_name}: {note.text}", remedy=note.remedy)
         for each in lines
@@ -133,17 +139,19 @@ def _headline(lines: Sequence[Line]) -> str:
 def _concerns(known: Known, at: datetime) -> Iterator[Note]:
     for error in known.troubles:
         yield Note(level=Level.UNKNOWN, text=f"{error.code}: {error.message}", remedy=error.remedy)
-    yield from _health_concerns(known, at)
+    instance = f"--instance {known.instance.id}"
+    yield from _health_concerns(known, at, f"run `vibedata status {instance}`")
     wanted, reported = known.instance.release, _release(known)
     if wanted and reported and wanted != reported:
-        yield Note(level=Level.ATTENTION, text=f"release {reported} is installed, and {wanted} is wanted")
+        text = f"release {reported} is installed, and {wanted} is wanted"
+        yield Note(level=Level.ATTENTION, text=text, remedy=f"run `vibedata deploy {wanted} {instance}`")
     deployment = known.reported.deployment
     if deployment is not None and deployment.status == "failed":
         code = f" with {deployment.error_code}" if deployment.error_code else ""
         text = f"the last deployment failed at {deployment.step}{code}, {_age(deployment.at, at)}"
-        yield Note(level=Level.ATTENTION, text=text)
+        remedy = f"run `vibedata jobs {instance}`: it shows the job that failed"
+        yield Note(level=Level.ATTENTION, text=text, remedy=remedy)
     left = _days_left(known.token_expires, at)
-    instance = f"--instance {known.instance.id}"
     yield from _certificate_concerns(known, at)
     if left is not None and left < EXPIRES_SOON_DAYS:
         level, words = (Level.ILL, "has expired") if left < 0 else (Level.ATTENTION, f"expires in {days(left)}")
@@ -157,21 +165,22 @@ def _concerns(known: Known, at: datetime) -> Iterator[Note]:
         yield Note(level=Level.ATTENTION, text=text, remedy=f"run `vibedata rotate --due {instance}`")
 
 
-def _health_concerns(known: Known, at: datetime) -> Iterator[Note]:
+def _health_concerns(known: Known, at: datetime, look: str) -> Iterator[Note]:
+    """Yield what is to be told of an instance's health. look: says how to see more of it."""
     health = known.reported.health
     if health is None:
-        yield Note(level=Level.UNKNOWN, text="it has never reported its health")
+        yield Note(level=Level.UNKNOWN, text="it has never reported its health", remedy=look)
         return
     moment = from_rfc3339(health.at)
-    if moment - at > SKEW:  # the instance says it of itself: it would never be old
+    if moment - at > SKEW:  # the instance itself says this time, and a time in the future would never become old
         text = f"its health report is dated in the future, {age(moment, at)}: nobody knows how old it is"
         yield Note(level=Level.UNKNOWN, text=text, remedy="compare the instance's clock with the publisher's")
     if at - moment > STALE:
-        yield Note(level=Level.UNKNOWN, text=f"it last reported its health {_age(health.at, at)}")
+        yield Note(level=Level.UNKNOWN, text=f"it last reported its health {_age(health.at, at)}", remedy=look)
     if health.unhealthy:
-        yield Note(level=Level.ILL, text=f"{_components(health.unhealthy)} unhealthy")
+        yield Note(level=Level.ILL, text=f"{_components(health.unhealthy)} unhealthy", remedy=look)
     if health.degraded:
-        yield Note(level=Level.ATTENTION, text=f"{_components(health.degraded)} degraded")
+        yield Note(level=Level.ATTENTION, text=f"{_components(health.degraded)} degraded", remedy=look)
 
 
 def _components(number: int) -> str:
@@ -180,7 +189,7 @@ def _components(number: int) -> str:
 
 def _release(known: Known) -> str:
     health, deployment = known.reported.health, known.reported.deployment
-    # A deployment that failed says which release it worked at, and not which one is there.
+    # A failed deployment names the release that it tried to install. Another release may be installed.
     return (health.release_version if health else "") or (
         deployment.release_version if deployment and deployment.status != "failed" else ""
     )

@@ -1,4 +1,4 @@
-"""`vibedata fleet status` as one HTML page, of the same parts as `vibedata status --html`. Pure."""
+"""`vibedata fleet status` as one HTML page. It has the same parts as the page of `vibedata status --html`. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ LEVELS = (
     (Level.ATTENTION, "In need of attention"),
     (Level.WELL, "Well"),
 )
-COLUMNS = ("Instance", "State", "Release", "Health", "Last deployment", "Credentials")
+COLUMNS = ("Instance", "Release", "Health", "Last deployment", "Credentials")
 
 
 def page(lines: Sequence[Line], verdict: Verdict, at: datetime) -> str:
@@ -25,7 +25,7 @@ def page(lines: Sequence[Line], verdict: Verdict, at: datetime) -> str:
     return frame(
         brand="Vibedata",
         name="Vibedata fleet",
-        scope=f"{len(lines)} instances of the publisher's table Instances",
+        scope=f"{len(lines)} instance{'' if len(lines) == 1 else 's'} of the publisher's table Instances",
         at=at,
         verdict=verdict,
         body=(f'<dl class="tiles">\n{tiles}</dl>\n' if tiles else "")
@@ -41,8 +41,9 @@ def _cells(line: Line) -> tuple[str, ...]:
     ring = f", ring {instance.ring}" if instance.ring else ""
     waiting = f"open: {line.rotations}" if line.known.waiting else ""
     return (
-        f"<strong>{escape(instance.display_name)}</strong>" + small(f"{instance.id}{ring}") + small(where),
-        badge(line.level, line.level.value),
+        f"<strong>{escape(instance.display_name)}</strong> {badge(line.level, line.level.value)}"
+        + small(f"{instance.id}{ring}")
+        + small(where),
         escape(line.release),
         escape(line.health),
         escape(line.deployment),

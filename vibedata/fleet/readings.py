@@ -1,4 +1,4 @@
-"""What is read for `vibedata fleet status`: the publisher's tables, some instances at once."""
+"""Read the data for `vibedata fleet status` from the publisher's tables, several instances at the same time."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ from vibedata.fleet.facts import Known
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
-# As many connections as a client's pool keeps.
+# The connection pool of a client keeps this number of connections.
 AT_ONCE = 8
 # The credential in use is the newest that was promoted or installed: so many that came to nothing may stand before it.
 ROTATIONS = 10
@@ -29,9 +29,10 @@ T = TypeVar("T")
 
 
 def read_fleet(tables: "TableServiceClient", now: datetime) -> tuple[list[Known], list[RunbookError]]:
-    """Return what is known of each instance, in the order of their ids, and the rows that are no instance.
+    """Return what is known of each instance, in the order of the ids, and the errors of rows without a valid instance.
 
-    What cannot be read of an instance is told with it. Raises azure.core's errors where the instances cannot be read.
+    If a part of an instance cannot be read, its error is among the instance's troubles. Raises azure.core's errors if
+    the table of instances cannot be read.
     """
     rows = list(Instances(tables).all())
     instances = [row.instance for row in rows if row.instance is not None]
@@ -74,7 +75,7 @@ def _known(tables: "TableServiceClient", instance: Instance, now: datetime) -> K
 
 
 def _expires(rotations: Sequence[Rotation]) -> datetime | None:
-    """Return when the token in use expires; None where no rotation says so."""
+    """Return when the token in use expires, None if no rotation says it."""
     text = next((each.expires for each in rotations if each.promoted_at and each.expires), "")
     try:
         moment = from_rfc3339(text) if text else None

@@ -69,7 +69,7 @@ def value_of(declaration: Node) -> Node | None:
 
 
 def alternatives(node: Node, scope: Scope) -> Values:
-    """Return what an expression can give, each once."""
+    """Return the alternatives of an expression, without duplicates."""
     if scope.depth > MAX_DEPTH:
         return (UNKNOWN,)
     return _each_once(_alternatives(node, replace(scope, depth=scope.depth + 1)))
@@ -150,7 +150,7 @@ def _texts(node: Node, scope: Scope) -> Iterable[Value]:
 
 
 def _joined(parts: Sequence[tuple[tuple[Piece, ...], ...]]) -> list[Value]:
-    """Return the texts that parts make, each of which has alternatives."""
+    """Return the texts that these parts make. Each part has alternatives."""
     count = 1
     for part in parts:
         count *= len(part)

@@ -1,1 +1,1 @@
-"""Instances as commands see them: which one is meant, whose it is, what changes of a document, and who confirms it."""
+"""Instances in commands: choose the instance, show the changes of its document, and ask for confirmation."""

@@ -1,6 +1,6 @@
-"""The one place where a command learns whose instance it works at: `--instance`, VIBEDATA_INSTANCE, or the environment.
+"""The one place where a command finds out which instance is meant: `--instance`, VIBEDATA_INSTANCE, or the environment.
 
-What follows from a document, and what the environment may still say, is publisher.instances.precedence's.
+publisher.instances.precedence decides which settings follow from the document, and which may come from the environment.
 """
 
 import argparse
@@ -25,9 +25,13 @@ VARIABLE = "VIBEDATA_INSTANCE"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
-    """Whose instance a command works at. instance: its document, None where the environment alone says it.
+    """The customer whose instance a command works on.
 
-    option: what a printed command needs to work at the same one, such as ` --instance k3v9x2p7`, "" for nothing.
+    Attributes:
+        instance: The instance's document, None if only the environment gives the settings.
+        settings: The settings of the instance.
+        option: The option that a printed command needs to work on the same instance, such as ` --instance k3v9x2p7`, ""
+            if it needs none.
     """
 
     settings: Settings
@@ -35,20 +39,20 @@ class Customer:
     option: str = ""
 
     def __str__(self) -> str:
-        """Return what the first line of a command tells."""
+        """Return the words for the first line of a command."""
         where = f"subscription {self.settings.subscription_id}, resource group {self.settings.resource_group}"
         return where if self.instance is None else f"{self.name}, {where}"
 
     @property
     def name(self) -> str:
-        """Return what people call it."""
+        """Return the name that people use."""
         if self.instance is None:
             return f"resource group {self.settings.resource_group}"
         return f"{self.instance.display_name} ({self.instance.id})"
 
     @property
     def names(self) -> tuple[str, ...]:
-        """By any of these a person confirms that this instance is meant."""
+        """Return the names that confirm the instance. A person may type any of them."""
         id_ = self.settings.instance_id
         return (id_,) if self.instance is None else (self.instance.display_name, id_)
 
@@ -64,7 +68,10 @@ class Customer:
 
 
 def add_option(parser: argparse.ArgumentParser, *, without: str = "the VIBEDATA_* settings alone") -> None:
-    """Add `--instance` to a command that works at a customer's. without: what it works at if nothing names one."""
+    """Add `--instance` to a command that works on a customer's instance.
+
+    `without` says in words what the command works on if nothing names an instance.
+    """
     parser.add_argument(
         "--instance",
         metavar="ID|FILE",
@@ -75,9 +82,11 @@ def add_option(parser: argparse.ArgumentParser, *, without: str = "the VIBEDATA_
 
 
 def choose(wanted: str, environ: Mapping[str, str]) -> Customer:
-    """Return whose instance is meant. wanted: what `--instance` says, "" for nothing.
+    """Return the customer whose instance is meant. `wanted` is the value of `--instance`, "" if it is not given.
 
-    Raises RunbookError VD-INSTANCE-001, -002, -003, -006, -008, VD-SETTINGS-*, VD-IDENTITY-*, and azure.core's errors.
+    Raises:
+        RunbookError: VD-INSTANCE-001, -002, -003, -006, -008, VD-SETTINGS-*, VD-IDENTITY-*.
+        azure.core's errors: The publisher's table cannot be read.
     """
     option = f" --instance {shlex.quote(wanted)}" if wanted else ""
     wanted = wanted or environ.get(VARIABLE, "")
@@ -88,7 +97,10 @@ def choose(wanted: str, environ: Mapping[str, str]) -> Customer:
 
 
 def find(wanted: str, environ: Mapping[str, str]) -> Instance:
-    """Return the instance of an id or a file. What has not the form of an id is a file. Raises: see `choose`."""
+    """Return the instance with an id, or the instance in a file. A word that does not have the form of an id is a path.
+
+    Raises what `choose` raises.
+    """
     if not is_id(wanted):
         return from_file(Path(wanted))
     known = Instances(operator_tables(environ, SYSTEM_CLOCK))
@@ -99,7 +111,7 @@ def find(wanted: str, environ: Mapping[str, str]) -> Instance:
 
 
 def no_such(known: Instances, wanted: str) -> RunbookError:
-    """Return the error VD-INSTANCE-002. It suggests a known instance of a similar id."""
+    """Return the error VD-INSTANCE-002. It suggests a known instance with a similar id."""
     hint = nearest(wanted, [row.key for row in known.all()])
     return publisher.NO_SUCH_INSTANCE.error(hint.removeprefix(" - "), target=wanted)
 
@@ -119,6 +131,6 @@ def from_file(path: Path) -> Instance:
 
 
 def announce(customer: Customer) -> None:
-    """Write the first line of a command: whose instance it works at. With --output json, too, it stands apart."""
+    """Write the first line of a command, which names the instance. With `--output json` it goes to standard error."""
     sys.stderr.write(f"{'instance ' if customer.instance else ''}{customer}\n")
     sys.stderr.flush()

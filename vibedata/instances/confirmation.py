@@ -1,4 +1,4 @@
-"""Whether a person means this instance: asked before something that cannot be taken back."""
+"""Ask a person to confirm the instance, before a command does something that cannot be undone."""
 
 import argparse
 import sys
@@ -9,14 +9,14 @@ from runbook_lib.errors import publisher
 def add_option(parser: argparse.ArgumentParser) -> None:
     """Add `--yes` to a command that asks."""
     parser.add_argument(
-        "--yes", action="store_true", help="do not ask for the instance's name before what cannot be taken back"
+        "--yes", action="store_true", help="do not ask for the instance's name before a change that cannot be undone"
     )
 
 
 def confirm(what: str, names: tuple[str, ...], *, yes: bool) -> None:
-    """Ask for one of `names`, unless `yes`. what: the sentence that says what is about to happen.
+    """Ask the person to type one of `names`. With `yes`, do not ask. `what` is the sentence that says what will happen.
 
-    Raises RunbookError VD-INSTANCE-007 where another name is given, or there is no terminal to ask on.
+    Raises RunbookError VD-INSTANCE-007 if the person types another name, or if there is no terminal to ask on.
     """
     if yes:
         return

@@ -1,4 +1,4 @@
-"""What differs between two instance documents, as lines that people read. Pure."""
+"""The differences between two instance documents, as lines that people read. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from publisher.instances.document import Instance, document_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """A part with its values before and after, "" for none; a setting is `settings.NAME`."""
+    """A part with its values before and after, "" for no value. The name of a setting is `settings.NAME`."""
 
     part: str
     before: str
     after: str
 
     def __str__(self) -> str:
-        """Return the line: `+` is new, `-` goes, `~` is another value."""
+        """Return the line. `+` means a new value, `-` a removed value, `~` another value."""
         if not self.before:
             return f"+ {self.part}: {self.after}"
         return f"~ {self.part}: {self.before} -> {self.after}" if self.after else f"- {self.part}: {self.before}"
 
 
 def differences(before: Instance | None, after: Instance | None) -> tuple[Difference, ...]:
-    """Return what differs, in the order of the documents. None: no document."""
+    """Return the differences, in the order of the document. None means no document."""
     former, new = _values(before), _values(after)
     return tuple(
         Difference(part=part, before=former.get(part, ""), after=new.get(part, ""))
@@ -32,9 +32,9 @@ def differences(before: Instance | None, after: Instance | None) -> tuple[Differ
 
 
 def as_text(found: Sequence[Difference]) -> str:
-    """Return the lines, the last one with the counts."""
+    """Return the lines. The last line has the counts."""
     signs = [str(each)[0] for each in found]
-    counts = f"{signs.count('+')} to add, {signs.count('~')} to change, {signs.count('-')} to take away"
+    counts = f"{signs.count('+')} to add, {signs.count('~')} to change, {signs.count('-')} to remove"
     return "".join(f"{each}\n" for each in found) + f"{counts}\n"
 
 

@@ -1,4 +1,4 @@
-"""Carry out a plan at the publisher's own services, and show what was done, or would be."""
+"""Carry out plans at the publisher's own services, and show what was done, or would be."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -10,20 +10,45 @@ from runbook_lib.change import Action, Plan, Result
 from runbook_lib.engine import Work, apply_plan
 from runbook_lib.network.retry import NetworkRetryPolicy
 from vibedata.change_errors import name_any
+from vibedata.interruption import Interrupted, exit_code_of
 from vibedata.output import show, table
 from vibedata.progress import reporter
 
+# A plan, and the action of each kind of change in it.
+Part = tuple[Plan, Sequence[Action[Any]]]
 
-def carry_out(plan: Plan, actions: Sequence[Action[Any]], *, output: str) -> list[Result]:
-    """Make the changes, tell each as it ends, and return their results. output: as `--output` says."""
+
+def whole(parts: Sequence[Part]) -> Plan:
+    """Return all plans as one."""
+    plans = [plan for plan, _ in parts]
+    changes = tuple(change for plan in plans for change in plan.changes)
+    return Plan(changes, tuple(each for plan in plans for each in plan.unchanged))
+
+
+def carry_out(parts: Sequence[Part], *, output: str, about: Mapping[str, object], resume: str) -> list[Result]:
+    """Carry out one plan after the other, tell each change as it ends, and return the results.
+
+    A failure in one plan does not keep the next plan from being carried out.
+
+    Parameters: output, as `--output` says; about, further members of the JSON; resume, the command that goes on. Raises
+    Interrupted if somebody ends the command.
+    """
     report = reporter(output)
-    return apply_plan(
-        plan,
-        Work(actions=actions, as_runbook_error=name_any, retry_policy=NetworkRetryPolicy, clock=SYSTEM_CLOCK),
-        on_result=lambda result: report(f"{result.change.action} {result.change.target}: {result.outcome}"),
-        on_stage_end=lambda: None,
-        on_progress=lambda _: None,
-    )
+    results: list[Result] = []
+
+    def ended(result: Result) -> None:
+        results.append(result)
+        report(f"{result.change.action} {result.change.target}: {result.outcome}")
+
+    try:
+        for plan, actions in parts:
+            work = Work(actions=actions, as_runbook_error=name_any, retry_policy=NetworkRetryPolicy, clock=SYSTEM_CLOCK)
+            apply_plan(plan, work, on_result=ended, on_stage_end=lambda: None, on_progress=lambda _: None)
+    except KeyboardInterrupt as caught:
+        result = {**_result("interrupted", whole(parts), results, about), "resume": resume}
+        text = f"interrupted. What is done, the next run does not do again. To go on, type:\n  {resume}\n"
+        raise Interrupted(exit_code_of(caught), result, text) from caught
+    return results
 
 
 def tell(
@@ -32,17 +57,10 @@ def tell(
     """Show a plan and its results, and return the exit code. about: further members of the JSON. head: a first line."""
     failed = next((each for each in results if each.outcome == "failed"), None)
     status = "failed" if failed else "succeeded" if results else "planned" if plan.changes else "unchanged"
-    outcomes = {(each.change.action, each.change.target): each.outcome for each in results}
-    changes = [{**each.as_json(), "outcome": outcomes.get((each.action, each.target))} for each in plan.changes]
     error = failed.error if failed else None
-    result: Mapping[str, object] = {
-        "status": status,
-        **about,
-        "changes": changes,
-        "unchanged": [asdict(each) for each in plan.unchanged],
-        "error": error.as_json() if error else None,
-    }
+    result = {**_result(status, plan, results, about), "error": error.as_json() if error else None}
     title = {"planned": "plan: nothing was changed", "unchanged": "nothing to change"}.get(status, status)
+    outcomes = _outcomes(results)
     rows = [
         (each.action, each.target, each.before or "-", each.after, outcomes.get((each.action, each.target), "-"))
         for each in plan.changes
@@ -52,3 +70,17 @@ def tell(
     text += "".join(f"unchanged: {each.target}: {each.why}\n" for each in plan.unchanged)
     show(arguments.output, result=result, text=text + (f"{error}\n" if error else ""))
     return error.exit_code if error else 0
+
+
+def _result(status: str, plan: Plan, results: Sequence[Result], about: Mapping[str, object]) -> dict[str, object]:
+    outcomes = _outcomes(results)
+    return {
+        "status": status,
+        **about,
+        "changes": [{**each.as_json(), "outcome": outcomes.get((each.action, each.target))} for each in plan.changes],
+        "unchanged": [asdict(each) for each in plan.unchanged],
+    }
+
+
+def _outcomes(results: Sequence[Result]) -> Mapping[tuple[str, str], str]:
+    return {(each.change.action, each.change.target): each.outcome for each in results}

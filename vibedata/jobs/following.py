@@ -1,16 +1,18 @@
 """Follow a job to its end: show each line of its streams at once, and find out how the job ended."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, Protocol, cast
 
 from runbook_lib.automation.account import AutomationAccount
-from runbook_lib.automation.jobs import MAX_RECORDS, JobResult, JobState, job_result, job_state, new_lines
+from runbook_lib.automation.jobs import MAX_RECORDS, JobResult, JobState, job_result, job_state, lines_of
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import RunbookError, automation
 from runbook_lib.network.failures import as_runbook_error
 from vibedata.jobs.pace import Pace
 from vibedata.jobs.start import checked, start
+from vibedata.progress_view.waiting import take_up
 from vibedata.terminal import told
 
 # The sandbox's fair share ends a job after 3 hours (docs/azure-facts.md#python-and-its-limits). The remaining time is
@@ -29,6 +31,11 @@ MAX_SHOWN_LINES, MAX_SHOWN_CHARACTERS = MAX_RECORDS, 1024 * 1024
 
 class JobWatcher(Protocol):
     """An observer of one job."""
+
+    @property
+    def option(self) -> str:
+        """What a printed command needs to work at the same instance. See vibedata.instances.choice.Customer."""
+        ...
 
     def asked(self) -> None:
         """The command asks Automation for the job now: from this moment the job may run."""
@@ -59,7 +66,7 @@ def run_checked(
 ) -> JobResult:
     """Do the same as `run_job`, with parameters that vibedata.jobs.start.checked has returned."""
     watcher.asked()
-    job_id = start(account, runbook, given)
+    job_id = start(account, runbook, given, option=watcher.option)
     return follow(account, job_id, watcher, clock=clock, correlation_id=str(given.get("correlation_id", "")))
 
 
@@ -82,7 +89,7 @@ def follow(
             since = since if after.status == state.status else now
             state = after
             watcher.seen(state)
-            for line in lines.new():
+            for line in lines.new(whole=state.ended):
                 watcher.line(line)
             if state.ended:
                 if lines.note():
@@ -90,13 +97,13 @@ def follow(
                 return job_result(account, state, correlation_id=correlation_id)
             looked = now
         except Exception as error:
-            trouble = _passing(error, job_id)
+            trouble = _passing(error, job_id, watcher.option)
             pace.take(getattr(getattr(error, "response", None), "headers", {}))
             if now - looked > TROUBLE_SECONDS:
                 raise trouble from error
-        _refuse_endless(state, now - since)
+        _refuse_endless(state, now - since, watcher.option)
         if now - began > FOLLOW_DEADLINE_SECONDS:
-            remedy = f"It may still end: {taken_up(job_id)} follows it again."
+            remedy = f"It may still end: `{take_up(job_id, watcher.option)}` follows it again."
             raise automation.JOB_TIMED_OUT.error(f"last status: {told(state.status)}", target=job_id, remedy=remedy)
         clock.sleep(pace.seconds(now - began))
 
@@ -108,16 +115,24 @@ class Lines:
         self._account = account
         self._job_id = job_id
         self._seen: set[str] = set()
+        # The address of the last page that was read, None for the first page.
+        self._page: str | None = None
         self._shown = 0
         self._characters = 0
         self._left_out = False
 
-    def new(self) -> list[str]:
-        """Return the lines that came since the last call. Raises azure.core's errors."""
+    def new(self, *, whole: bool = False) -> list[str]:
+        """Return the lines that came since the last call.
+
+        whole: read every page again, and not only from the last one that was read. It is not documented that a new
+        record comes after all others. Raises azure.core's errors.
+        """
         found: list[str] = []
         if self._left_out:
             return found
-        for record in new_lines(self._account, self._job_id, self._seen):
+        if whole:
+            self._page = None
+        for record in lines_of(islice(self._records(), MAX_RECORDS), self._seen):
             first, *others = record.splitlines() or [""]
             # The other lines have no stream name in front. Indent them, so that they do not look like our own lines.
             for line in (told(first), *("  " + told(line) for line in others)):
@@ -130,6 +145,27 @@ class Lines:
         self._left_out = len(self._seen) >= MAX_RECORDS
         return found
 
+    def _records(self) -> Iterator[Any]:
+        """Yield the records from the last page that was read. Raises azure.core's errors."""
+        from azure.core.exceptions import HttpResponseError
+
+        try:
+            yield from self._records_from_page()
+        except HttpResponseError:
+            if self._page is None:
+                raise
+            self._page = None  # Automation may not know the address any more
+            yield from self._records_from_page()
+
+    def _records_from_page(self) -> Iterator[Any]:
+        from azure.core.paging import PageIterator
+
+        listed = self._account.client.job_stream.list_by_job(*self._account.at, self._job_id)
+        pages = cast("PageIterator[Any]", listed.by_page(self._page))
+        for page in islice(pages, MAX_RECORDS):  # a page may be empty
+            yield from page
+            self._page = pages.continuation_token or self._page
+
     def note(self) -> str:
         """Return a note if lines were left out, "" if none was."""
         if not self._left_out:
@@ -137,17 +173,7 @@ class Lines:
         return f"WARNING: only {self._shown} lines are shown; the job's page in the portal has all that it wrote"
 
 
-def take_up(job_id: str, option: str = "") -> str:
-    """Return the line that follows a job again. option: see vibedata.instances.choice.Customer."""
-    return f"vibedata logs {job_id} --follow{option}"
-
-
-def taken_up(job_id: str) -> str:
-    """Return how a job is followed again, in words. Another instance's account would say that there is no such job."""
-    return f"`{take_up(job_id)}`, with the same --instance if there was one,"
-
-
-def _passing(error: Exception, job_id: str) -> RunbookError:
+def _passing(error: Exception, job_id: str, option: str) -> RunbookError:
     """Return the error of a temporary failure. For any other failure, raise `error` or an error of its own."""
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -156,19 +182,20 @@ def _passing(error: Exception, job_id: str) -> RunbookError:
     named = as_runbook_error(error)
     if named is None:
         raise error
-    remedy = f"The job goes on without you. As soon as this is mended, {taken_up(job_id)} takes it up again."
+    remedy = f"The job goes on without you. As soon as this is mended, type `{take_up(job_id, option)}`."
     told_again = named.entry.error(named.detail, target=named.target, remedy=f"{named.remedy} {remedy}")
     if not named.retryable:
         raise told_again from error
     return told_again
 
 
-def _refuse_endless(state: JobState, seconds: float) -> None:
+def _refuse_endless(state: JobState, seconds: float, option: str) -> None:
     """Raise RunbookError VD-AUTOMATION-028 for a job that stays too long in a state that does not end by itself."""
     if state.status in HALTED or (state.status in PASSING and seconds > PASSING_SECONDS):
         words = ". ".join(part for part in (f"its status is {state.status}", told(state.exception)) if part)
+        line = take_up(state.job_id, option)
         raise automation.JOB_STUCK.error(
             words,
             target=f"job {state.job_id}",
-            remedy=f"{automation.JOB_STUCK.remedy} If it goes on after all, {taken_up(state.job_id)} shows it.",
+            remedy=f"{automation.JOB_STUCK.remedy} If it goes on after all, `{line}` shows it.",
         )

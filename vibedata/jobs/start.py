@@ -48,13 +48,14 @@ def checked(account: AutomationAccount, runbook: str, parameters: Mapping[str, A
     return {**declared.known(started_by), **parameters}
 
 
-def start(account: AutomationAccount, runbook: str, parameters: Mapping[str, Any]) -> str:
-    """Start a job with checked parameters and return its id. Raises what runbook_lib.automation.jobs.start_job does.
+def start(account: AutomationAccount, runbook: str, parameters: Mapping[str, Any], *, option: str) -> str:
+    """Start a job with checked parameters and return its id. option: see vibedata.instances.choice.Customer.
 
+    Raises what runbook_lib.automation.jobs.start_job does.
     Also raises VD-AUTOMATION-020, -021 if one of these is the cause of a refusal.
     """
     try:
-        return start_job(account, runbook, parameters)
+        return start_job(account, runbook, parameters, option=option)
     except RunbookError as error:
         if not error.is_(automation.CHANGE_REFUSED):
             raise

@@ -1,4 +1,4 @@
-"""The compiled template: the compiler, and the file in the repository that says what it was compiled from."""
+"""The compiled template: the compiler, and the kept file, which says from which sources it was compiled."""
 
 import hashlib
 import json
@@ -21,18 +21,20 @@ MAX_TEMPLATE_BYTES = 4 * 1024 * 1024
 _MAX_SOURCE_BYTES = 1024 * 1024
 _TIMEOUT_SECONDS = 300
 _MAX_SHOWN_LINES = 20
-# Where the template says what it was made from: metadata.vibedata.
+# The template keeps the hash of its sources in metadata.vibedata.
 _STAMP = "vibedata"
-# They stand beside the sources, and the compiler does not read them.
+# These folders are beside the sources. The compiler does not read them.
 _NO_SOURCES = ("parameters", "types", "ui")
 
 
 def template_of(infra: Path, environ: Mapping[str, str]) -> bytes:
-    """Return the compiled template of a folder: the file that is kept there, or a new one, which is then kept.
+    """Return the compiled template of a folder: the kept file, or else a new one, which is then kept.
 
-    A kept file is taken if it was compiled from the sources that are there now and nobody has edited it. Raises
-    RunbookError VD-PACKAGE-002 (there is neither such a file nor a compiler), -003 (the file is stale and there is no
-    compiler), -004 (the compiler refuses the sources), -005 (a source cannot be read).
+    The kept file is used if it was compiled from the present sources and nobody has edited it.
+
+    Raises:
+        RunbookError: VD-PACKAGE-002 (there is neither such a file nor a compiler), -003 (the file is out of date and
+            there is no compiler), -004 (the compiler refuses the sources), -005 (a source cannot be read).
     """
     sources = hash_of_sources(infra)
     kept = infra / TEMPLATE
@@ -48,7 +50,10 @@ def template_of(infra: Path, environ: Mapping[str, str]) -> bytes:
 
 
 def find_compiler(environ: Mapping[str, str]) -> str | None:
-    """Return the Bicep CLI: `bicep` on the PATH, or the one that `az bicep install` has installed; None for neither."""
+    """Return the path of the Bicep CLI: `bicep` on the PATH, or else the one that `az bicep install` has installed.
+
+    Return None if there is neither.
+    """
     configured = environ.get("AZURE_CONFIG_DIR") or f"{environ.get('HOME', '')}/.azure"
     return shutil.which("bicep", path=environ.get("PATH", "")) or shutil.which("bicep", path=f"{configured}/bin")
 
@@ -89,12 +94,12 @@ def _stamped(compiled: bytes, sources: str) -> bytes:
 
 
 def as_bytes(value: Any) -> bytes:
-    """Return a template as it is kept and packed."""
+    """Return the bytes of a template, in the form in which it is kept and packed."""
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _stamp(value: Mapping[str, Any], sources: str) -> dict[str, str]:
-    """Return what a template says of its sources, and of itself without that."""
+    """Return the hash of a template's sources, and the hash of the template without these two hashes."""
     metadata = {key: each for key, each in _metadata(value).items() if key != _STAMP}
     text = json.dumps({**value, "metadata": metadata}, sort_keys=True, separators=(",", ":"))
     return {"sources": sources, "template": hashlib.sha256(text.encode()).hexdigest()}

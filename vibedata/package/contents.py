@@ -1,4 +1,4 @@
-"""What a package consists of: the JSON files by their names in the zip, and the other files."""
+"""The contents of a package: the JSON files by their names in the zip, and the other files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class Contents:
     """The package before it is packed.
 
     Attributes:
-        documents: the JSON files that could be read, by their names.
-        artifacts: the sizes in bytes of the other files of the zip, by their names in it.
-        types: Azure's type definitions; empty if there are none.
-        today: the day for which api-versions are old or young.
+        documents: The JSON files that could be read, by their names.
+        artifacts: The sizes in bytes of the other files of the zip, by their names in it.
+        types: Azure's type definitions. It is empty if there are none.
+        today: The day for which the age of api-versions is computed.
     """
 
     documents: Mapping[str, Document]

@@ -1,4 +1,5 @@
-"""The elements of a createUiDefinition: where they stand, when they are shown, and what a customer can choose.
+"""The elements of a createUiDefinition: their places, the conditions under which they are shown, and the customer's
+choices.
 
 Source: learn azure-resource-manager/managed-applications/create-uidefinition-elements.
 """
@@ -19,18 +20,19 @@ PASSWORD_BOX = "Microsoft.Common.PasswordBox"  # noqa: S105 - an element's type
 SECTION = "Microsoft.Common.Section"
 CHECK_BOX = "Microsoft.Common.CheckBox"
 CHOICES = ("Microsoft.Common.DropDown", "Microsoft.Common.OptionsGroup")
-# They show something and have no value.
+# These elements show something and have no value.
 SILENT = ("Microsoft.Common.InfoBox", "Microsoft.Common.TextBlock", SECTION)
-# The first step has no name of its own.
+# The first step has no name.
 BASICS = ""
-# The definition is checked with each choice at once. More would say that it asks too much.
+# The definition is checked with every combination of choices. A definition with more combinations would ask for too
+# much.
 MAX_COMBINATIONS = 4096
 _SAMPLE_LOCATION = "westeurope"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Element:
-    """One element. `way` has the names of the step and of the sections around it."""
+    """One element. `way` holds the names of its step and of its sections."""
 
     way: tuple[str, ...]
     name: str
@@ -44,7 +46,7 @@ class Element:
 
     @property
     def constraints(self) -> Mapping[str, Any]:
-        """Return what the element takes: empty if nothing limits it."""
+        """Return the element's limits. The result is empty if nothing limits it."""
         found = self.value.get("constraints")
         return found if isinstance(found, Mapping) else {}
 
@@ -60,7 +62,7 @@ class Element:
 
 
 def elements(definition: Any) -> Iterator[Element]:
-    """Yield each element of a definition, in its order, a section before what stands in it."""
+    """Yield each element of a definition, in its order. A section comes before its elements."""
     parameters = member(definition, "parameters")
     yield from _elements(member(parameters, "basics"), ("parameters", "basics"), (BASICS,))
     steps = member(parameters, "steps")
@@ -70,15 +72,16 @@ def elements(definition: Any) -> Iterator[Element]:
 
 
 def outputs(definition: Any) -> Mapping[str, Any]:
-    """Return the outputs of a definition: empty if there are none."""
+    """Return the outputs of a definition. The result is empty if there are none."""
     found = member(definition, "parameters", "outputs")
     return found if isinstance(found, Mapping) else {}
 
 
 def choices(element: Element) -> list[Any]:
-    """Return the values that a customer can give: each choice, and for a text its sample and nothing at all.
+    """Return the values that a customer can give.
 
-    The sample is the element's default or its placeholder, which shows what is meant.
+    These are all choices of a list. For a text box they are its sample and, if it is optional, the empty text. The
+    sample is the element's default or its placeholder.
     """
     if element.type in CHOICES:
         allowed = element.constraints.get("allowedValues")
@@ -91,7 +94,7 @@ def choices(element: Element) -> list[Any]:
 
 
 def combinations(definition: Any) -> Iterator[World]:
-    """Yield the world of each combination of choices, with the elements that are then shown.
+    """Yield a world for each combination of choices, with the elements that this combination shows.
 
     Raises EvaluationError or ExpressionError if `visible` of an element cannot be evaluated.
     """
@@ -102,7 +105,7 @@ def combinations(definition: Any) -> Iterator[World]:
 
 
 def count_combinations(definition: Any) -> int:
-    """Return how many combinations of choices there are."""
+    """Return the number of combinations of choices."""
     count = 1
     for element in elements(definition):
         count *= 1 if element.type in SILENT else len(choices(element))
@@ -110,7 +113,10 @@ def count_combinations(definition: Any) -> int:
 
 
 def fits(regex: str, text: str) -> bool:
-    """Tell whether a text has the form of a JavaScript expression. Raises re.error for one that Python cannot read."""
+    """Tell whether a text matches a JavaScript regular expression.
+
+    Raises re.error if Python cannot read the expression.
+    """
     return re.search(regex, text) is not None
 
 
@@ -125,7 +131,10 @@ def _elements(found: Any, path: Path, way: tuple[str, ...]) -> Iterator[Element]
 
 
 def _shown(definition: Any, chosen: Mapping[Path, Any]) -> World:
-    """Return what the portal then has. An element is shown if it is visible itself and each section around it is."""
+    """Return the world of these choices.
+
+    An element is shown if it is visible itself and each of its sections is visible.
+    """
     steps = member(definition, "parameters", "steps")
     names = [str(member(step, "name")) for step in steps] if isinstance(steps, list) else []
     tree: dict[str, dict[str, Any]] = {name: {} for name in (BASICS, *names)}

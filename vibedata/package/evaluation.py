@@ -1,7 +1,7 @@
-"""Evaluate createUiDefinition's expressions, strictly: an unknown function or an element that is not shown is an error.
+"""Evaluate createUiDefinition's expressions strictly: an unknown function or a hidden element is an error.
 
-Source: learn azure-resource-manager/managed-applications/create-uidefinition-functions. It knows the functions that the
-project's definition uses, and the logical ones that decide what is shown.
+Source: learn azure-resource-manager/managed-applications/create-uidefinition-functions. This module knows the functions
+that the project's definition uses, and the logical functions that decide which elements are shown.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ class EvaluationError(Exception):
 
 
 class _Undefined:
-    """What a hidden element, or a member that is not there, gives. Only coalesce() takes it."""
+    """The value of a hidden element, or of a missing member. Only coalesce() accepts it."""
 
 
 _UNDEFINED = _Undefined()
@@ -24,11 +24,11 @@ _UNDEFINED = _Undefined()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What the customer has chosen.
+    """The customer's choices.
 
     Attributes:
-        steps: for each step the values of the elements that are shown, by their names. The basics have the name "".
-        location: the region.
+        steps: The values of the shown elements, by step and by name. The basics have the name "".
+        location: The region.
     """
 
     steps: Mapping[str, Mapping[str, Any]]
@@ -55,7 +55,7 @@ def _value(expression: Expression, world: World) -> Any:
 
 
 def _call(call: Call, world: World) -> Any:
-    # Both branches of if() are evaluated: it is not documented that the portal leaves one out.
+    # Evaluate both branches of if(), because no document says that the portal leaves one of them out.
     arguments = [_value(each, world) for each in call.arguments]
     if call.name in ("basics", "steps", "location"):
         return _of_the_world(call.name, arguments, world)

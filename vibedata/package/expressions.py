@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-# A real template has some twenty levels.
+# A real template has about twenty levels.
 _MAX_DEPTH = 100
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+)|(?P<name>[A-Za-z_]\w*)|(?P<sign>\.\?|\[\?|[()\[\],.]))"
@@ -17,7 +17,7 @@ _TOKEN = re.compile(
 
 
 class ExpressionError(Exception):
-    """The text is no expression. The message says why."""
+    """The text is not an expression. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function and its arguments. A function of the template's own has a dot in its name."""
+    """A function and its arguments. The name of a user-defined function has a dot."""
 
     name: str
     arguments: tuple["Expression", ...]
@@ -62,15 +62,16 @@ def parse(text: str) -> Expression:
     return found
 
 
-def calls(expression: Expression) -> Iterator[Call]:
-    """Yield each call in an expression, the outer one first."""
+def parts(expression: Expression) -> Iterator[Expression]:
+    """Yield an expression and each expression in it, the outer one first."""
+    yield expression
+    inner: tuple[Expression, ...] = ()
     if isinstance(expression, Call):
-        yield expression
-        for argument in expression.arguments:
-            yield from calls(argument)
+        inner = expression.arguments
     elif isinstance(expression, Member):
-        yield from calls(expression.of)
-        yield from calls(expression.key)
+        inner = (expression.of, expression.key)
+    for each in inner:
+        yield from parts(each)
 
 
 class _Parser:
@@ -106,7 +107,7 @@ class _Parser:
                 return found
 
     def end(self) -> None:
-        """Raise ExpressionError if something follows."""
+        """Raise ExpressionError if more text follows."""
         if self._next < len(self._tokens):
             raise ExpressionError(f"it does not end before {self._tokens[self._next][1]!r}")
 
@@ -123,7 +124,7 @@ class _Parser:
         raise ExpressionError(f"it has {word!r} where a value is expected")
 
     def _named(self, word: str, depth: int) -> Expression:
-        # namespace.function(...): a function of the template's own.
+        # namespace.function(...) is a user-defined function.
         if self._peek() == "." and self._peek(2) == "(":
             self._take()
             word = f"{word}.{self._name()}"

@@ -8,18 +8,18 @@ from typing import Any
 
 from runbook_lib.basics import strict_json
 
-# The way to a value: keys of objects and indexes of arrays.
+# The path to a value: keys of objects and indexes of arrays.
 Path = tuple[str | int, ...]
-# A compiled template has some twenty.
+# A compiled template has about twenty levels.
 _MAX_DEPTH = 200
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],]|[^\s{}\[\],:"]+')
 
 
 class MalformedError(Exception):
-    """The text is not strict JSON. `line` is where."""
+    """The text is not strict JSON. `line` is the line of the error."""
 
     def __init__(self, line: int, message: str) -> None:
-        """Keep the line, counted from 1, and what is wrong there."""
+        """Keep the line, counted from 1, and the message."""
         super().__init__(message)
         self.line = line
         self.message = message
@@ -35,7 +35,10 @@ class Document:
     lines: Mapping[Path, int]
 
     def line(self, path: Path) -> int:
-        """Return the line of a value, or of the nearest one around it that is there."""
+        """Return the line of a value.
+
+        If the value does not exist, return the line of the nearest existing value around it.
+        """
         while path not in self.lines:
             path = path[:-1]
         return self.lines[path]
@@ -53,7 +56,7 @@ class _Open:
 
     @property
     def inner(self) -> Path:
-        """Return the way to the value that is being read in it."""
+        """Return the path of the value that is being read in it."""
         return (*self.path, self.key)
 
 
@@ -68,7 +71,7 @@ def read(content: bytes, *, name: str, file: str) -> Document:
 
 
 def _line_of(error: strict_json.NotStrictJsonError, content: bytes) -> int:
-    """Return the line of a fault. One that has no place of its own counts as the first line's."""
+    """Return the line of an error. An error without a line counts as an error of the first line."""
     if isinstance(error.__cause__, json.JSONDecodeError):
         return error.__cause__.lineno
     if isinstance(error.__cause__, UnicodeDecodeError):
@@ -78,7 +81,7 @@ def _line_of(error: strict_json.NotStrictJsonError, content: bytes) -> int:
 
 
 def _scan(text: str) -> tuple[dict[Path, int], int | None]:
-    """Return the line of each value, and of the first key that stands in an object twice, None if none does."""
+    """Return the line of each value, and the line of the first repeated key of an object, None if there is none."""
     lines: dict[Path, int] = {}
     doubled: int | None = None
     opened: list[_Open] = []

@@ -29,12 +29,12 @@ VALID_JSON_SOURCE = arm_ttk("AllFiles/JSONFiles-Should-Be-Valid")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Where the files of a package are.
+    """The places of a package's files.
 
     Attributes:
-        infra: the folder with mainTemplate.bicep, ui/ and types/.
-        parameters: the file of the publisher's values, None for none.
-        artifacts: the folder whose files the template fetches, None for none.
+        infra: The folder with mainTemplate.bicep, ui/ and types/.
+        parameters: The file of the publisher's values, None for none.
+        artifacts: The folder with the files that the template fetches, None for none.
     """
 
     infra: Path
@@ -47,11 +47,11 @@ class Made:
     """A checked package.
 
     Attributes:
-        findings: what the rules found.
-        checked: the rules that were applied.
-        unchecked: the rules that need a part which is not there.
-        template_error: why there is no template; None if there is one.
-        files: the files of the zip by their names; empty if a rule is broken or a part is missing.
+        findings: The findings of the rules.
+        checked: The rules that were applied.
+        unchecked: The rules that were not applied, because a part that they need is missing.
+        template_error: The reason why there is no template, None if there is one.
+        files: The files of the zip by their names. It is empty if a rule is broken or a part is missing.
     """
 
     findings: tuple[Finding, ...]
@@ -109,7 +109,7 @@ def make(sources: Sources, environ: Mapping[str, str], today: date) -> Made:
 
 
 def _of_sources(infra: Path, today: date) -> list[Finding]:
-    """Return what the template's sources break of the rules of vibedata.template, which need no compiler."""
+    """Return the findings of vibedata.template in the template's sources. These rules need no compiler."""
     if not (infra / MAIN).is_file():
         return []
     return [
@@ -125,7 +125,7 @@ def _of_sources(infra: Path, today: date) -> list[Finding]:
 
 
 def _texts(sources: Sources) -> tuple[dict[str, tuple[Path, bytes]], list[Finding]]:
-    """Return the JSON files that can be read, and a finding for each that cannot."""
+    """Return the readable JSON files, and a finding for each unreadable one."""
     wanted = {name: sources.infra / _UI_FOLDER / name for name in (USER_INTERFACE, VIEW)}
     if sources.parameters is not None:
         wanted[PARAMETERS] = sources.parameters
@@ -144,9 +144,10 @@ def _malformed(file: Path, line: int | None, message: str) -> Finding:
 
 
 def _with_defaults(documents: Mapping[str, Document]) -> Document:
-    """Return the template with the publisher's values as defaults. What does not fit is left to the rules.
+    """Return the template with the publisher's values as defaults. The rules find the values that do not fit.
 
-    What the customer is asked for gets none: a file of all parameters has an example there.
+    A parameter that the customer is asked for gets no default, because a complete file of parameters has only an
+    example for it.
     """
     template = documents[TEMPLATE]
     declared: Any = member(template.value, "parameters")
@@ -191,5 +192,5 @@ def _read_artifacts(folder: Path | None, names: Iterable[str]) -> dict[str, byte
 
 
 def _shown(file: Path) -> str:
-    """Return a file's name for people: from here, if it lies below."""
+    """Return a file's name for people. It is relative to the current folder if the file is below that."""
     return os.path.relpath(file) if Path(file).resolve().is_relative_to(Path.cwd()) else str(file)

@@ -1,4 +1,4 @@
-"""What a rule is, and what it finds. The rules themselves live in rules/."""
+"""The types of a rule and of its findings. The rules themselves are in rules/."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from vibedata.package.template import Scope, scopes
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a rule finds: the file's name in the package, the way to the value, and what is wrong with it."""
+    """A fault that a rule finds: the file's name in the package, the path to the value, and the message."""
 
     name: str
     path: Path
@@ -19,7 +19,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A fault as people read it. `line` is None for a file that is not JSON."""
+    """A fault in the form that people read. `line` is None for a file that is not JSON."""
 
     file: str
     line: int | None
@@ -30,7 +30,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule. `source` says who demands it. `needs` are the parts of the package without which it says nothing."""
+    """One rule. `source` says who demands it.
+
+    `needs` are the parts of the package without which it cannot be checked.
+    """
 
     name: str
     source: str
@@ -39,21 +42,24 @@ class Rule:
     check: Callable[[Contents], Iterable[Fault]]
 
     def findings(self, contents: Contents) -> Iterator[Finding]:
-        """Yield what the rule finds, in the order of the files' lines."""
+        """Yield the findings of the rule, in the order of files and lines."""
         found = [(contents.place(fault.name, fault.path), fault.message) for fault in self.check(contents)]
         for (file, line), message in sorted(set(found), key=lambda each: (each[0][0], each[0][1] or 0, each[1])):
             yield Finding(file=file, line=line, rule=self.name, message=message, remedy=self.remedy)
 
 
 def arm_ttk(name: str) -> str:
-    """Return the source of a test of arm-ttk, Microsoft's toolkit for templates. `name` is the test's, with dashes."""
+    """Return the source of a test of arm-ttk, Microsoft's toolkit for templates.
+
+    `name` is the test's name, with dashes.
+    """
     return f"Azure/arm-ttk, testcases/{name}.test.ps1"
 
 
 def rule(
     name: str, *, source: str, remedy: str, needs: Iterable[str]
 ) -> Callable[[Callable[[Contents], Iterable[Fault]]], Rule]:
-    """Make a rule of a function that looks at the whole package."""
+    """Make a rule from a function that looks at the whole package."""
 
     def made(check: Callable[[Contents], Iterable[Fault]]) -> Rule:
         return Rule(name=name, source=source, remedy=remedy, needs=frozenset(needs), check=check)
@@ -64,9 +70,11 @@ def rule(
 def template_rule(
     name: str, *, source: str, remedy: str, types: bool = False
 ) -> Callable[[Callable[[Scope, Contents], Iterable[Fault]]], Rule]:
-    """Make a rule of a function that looks at one template: it is called for the main template and each nested one.
+    """Make a rule from a function that looks at one template.
 
-    `types` says that it needs Azure's type definitions, too.
+    It is called for the main template and for each nested one.
+
+    `types` says whether the rule also needs Azure's type definitions.
     """
 
     def made(check: Callable[[Scope, Contents], Iterable[Fault]]) -> Rule:

@@ -1,11 +1,14 @@
-"""A template as the rules see it: the main one and each nested one with its own scope, resources and expressions."""
+"""A template as the rules see it.
+
+The main template and each nested one have their own scope, resources and expressions.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.basics.strict_json import member
-from vibedata.package.expressions import Call, ExpressionError, Literal, calls, is_expression, parse
+from vibedata.package.expressions import Call, Expression, ExpressionError, Literal, is_expression, parse, parts
 from vibedata.package.located_json import Document, Path
 
 DEPLOYMENTS = "microsoft.resources/deployments"
@@ -13,7 +16,7 @@ DEPLOYMENTS = "microsoft.resources/deployments"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """A resource of a template. `type` is whole, also for a child that stands inside its parent."""
+    """A resource of a template. `type` is the complete type, also for a child inside its parent."""
 
     path: Path
     type: str
@@ -21,13 +24,16 @@ class Resource:
 
     @property
     def is_deployment(self) -> bool:
-        """Tell whether it is a nested deployment: what Bicep makes of a module."""
+        """Tell whether it is a nested deployment. Bicep compiles a module to a nested deployment."""
         return self.type.lower() == DEPLOYMENTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """The main template, or a nested one that evaluates its own expressions. `name` is the file's in the package."""
+    """The main template, or a nested one that evaluates its own expressions.
+
+    `name` is the file's name in the package.
+    """
 
     name: str
     path: Path
@@ -36,7 +42,10 @@ class Scope:
     by_bicep: bool
 
     def section(self, name: str) -> Mapping[str, Any]:
-        """Return parameters, variables or outputs: empty if the section is absent or no object."""
+        """Return parameters, variables or outputs.
+
+        The result is empty if the section is missing or is not an object.
+        """
         found = self.value.get(name)
         return found if isinstance(found, Mapping) else {}
 
@@ -45,14 +54,14 @@ class Scope:
         yield from _resources(self.value.get("resources"), (*self.path, "resources"), "")
 
     def values(self, section: str | None = None) -> Iterator[tuple[Path, Any]]:
-        """Yield each value below a section, or below the whole template, without those of nested scopes."""
+        """Yield each value below a section, or below the whole template. Values of nested scopes are left out."""
         inner = {each.path for each in self._nested()}
         start = self.value if section is None else self.value.get(section)
         path = self.path if section is None else (*self.path, section)
         yield from walk(start, path, lambda found: found not in inner)
 
     def texts(self, section: str | None = None) -> Iterator[tuple[Path, str]]:
-        """Yield each text below a section, or in the whole template, keys of objects included."""
+        """Yield each text below a section, or in the whole template. Keys of objects are texts, too."""
         for path, value in self.values(section):
             if isinstance(value, str):
                 yield path, value
@@ -74,7 +83,7 @@ class Scope:
 
 
 def scopes(document: Document) -> Iterator[Scope]:
-    """Yield the main template and each nested one, an outer one before its inner ones."""
+    """Yield the main template and each nested one. An outer template comes before its inner templates."""
     value = document.value if isinstance(document.value, Mapping) else {}
     by_bicep = member(value, "metadata", "_generator", "name") == "bicep"
     waiting = [Scope(name=document.name, path=(), value=value, is_main=True, by_bicep=by_bicep)]
@@ -85,7 +94,7 @@ def scopes(document: Document) -> Iterator[Scope]:
 
 
 def walk(value: Any, path: Path, enter: Callable[[Path], bool] = lambda _path: True) -> Iterator[tuple[Path, Any]]:
-    """Yield a value and each value below it. `enter` says for a path whether to look at it at all."""
+    """Yield a value and each value below it. `enter` says for a path whether to look at it."""
     if not enter(path):
         return
     yield path, value
@@ -106,17 +115,22 @@ def referenced(call: Call, function: str) -> str | None:
 
 
 def names_in(text: object, function: str) -> set[str]:
-    """Return the parameters or variables that one text names, in small letters: Azure ignores their case."""
+    """Return the parameters or variables that a text names, in small letters, because Azure ignores their case."""
     found = [referenced(call, function) for call in calls_in(text)]
     return {name.lower() for name in found if name is not None}
 
 
 def calls_in(value: object) -> list[Call]:
-    """Return the calls of one value: none if it is no expression, or one that cannot be read."""
+    """Return the calls of a value. The result is empty if the value is not an expression, or cannot be read."""
+    return [part for part in parts_in(value) if isinstance(part, Call)]
+
+
+def parts_in(value: object) -> list[Expression]:
+    """Return all expressions in one value, the outer one first. The result is empty if the value cannot be read."""
     if not isinstance(value, str) or not is_expression(value):
         return []
     try:
-        return list(calls(parse(value)))
+        return list(parts(parse(value)))
     except ExpressionError:
         return []  # rules/template_values.py finds it
 

@@ -15,7 +15,7 @@ from vibedata.progress_view.writer import watching
 
 def add_only_here(parser: argparse.ArgumentParser) -> None:
     """Add `--only-here` to a command."""
-    parser.add_argument("--only-here", action="store_true", help="start no job, and look from here alone")
+    parser.add_argument("--only-here", action="store_true", help="start no job: look only from here")
 
 
 def look_and_show(
@@ -29,8 +29,8 @@ def look_and_show(
     """Make every check, show one table, and return 0, or 1 if a row is bad. further: additional findings."""
     rows = [row_of(finding) for finding in (*check_in_place(session), *further)]
     if not arguments.only_here:
-        heading, option = f"{title}: {customer}", customer.option
-        with watching(heading, output=arguments.output, clock=session.clock, option=option) as view:
+        heading, option, about = f"{title}: {customer}", customer.option, customer.as_field()
+        with watching(heading, output=arguments.output, clock=session.clock, option=option, about=about) as view:
             rows += rows_of_sandbox(session, view)
     shown = joined(rows)
     show(arguments.output, result=customer.as_field() | dict(as_json(shown)), text=text(title, shown))

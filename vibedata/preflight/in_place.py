@@ -21,8 +21,8 @@ CHECKS: Sequence[Callable[[AzureSession], Iterator[Finding]]] = (
 def check_in_place(session: AzureSession) -> tuple[Finding, ...]:
     """Return all findings, good and bad, in the order of the table. This only reads.
 
-    After a refusal the state is unknown, because a person who deploys needs fewer rights than the runbooks. An error
-    that is not in the catalogue is a fault of this code, and this raises it.
+    If Azure refuses to answer, the state is unknown, because the person who deploys needs fewer rights than the
+    runbooks. An error that is not in the catalogue is a fault of this code. This function raises it.
     """
     return (
         *check_services(session, refused="unknown"),

@@ -1,6 +1,7 @@
 """The additional checks of `vibedata doctor`, for an instance that runs.
 
-The status is what `vibedata status` reads, and the published runbooks are compared as validate_runbooks compares them.
+They use the data that `vibedata status` reads. They compare the published runbooks in the same way as validate_runbooks
+does.
 """
 
 import io
@@ -36,7 +37,7 @@ from vibedata.status.report import report
 CHECK = "check_health"
 PROVISION = "The publisher provisions it: `vibedata rotate-hmac`."
 SPOOLS = (SPOOL_CONTAINER, CALLBACKS_SPOOL)
-# How many blobs of a spool are counted at most. A run delivers some hundreds.
+# At most this number of blobs in a spool is counted. A run delivers some hundreds.
 MOST_BLOBS = 5000
 AUTOMATION_API_VERSION = "2024-10-23"
 
@@ -44,7 +45,7 @@ AUTOMATION_API_VERSION = "2024-10-23"
 def check_instance(session: AzureSession, customer: Customer) -> Iterator[Finding]:
     """Yield the good and bad findings about an instance that runs. This only reads.
 
-    An error that is not in the catalogue is a fault of this code, and this raises it.
+    An error that is not in the catalogue is a fault of this code. This function raises it.
     """
     yield look("component registry", partial(_recorded, session), refused="unknown")
     yield from _status(session, customer)
@@ -56,7 +57,10 @@ def check_instance(session: AzureSession, customer: Customer) -> Iterator[Findin
 
 
 def _recorded(session: AzureSession) -> str:
-    """Check the tables and whose they are. Raises RunbookError VD-DOCTOR-001, VD-COMPONENT-008, -009."""
+    """Check the tables and the instance that they belong to.
+
+    Raises RunbookError VD-DOCTOR-001, VD-COMPONENT-008, -009.
+    """
     from azure.core.exceptions import ResourceNotFoundError
 
     tables = session.clients.table_service
@@ -67,7 +71,9 @@ def _recorded(session: AzureSession) -> str:
     try:
         entity = tables.get_table_client(SCHEMA).get_entity(*IDENTITY_KEY, select=list(IDENTITY_COLUMNS))
     except ResourceNotFoundError as error:
-        raise publisher.NOT_BOOTSTRAPPED.error(f"table {SCHEMA} does not say whose instance it is") from error
+        raise publisher.NOT_BOOTSTRAPPED.error(
+            f"table {SCHEMA} does not record the identity of the instance"
+        ) from error
     own = identity_of(session.settings)
     check_recorded(entity, own)
     return f"has {len(TABLES)} tables, of {own}"
@@ -80,13 +86,15 @@ def _status(session: AzureSession, customer: Customer) -> Iterator[Finding]:
         yield unknown("status", error.message)
         return
     notes = [(note.level, note.text, note.remedy) for note in verdict.notes]
-    if verdict.level in (Level.ILL, Level.UNKNOWN):
+    # Where the headline has no remedy, it only counts what the notes say one by one.
+    if verdict.level in (Level.ILL, Level.UNKNOWN) and (verdict.remedy or not notes):
         notes.insert(0, (verdict.level, verdict.headline, verdict.remedy))
+    look = f"Run `vibedata status{customer.option}`: it shows the whole status."
     for level, told, remedy in notes:
         if level is Level.UNKNOWN:
             yield unknown("status", told)
         else:
-            yield bad("status", publisher.NEEDS_ATTENTION.error(told, remedy=remedy))
+            yield bad("status", publisher.NEEDS_ATTENTION.error(told, remedy=remedy or look))
     if not notes:
         yield good("status", verdict.headline)
 
@@ -151,7 +159,7 @@ def _runbooks(session: AzureSession) -> Iterator[Finding]:
 
 
 def _context(session: AzureSession, told: io.BytesIO) -> Context:
-    """Return the context of a run that only plans. told: gets its messages."""
+    """Return the context of a run that only plans. `told` gets its messages."""
     run_id = str(uuid.uuid4())
     return Context(
         settings=session.settings,
@@ -174,7 +182,10 @@ def _spool(session: AzureSession, container: str) -> str:
 
 
 def judge_spool(container: str, times: Sequence[datetime], now: datetime) -> str:
-    """Tell what waits in a spool. Pure. times: when each blob was written. Raises RunbookError VD-DOCTOR-003."""
+    """Return in words what waits in a spool. Pure. `times` say when each blob was written.
+
+    Raises RunbookError VD-DOCTOR-003.
+    """
     if not times:
         return "nothing waits"
     told = f"{len(times)} wait, the oldest was written {age(min(times), now)}"

@@ -51,13 +51,21 @@ def row_of(finding: Finding, seen_from: str = HERE) -> Row:
 
 
 def joined(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """Return the rows in ORDER. Equal findings from both places become one row."""
-    kept: dict[tuple[str, ...], Row] = {}
+    """Return the rows in ORDER. Equal findings from both places become one row. Two of one place are two findings."""
+    kept: list[Row] = []
     for row in rows:
-        key = (row.subject, row.state, row.code, row.line)
-        first = kept.get(key)
-        kept[key] = row if first is None else replace(first, seen_from=(*first.seen_from, *row.seen_from))
-    return tuple(sorted(kept.values(), key=lambda row: ORDER.index(row.state)))
+        for place, first in enumerate(kept):
+            if _finding(first) == _finding(row) and not set(first.seen_from) & set(row.seen_from):
+                kept[place] = replace(first, seen_from=(*first.seen_from, *row.seen_from))
+                break
+        else:
+            kept.append(row)
+    return tuple(sorted(kept, key=lambda row: ORDER.index(row.state)))
+
+
+def _finding(row: Row) -> tuple[str, ...]:
+    """Return what is the same from both places. The words may differ."""
+    return row.subject, row.state, row.code, row.line
 
 
 def state_of(rows: Sequence[Row]) -> State:
@@ -76,7 +84,10 @@ def as_json(rows: Sequence[Row]) -> Mapping[str, Any]:
 
 
 def text(title: str, rows: Sequence[Row]) -> str:
-    """Return the rows for people: one line each, below a bad row the remedy and the command, and the verdict."""
+    """Return the rows for people, one line each, and then the verdict.
+
+    Below a bad row come the remedy and the command.
+    """
     width = max((len(_place(row)) for row in rows), default=0)
     lines = [f"{title}: state, where it was seen, what"]
     for row in rows:

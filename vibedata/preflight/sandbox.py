@@ -21,7 +21,7 @@ SUBJECT = f"runbook {RUNBOOK.name}"
 def rows_of_sandbox(session: AzureSession, view: View) -> tuple[Row, ...]:
     """Run the published preflight as a job with plan_only, and return its rows.
 
-    If it is not published yet, or does not run, one row says so. view: shows what the job waits for.
+    If it is not published yet, or does not run, one row says so. `view` shows what the job waits for.
     """
     try:
         account = AutomationAccount(client=session.clients.automation, settings=session.settings)

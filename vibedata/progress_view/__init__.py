@@ -1,3 +1,4 @@
-"""What a person sees of a long command: which step runs, what it waits for and why, and how long that takes. States and
-lines are pure; the writer alone knows time and terminals.
+"""The view of a long command: the step that runs, what it waits for and why, and how long this takes.
+
+States and lines are pure. Only the writer uses the time and a terminal.
 """

@@ -1,4 +1,4 @@
-"""What happens during a long command, as the view is told of it."""
+"""The events of a long command. The view is told of each of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from runbook_lib.engine import Progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStep:
-    """A step that is to come. is_job: Automation runs it."""
+    """A step that will come. `is_job` says whether Automation runs it."""
 
     name: str
     is_job: bool
@@ -17,14 +17,17 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class StepsPlanned:
-    """These steps are to come, in this order."""
+    """These steps will come, in this order."""
 
     steps: Sequence[PlannedStep]
 
 
 @dataclass(frozen=True, slots=True)
 class StepBegan:
-    """A step begins. The one before it, if any, has ended. known: it began before, and nobody needs to be told."""
+    """A step begins. The step before it has ended.
+
+    `known` says that it began earlier, so the view shows no line about it.
+    """
 
     name: str
     known: bool = False
@@ -32,7 +35,7 @@ class StepBegan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepEnded:
-    """The step that runs has ended. changed: the number of changes."""
+    """The present step has ended. `changed` is the number of changes."""
 
     status: str
     changed: int
@@ -40,14 +43,17 @@ class StepEnded:
 
 @dataclass(frozen=True, slots=True)
 class JobAsked:
-    """Automation is asked for a job of a runbook. Its id is not known yet, and it may have begun all the same."""
+    """The command asks Automation for a job of a runbook.
+
+    The job's id is not known yet, but the job may have begun already.
+    """
 
     runbook: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSeen:
-    """A job as Automation shows it. ended: the status is final."""
+    """A job as Automation shows it. `ended` says whether its status is final."""
 
     runbook: str
     job_id: str
@@ -57,7 +63,7 @@ class JobSeen:
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """A line of a job's streams, with the stream's name in front unless it is plain output."""
+    """A line of a job's streams. The name of the stream comes first, except for plain output."""
 
     runbook: str
     line: str
@@ -65,14 +71,17 @@ class JobLine:
 
 @dataclass(frozen=True, slots=True)
 class ChangesPlanned:
-    """This command itself is about to make changes. counts: how many of each action, in the order of the stages."""
+    """This command itself will now make changes.
+
+    `counts` has the number of changes of each action, in the order of the stages.
+    """
 
     counts: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeEnded:
-    """One of these changes has ended. instead: how many of each action come in its place."""
+    """One of these changes has ended. `instead` has the number of changes of each action that replace it."""
 
     action: str
     outcome: str
@@ -81,21 +90,24 @@ class ChangeEnded:
 
 @dataclass(frozen=True, slots=True)
 class ChangesCounted:
-    """How far these changes are."""
+    """The progress of these changes."""
 
     progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The step waits for something outside. what: what it is and why; it is shown until the next event of the step."""
+    """The step waits for something outside.
+
+    `what` says for what and why. The view shows it until the step's next event.
+    """
 
     what: str
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A sentence for whoever watches. One that begins with `WARNING: ` is a warning."""
+    """A sentence for the person who watches. A sentence that begins with `WARNING: ` is a warning."""
 
     line: str
 
@@ -116,7 +128,7 @@ Event = (
 
 
 def planned(plan: Plan) -> ChangesPlanned:
-    """Return the event that a plan is about to be carried out."""
+    """Return the event that a plan will now be carried out."""
     return ChangesPlanned(_counts([change.action for change in sorted(plan.changes, key=lambda each: each.stage)]))
 
 

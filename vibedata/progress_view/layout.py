@@ -1,6 +1,6 @@
-"""The view as lines: a block that is redrawn on a terminal, and single lines where there is none. Pure.
+"""The view as lines: a block that a terminal redraws, or single lines if there is no terminal. Pure.
 
-No line is wider than it may be: what is wrapped by a terminal could not be drawn over.
+No line is wider than allowed, because the view could not draw over a line that the terminal has wrapped.
 """
 
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from runbook_lib.basics.visible_text import visible
 from vibedata.progress_view.state import COMING, GOES_ON, State, Step
 from vibedata.progress_view.waiting import elapsed_of, of_about, waiting_for, whole_expected_seconds
 
-# What a step waits for may take so many lines in the block.
+# The words about what a step waits for may take this number of lines in the block.
 MAX_WAIT_LINES = 3
 MIN_WIDTH, MIN_HEIGHT = 20, 4
 MARK, NO_MARK = "> ", "  "
 
 
 def heartbeat(state: State, now: float) -> str:
-    """Return the one line that tells what is being waited for, and how long it has taken."""
+    """Return the one line that says what the step waits for, and how long it has taken so far."""
     whole = f"whole: {of_about(now - state.began, whole_expected_seconds(state, now))}"
     step = state.current
     if step is None:
@@ -27,7 +27,7 @@ def heartbeat(state: State, now: float) -> str:
 
 
 def block(state: State, now: float, *, width: int, height: int) -> list[str]:
-    """Return the lines that are redrawn, at most `height` of at most `width` cells."""
+    """Return the lines of the block: at most `height` lines of at most `width` cells."""
     width, height = max(width, MIN_WIDTH), max(height, MIN_HEIGHT)
     names = max((len(step.name) for step in state.steps), default=0)
     rows: list[tuple[Step, list[str]]] = []
@@ -41,7 +41,10 @@ def block(state: State, now: float, *, width: int, height: int) -> list[str]:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Return a text in lines of at most `width` cells, broken between words, or within one that is too long."""
+    """Return a text in lines of at most `width` cells.
+
+    It is broken between words, or within a word that is too long.
+    """
     lines = [""]
     for word in visible(text).split():
         joined = f"{lines[-1]} {word}" if lines[-1] else word
@@ -60,7 +63,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def _fitting(rows: Sequence[tuple[Step, list[str]]], room: int) -> list[str]:
-    """Return the rows that a low terminal has room for: those around the step that runs."""
+    """Return the rows that fit on a low terminal: those around the present step."""
     lines = [line for _, each in rows for line in each]
     if len(lines) <= room:
         return lines

@@ -1,4 +1,4 @@
-"""The state of a long command, as it follows from what happened. Pure.
+"""The state of a long command. It follows from the events. Pure.
 
 Times are seconds of a clock that never runs backwards (runbook_lib.basics.clock.Clock.monotonic).
 """
@@ -10,19 +10,26 @@ from runbook_lib.engine import Progress
 from vibedata.progress_view import events as e
 from vibedata.progress_view.job_lines import WARNING, JobProgress, kind_of_line
 
-# Statuses in which a job is on its way, or at work. Automation shows others (docs/azure-facts.md#runbooks-and-jobs),
-# and of those a person is told at once.
+# The usual statuses of a job before its end. Automation has other statuses, too
+# (docs/azure-facts.md#runbooks-and-jobs). The view shows those to a person at once.
 STARTING = ("New", "Queued", "Activating", "Starting")
 RUNNING = "Running"
-# Steps that this command has not begun.
+# The statuses of a step that has not begun, and of the present step.
 COMING, GOES_ON = "", "running"
-# Of a step that another one came in between: it comes once more.
+# The status of a step after another step interrupted it. It will be done once more.
 BROKEN_OFF = "broken off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """The job that a step has started. job_id: "" as long as Automation has not confirmed it. since: of the status."""
+    """The job that a step has started.
+
+    Attributes:
+        runbook: The runbook's name.
+        job_id: The job's id, "" as long as Automation has not confirmed it.
+        status: The last status that Automation showed.
+        since: The time since which the job has this status.
+    """
 
     runbook: str
     job_id: str = ""
@@ -32,7 +39,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """How many changes of one action there are, and have ended. since: that is what is being done; None: it is not."""
+    """The changes of one action.
+
+    Attributes:
+        name: The action.
+        ended: How many of them have ended.
+        total: How many there are.
+        since: The time since which the command makes these changes, None if it does not make them now.
+    """
 
     name: str
     ended: int
@@ -42,7 +56,21 @@ class Kind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step. status: COMING, GOES_ON, or how it ended. waits: for what, in words, "" for nothing that it told."""
+    """One step.
+
+    Attributes:
+        name: The step's name.
+        is_job: Whether Automation runs it.
+        status: COMING, GOES_ON, or how it ended.
+        began: When it began.
+        seconds: How long it took.
+        changed: How many changes it made.
+        job: Its present job, None for none.
+        kinds: Its changes, by action.
+        progress: The progress of its changes.
+        job_progress: The progress of its job.
+        waits: The words about what it waits for, "" if it has not said so.
+    """
 
     name: str
     is_job: bool
@@ -59,7 +87,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
-    """A warning, and how often it came."""
+    """A warning, and the number of times that it came."""
 
     text: str
     times: int
@@ -67,7 +95,15 @@ class Warned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """The whole. title: whose instance it is, and what is done to it. repeats: the last warning was there before."""
+    """The whole state.
+
+    Attributes:
+        title: The instance, and what the command does to it.
+        began: When the command began.
+        steps: The steps, in their order.
+        warnings: The different warnings so far.
+        repeats: Whether the last warning had come before.
+    """
 
     title: str
     began: float
@@ -83,7 +119,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that stays. in_view: a view that is redrawn shows the same, so there it need not be written."""
+    """A line that stays. `in_view` says that a redrawn view shows the same, so the line need not be written there."""
 
     text: str
     in_view: bool = False
@@ -91,14 +127,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """The state after an event, and what it adds to what was written."""
+    """The state after an event, and the new lines to write."""
 
     state: State
     lines: Sequence[Line] = field(default_factory=tuple)
 
 
 def fold(state: State, event: e.Event, now: float) -> Next:
-    """Return what follows from an event at `now`."""
+    """Return the state and the lines after an event. `now` is the time of the event."""
     if isinstance(event, e.StepsPlanned):
         return _planned(state, event)
     if isinstance(event, e.StepBegan):
@@ -120,7 +156,7 @@ def duration(seconds: float) -> str:
 
 
 def _outside(state: State, event: e.Event) -> Next:
-    """What comes outside of a step is shown as it is: there is no step whose state it could be."""
+    """Show an event outside of a step without changing the state."""
     return _said(state, f"{event.runbook}: {event.line}") if isinstance(event, e.JobLine) else Next(state)
 
 
@@ -148,7 +184,7 @@ def _planned(state: State, event: e.StepsPlanned) -> Next:
 
 
 def _began(state: State, event: e.StepBegan, now: float) -> Next:
-    """A step that was not planned, or that is done once more, is put in front of those that are to come."""
+    """Begin a step. A step that was not planned, or that is repeated, is put in front of the coming steps."""
     name = event.name
     known = next((step for step in state.steps if step.name == name), None)
     coming = next((step for step in state.steps if step.name == name and step.status == COMING), None)
@@ -170,7 +206,7 @@ def _said(state: State, line: str) -> Next:
 
 
 def _warned(state: State, source: str, text: str) -> Next:
-    """A warning that was there before is counted and not shown again, nor are its further lines, which are indented."""
+    """Show a warning. A warning that came before is only counted, together with its further, indented lines."""
     if text.startswith("  ") and state.warnings:
         return Next(state) if state.repeats else Next(state, (Line(f"{source}{WARNING}{text}"),))
     known = next((warned for warned in state.warnings if warned.text == text), None)
@@ -199,7 +235,7 @@ def _job_seen(state: State, step: Step, event: e.JobSeen, now: float) -> Next:
     same = former is not None and (former.job_id, former.status) == (event.job_id, event.status)
     since = former.since if former is not None and same else now
     if former is not None and not former.job_id and event.status in STARTING:
-        since = former.since  # it was asked for then
+        since = former.since  # the time of the request counts
     job = None if event.ended else Job(runbook=event.runbook, job_id=event.job_id, status=event.status, since=since)
     after = _with(state, replace(step, job=job))
     if former is None or former.job_id != event.job_id:
@@ -223,7 +259,10 @@ def _changed(step: Step, event: e.Event, now: float) -> Step:
 
 
 def _after_change(kinds: Sequence[Kind], event: e.ChangeEnded) -> tuple[Kind, ...]:
-    """What replaces a change runs next, before later stages. What was replaced no longer counts."""
+    """Count a change that ended.
+
+    The changes that replace it run next, before later stages. A replaced change is not counted any more.
+    """
     replaced = event.outcome == "replaced"
     left = [
         replace(kind, ended=kind.ended + (not replaced), total=kind.total - replaced)
@@ -241,7 +280,7 @@ def _after_change(kinds: Sequence[Kind], event: e.ChangeEnded) -> tuple[Kind, ..
 
 
 def _under_way(kinds: Sequence[Kind], now: float) -> tuple[Kind, ...]:
-    """The first kind that has not ended is what is being done."""
+    """Mark the first kind that has not ended as the one that the command works on."""
     first = next((kind for kind in kinds if kind.ended < kind.total), None)
     return tuple(replace(kind, since=now) if kind is first and kind.since is None else kind for kind in kinds)
 

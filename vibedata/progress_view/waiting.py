@@ -1,6 +1,7 @@
-"""What a step waits for, why, and how long that takes: one sentence. Pure."""
+"""Say in one sentence what a step waits for, why, and how long this takes. Pure."""
 
 import math
+from collections.abc import Mapping
 
 from vibedata.progress_view.expected import (
     IMPORT_WINDOW_SECONDS,
@@ -12,13 +13,13 @@ from vibedata.progress_view.expected import (
 )
 from vibedata.progress_view.state import COMING, GOES_ON, RUNNING, STARTING, Job, Kind, State, Step, duration
 
-# The action by which a publication imports packages (runbook_lib.automation.publication).
+# The publication imports packages with this action (runbook_lib.automation.publication).
 IMPORT = "import"
 _IN_FRONT = {"keep": "files", "create": "environments", IMPORT: "packages", "publish": "runbooks", "set": "variables"}
 
 
 def waiting_for(step: Step, now: float) -> str:
-    """Return what a step that runs waits for, and why."""
+    """Return what the present step waits for, and why."""
     if step.job is not None:
         return _job(step, step.job, now)
     kind = next((kind for kind in step.kinds if kind.since is not None and kind.ended < kind.total), None)
@@ -27,18 +28,34 @@ def waiting_for(step: Step, now: float) -> str:
     return step.waits or "waiting for an answer"
 
 
-def goes_on(step: Step | None, option: str = "") -> str:
-    """Return what goes on in Azure when nobody drives the step that runs any more.
+def take_up(job_id: str, option: str = "") -> str:
+    """Return the line that follows a job again. option: see vibedata.instances.choice.Customer."""
+    return f"vibedata logs {job_id} --follow{option}"
 
-    option: see vibedata.instances.choice.Customer.
+
+def left(step: Step | None, option: str = "") -> Mapping[str, object]:
+    """Return what a program learns of the step that ran when a command was interrupted."""
+    job_id = "" if step is None or step.job is None else step.job.job_id
+    return {
+        "status": "interrupted",
+        "job_id": job_id or None,
+        "goes_on": goes_on(step, option),
+        "resume": take_up(job_id, option) if job_id else None,
+    }
+
+
+def goes_on(step: Step | None, option: str = "") -> str:
+    """Return what goes on in Azure after nobody follows the present step any more.
+
+    `option`: see vibedata.instances.choice.Customer.
     """
     if step is None:
-        return "Nothing of it goes on in Azure."
+        return "Nothing goes on in Azure."
     job = step.job
     if job is not None and job.job_id:
         return (
             f"Job {job.job_id} of {job.runbook} goes on in Azure (last seen: {job.status})."
-            f" `vibedata logs {job.job_id} --follow{option}` takes it up again."
+            f" `{take_up(job.job_id, option)}` follows it again."
         )
     if job is not None:
         return (
@@ -47,21 +64,21 @@ def goes_on(step: Step | None, option: str = "") -> str:
         )
     if any(kind.ended < kind.total for kind in step.kinds):
         return (
-            "What Automation has been asked for goes on in Azure: packages that are being imported, runbooks that are"
-            " being published. A rerun sees what is there."
+            "Automation goes on with its last requests: imports of packages, and publications of runbooks."
+            " A rerun sees the result."
         )
-    return "No job of it runs in Azure."
+    return "No job runs in Azure."
 
 
 def expected_seconds(step: Step) -> float:
-    """Return how long a step usually takes; more where it has many packages to import."""
+    """Return the usual seconds of a step, with the time for the packages that it imports."""
     usual = step_seconds(step.name, is_job=step.is_job)
     packages = next((kind.total for kind in step.kinds if kind.name == IMPORT), 0)
     return usual + imports_seconds(packages) if packages else usual
 
 
 def whole_expected_seconds(state: State, now: float) -> float:
-    """Return how long the whole takes: what has passed, and what is to come."""
+    """Return the usual seconds of all steps: the time so far, and the time of the coming steps."""
     coming = whole_seconds((step.name, step.is_job) for step in state.steps if step.status == COMING)
     passed = now - state.began
     current = state.current
@@ -70,20 +87,23 @@ def whole_expected_seconds(state: State, now: float) -> float:
 
 
 def elapsed_of(step: Step, now: float) -> str:
-    """Return how long a step has run, and how long it usually does."""
+    """Return in words how long a step has run, and how long it usually runs."""
     if step.status != GOES_ON:
         return duration(step.seconds)
     return of_about(now - step.began, expected_seconds(step))
 
 
 def of_about(passed: float, expected: float) -> str:
-    """Return a time beside the usual one: `40 s of about 2 min`; past it, `3 min 10 s; usually about 2 min`."""
+    """Return a time beside the usual one: `40 s of about 2 min`. If it is longer: `3 min 10 s; usually about 2 min`."""
     words = f"{duration(passed)}; usually about" if passed > expected else f"{duration(passed)} of about"
     return f"{words} {about(expected)}"
 
 
 def about(seconds: float) -> str:
-    """Return a time that is only known roughly: in tens of seconds below two minutes, else in minutes, rounded up."""
+    """Return an approximate time in words: in tens of seconds below two minutes, otherwise in minutes.
+
+    It is rounded up.
+    """
     tens = max(math.ceil(seconds / 10), 1) * 10
     return f"{tens} s" if tens < 120 else f"{math.ceil(tens / 60)} min"
 

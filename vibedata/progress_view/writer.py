@@ -1,49 +1,57 @@
-"""Write the view: drawn over on a terminal, else as plain lines, of which there is one every 15 s at the least."""
+"""Write the view. A terminal shows a redrawn block. Elsewhere plain lines appear, at least one in 15 s."""
 
 import contextlib
 import io
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TextIO, cast
 
 from runbook_lib.automation.jobs import JobState
 from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
+from vibedata.interruption import Interrupted, exit_code_of
 from vibedata.progress_view.events import Event, JobAsked, JobLine, JobSeen, Said
 from vibedata.progress_view.layout import block, heartbeat
 from vibedata.progress_view.state import Line, State, fold
-from vibedata.progress_view.waiting import goes_on
+from vibedata.progress_view.waiting import left
 from vibedata.standard_streams import is_lost
 from vibedata.terminal import Screen, screen_of, told
 
-# Between two looks at the clock. The terminal is drawn over as often.
+# The time between two looks at the clock. The terminal is redrawn as often.
 TICK_SECONDS = 1.0
-# After so long without a line there is one. With the look before it, and a machine that is slow, it is less than 15 s.
+# After this time without a line, one is written. Together with the time between two looks, and on a slow machine, this
+# is less than 15 s.
 SILENCE_SECONDS = 10.0
-NOBODY_READS = "nobody reads standard output any more; the command goes on, and tells the rest here"
-# How long the end of a command waits for the view's thread, which may be writing to a terminal that takes nothing.
+NOBODY_READS = "nobody reads standard output any more; the command goes on and writes the rest here"
+# The end of a command waits for the view's thread for this time. The thread may be writing to a terminal that does not
+# read.
 END_SECONDS = 5.0
 
 
 class View:
-    """What a person sees. Many threads may tell it what happens.
+    """The view that a person sees. Many threads may tell it what happens.
 
-    Parameters: title, whose instance it is and what is done to it; stream, where the lines go; screen, the stream's, if
-    it is to be drawn over.
+    Args:
+        title: The instance, and what the command does to it.
+        stream: The stream for the lines.
+        screen: The screen of the stream if the view may redraw it, None otherwise.
+        clock: Gives the time.
+        option: See vibedata.instances.choice.Customer.
     """
 
-    def __init__(self, title: str, *, stream: TextIO, screen: Screen | None, clock: Clock) -> None:
+    def __init__(self, title: str, *, stream: TextIO, screen: Screen | None, clock: Clock, option: str = "") -> None:
+        self.option = option
         self._stream = stream
         self._screen = screen
         self._clock = clock
-        # A thread that is interrupted in the middle may come again, at the end.
+        # If a signal interrupts a thread that holds the lock, the same thread may take the lock again at the end.
         self._lock = threading.RLock()
         self._state = State(title=title, began=clock.monotonic())
         self._wrote_at = clock.monotonic()
 
     @property
     def state(self) -> State:
-        """How far the command is."""
+        """The present state of the command."""
         return self._state
 
     def tell(self, event: Event) -> None:
@@ -54,19 +62,19 @@ class View:
             self._show(after.lines)
 
     def say(self, line: str) -> None:
-        """Show a sentence. One that begins with `WARNING: ` is shown once."""
+        """Show a sentence. A warning (it begins with `WARNING: `) is shown only once."""
         self.tell(Said(line))
 
     def job(self, runbook: str) -> "JobView":
-        """Return what a job of a runbook is told to."""
+        """Return an observer for a job of a runbook."""
         return JobView(self, runbook)
 
     def whole_job(self, runbook: str) -> "JobView":
-        """Return what a job is told to of which each line is shown."""
+        """Return an observer for a job. It shows every line."""
         return WholeJobView(self, runbook)
 
     def silent_job(self, runbook: str) -> "JobView":
-        """Return what a job is told to of which no line is shown."""
+        """Return an observer for a job. It shows no line."""
         return SilentJobView(self, runbook)
 
     def tick(self) -> None:
@@ -79,7 +87,7 @@ class View:
                 self._show((Line(heartbeat(self._state, now)),))
 
     def clear(self) -> None:
-        """Take the block away: what follows is the command's result."""
+        """Remove the block, before the command's result is written."""
         with self._lock:
             if self._screen is not None:
                 self._screen.draw((), ())
@@ -106,11 +114,16 @@ class View:
 
 
 class JobView:
-    """What vibedata.jobs.following tells of one job."""
+    """Takes the events of one job from vibedata.jobs.following."""
 
     def __init__(self, view: View, runbook: str) -> None:
         self._view = view
         self._runbook = runbook
+
+    @property
+    def option(self) -> str:
+        """What a printed command needs to work at the same instance."""
+        return self._view.option
 
     def asked(self) -> None:
         """Automation is being asked for the job."""
@@ -128,28 +141,34 @@ class JobView:
 
 
 class WholeJobView(JobView):
-    """One job, with every line that it writes."""
+    """One job. Every line of it is shown."""
 
     def line(self, line: str) -> None:
-        """Show it as it is."""
+        """Show the line without changing it."""
         self._view.say(line)
 
 
 class SilentJobView(JobView):
-    """One job whose lines somebody else reads."""
+    """One job. Another reader reads its lines."""
 
     def line(self, line: str) -> None:
         """Show nothing."""
 
 
 @contextlib.contextmanager
-def watching(title: str, *, output: str, clock: Clock, option: str = "") -> Iterator[View]:
-    """Show a view within the block. With `--output json` it is on standard error: standard output has the result.
+def watching(
+    title: str, *, output: str, clock: Clock, option: str = "", about: Mapping[str, object] | None = None
+) -> Iterator[View]:
+    """Show a view within the block.
 
-    option: see vibedata.instances.choice.Customer.
+    With `--output json` it is on standard error, because standard output has the result.
+
+    `option`: see vibedata.instances.choice.Customer. `about`: additional members of the result of an interruption.
+
+    Raises Interrupted if Ctrl-C or a signal ends the block. It says what goes on in Azure.
     """
     stream = sys.stderr if output == "json" else sys.stdout
-    view = View(title, stream=stream, screen=screen_of(stream), clock=clock)
+    view = View(title, stream=stream, screen=screen_of(stream), clock=clock, option=option)
     over = threading.Event()
 
     def tick_on() -> None:
@@ -159,14 +178,15 @@ def watching(title: str, *, output: str, clock: Clock, option: str = "") -> Iter
     ticking = threading.Thread(target=tick_on, name="view", daemon=True)
     with contextlib.ExitStack() as stack:
         if screen_of(stream) is not None and sys.stderr.isatty():
-            # What others write to the terminal must not get between the lines that are drawn over.
+            # Other output must not get between the lines that are redrawn.
             stack.enter_context(contextlib.redirect_stderr(_Lines(view.say)))
         ticking.start()
         try:
             yield view
-        except KeyboardInterrupt:
-            view.say(f"interrupted. {goes_on(view.state.current, option)}")
-            raise
+        except KeyboardInterrupt as caught:
+            found = left(view.state.current, option)
+            view.say(f"interrupted. {found['goes_on']}")
+            raise Interrupted(exit_code_of(caught), {**(about or {}), **found}) from caught
         finally:
             over.set()
             ticking.join(END_SECONDS)
@@ -174,12 +194,12 @@ def watching(title: str, *, output: str, clock: Clock, option: str = "") -> Iter
 
 
 def view_of_lines(write: Callable[[str], object]) -> View:
-    """Return a view whose lines a function gets. Nothing makes it tell that time passes."""
+    """Return a view that passes each line to a function. It has no thread, so it does not notice that time passes."""
     return View("", stream=cast(TextIO, _Lines(write)), screen=None, clock=SYSTEM_CLOCK)
 
 
 class _Lines(io.TextIOBase):
-    """A text stream whose lines a function gets."""
+    """A text stream that passes each line to a function."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write

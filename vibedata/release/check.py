@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from oci import push
 from oci.layout import reader as layout_reader
 from oci.layout.reader import Artifact
 from oci.layout.writer import MANIFEST_MEDIA_TYPE
@@ -40,8 +39,10 @@ MAX_NAMED = 5
 class CheckedPlace(Protocol):
     """The place of a release that is to be checked.
 
-    Each method raises RunbookError if the requested thing is missing or bad. compared: says in words which parts of the
-    pinned artifacts `has` compares with their digests.
+    Each method raises RunbookError if the wanted thing is missing or bad.
+
+    Attributes:
+        compared: The parts of the pinned artifacts whose digests `has` compares, in words.
     """
 
     compared: str
@@ -230,7 +231,7 @@ class BuiltReleaseFolder:
     def _first_good(self, signatures: Sequence[Artifact], policy: TrustPolicy, now: datetime) -> GoodSignature:
         signed = self._built.signed
         return first_good_signature(
-            [push.descriptor_of(signature).as_json() for signature in signatures],
+            [signature.descriptor.as_json() for signature in signatures],
             source=_LayoutBlobs(self._folder),
             subject=Subject(media_type=MANIFEST_MEDIA_TYPE, digest=signed.digest, size=len(signed.manifest)),
             policy=policy,

@@ -32,7 +32,10 @@ def default_host() -> str:
 
 
 def open_wire(host: str, side: Side, *, option: str) -> ContainerRegistryWire:
-    """Return the connection to a container registry, given by `option`. Raises RunbookError VD-PUSH-004."""
+    """Return the connection to a container registry. `option` names the option that gave `host`.
+
+    Raises RunbookError VD-PUSH-004.
+    """
     if not host:
         raise build.DESTINATION_UNCLEAR.error(f"there is no {option}, and no {HOST}")
     return ContainerRegistryWire(

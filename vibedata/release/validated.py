@@ -62,9 +62,12 @@ class Validated:
 
     @property
     def manifest(self) -> ReleaseManifest:
-        """The release manifest. Raises NotKnownError: the row of the release manifest says why there is none."""
+        """The release manifest.
+
+        Raises NotKnownError if there is none. The row of the release manifest gives the reason.
+        """
         if isinstance(self.read, RunbookError):
-            raise NotKnownError("nobody can say, without a release manifest")
+            raise NotKnownError("not known without a release manifest")
         return self.read
 
     @cached_property
@@ -79,19 +82,27 @@ class Validated:
         try:
             return read_package_set(self.files.manifest(pin), pin.digest)
         except RunbookError:
-            return None  # the row of this check says so
+            return None  # the row of the packages reports it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One check. seen_in: what it looks at. make: its findings; it raises nothing that the catalogue names."""
+    """One check.
+
+    Attributes:
+        seen_in: The thing that it looks at.
+        make: Returns its findings. It raises no error of the catalogue.
+    """
 
     seen_in: str
     make: Callable[[Validated], Iterable[Finding]]
 
 
 def rows(checks: Sequence[Check], validated: Validated, tell: Callable[[str], object]) -> list[tuple[str, Finding]]:
-    """Make each check and return what it found, with what it looked at. tell: is told what is looked at now."""
+    """Make each check. Return each finding together with the thing that was looked at.
+
+    `tell` gets a line before each thing is looked at.
+    """
     found: list[tuple[str, Finding]] = []
     told = ""
     for check in checks:

@@ -1,7 +1,8 @@
-"""Validate a release as customers will meet it: one list of checks, each of which says what is good and what is not.
+"""Validate a release as customers will meet it: one list of checks. Each check reports what is good and what is not.
 
-Each check runs, whatever the others have found. What cannot be looked at is unknown, and that is as little good as what
-is bad. `vibedata verify-release` makes all of them. `vibedata push` makes those of the content, before anything moves.
+Each check runs, no matter what the others have found. If something cannot be looked at, its state is unknown, and the
+release is not valid. `vibedata verify-release` makes all checks. `vibedata push` makes the checks of the content before
+it sends anything.
 """
 
 import base64
@@ -45,14 +46,14 @@ def _token(validated: Validated) -> Iterator[Finding]:
             detail = f"it may push to {MANIFEST_REPOSITORY}"
             raise build.NO_CUSTOMER_TOKEN.error(detail)
         if "pull" not in actions:
-            raise NotKnownError(f"it is not told that it may pull from {MANIFEST_REPOSITORY}")
+            raise NotKnownError(f"its token does not say that it may pull from {MANIFEST_REPOSITORY}")
         return "may read, and may not write"
 
     yield look(TOKEN_ROW, check)
 
 
 def _actions(token: str) -> frozenset[str]:
-    """Return what an access token says that it is good for. It is the server's own and is not verified."""
+    """Return the actions that an access token allows. The server itself has issued the token, so it is not verified."""
     try:
         payload = token.split(".")[1]
         access = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["access"]
@@ -144,7 +145,7 @@ def _runbooks(validated: Validated) -> Iterator[Finding]:
     try:
         packaged = modules_of(wheels) or None
     except BadZipFile:
-        packaged = None  # the row of the packages says so
+        packaged = None  # the row of the packages reports it
     for pin in pins:
         yield look(f"runbook {pin.name}", partial(_runbook, validated, pin, packaged))
 
@@ -207,10 +208,10 @@ def _image_tags(validated: Validated) -> Iterator[Finding]:
 
 TOKEN = Check(seen_in=REGISTRY, make=_token)
 PROMOTED = Check(seen_in=REGISTRY, make=_promoted)
-# What every customer's runbooks ask of a release, and what Automation does.
+# The runbooks of every customer demand these of a release.
 SIGNATURE = Check(seen_in=RELEASE, make=_signature)
 EXPIRY = Check(seen_in=RELEASE, make=_expiry)
-# What Automation and the runbooks ask of a release.
+# Automation and the runbooks demand these of a release's content.
 CONTENT = tuple(Check(seen_in=RELEASE, make=make) for make in (_manifest, _pins, _runbooks, _packages))
 IMAGE_TAGS = Check(seen_in=BICEP, make=_image_tags)
 CHECKS = (TOKEN, PROMOTED, SIGNATURE, EXPIRY, *CONTENT, IMAGE_TAGS)

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-import sys
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +17,7 @@ from runbook_lib.rotation.parameters import MAX_OVERLAP_SECONDS
 from runbook_lib.rotation.versions import OVERLAP_SECONDS
 from vibedata.instances import choice, confirmation
 from vibedata.instances.choice import Customer
+from vibedata.interruption import Interrupted
 from vibedata.jobs.following import run_job
 from vibedata.jobs.verdict import result_of
 from vibedata.output import show, table
@@ -36,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="how long the former credential is accepted beside the new one (default: %(default)s, a little over three"
         " hours; 0 with --emergency)",
     )
-    parser.add_argument("--wait", action="store_true", help="stay until the former credential is retired")
+    parser.add_argument("--wait", action="store_true", help="wait until the former credential is retired")
     parser.add_argument(
         "--emergency", action="store_true", help="the credential in use is believed stolen: refuse it at once"
     )
@@ -97,8 +98,8 @@ def run_rotation(
     """Show the plan or rotate. rotation: one run, which reports its jobs to a view. Return the command's exit code."""
     instance = {**customer.as_field(), "instance_id": session.settings.instance_id}
     title, option = f"{arguments.command}: {customer}", customer.option
-    watched = watching(title, output=arguments.output, clock=SYSTEM_CLOCK, option=option)
-    with _told_how_to_go_on(option, plan=arguments.plan), watched as view:
+    watched = watching(title, output=arguments.output, clock=SYSTEM_CLOCK, option=option, about=instance)
+    with _told_how_to_go_on(arguments, option), watched as view:
         view.tell(StepBegan(arguments.command))
         rotating = rotation(view)
         if not arguments.plan:
@@ -117,15 +118,27 @@ def run_rotation(
 
 
 @contextmanager
-def _told_how_to_go_on(option: str, *, plan: bool) -> Iterator[None]:
-    """Where a person ends the rotation, say how it is finished. The view says before what goes on in Azure."""
+def _told_how_to_go_on(arguments: argparse.Namespace, option: str) -> Iterator[None]:
+    """If a person interrupts the rotation, say how to finish it. Before that, the view says what goes on in Azure."""
     try:
         yield
-    except KeyboardInterrupt:
-        if not plan:
-            again = f"Type the same command again, or `vibedata rotate --due{option}`"
-            sys.stderr.write(f"{again}: a rotation that has begun goes on where it ended.\n")
-        raise
+    except Interrupted as interrupt:
+        if arguments.plan:
+            raise
+        resume = _again(arguments, option)
+        text = f"A rotation that has begun continues where it stopped. To go on, type:\n  {resume}\n"
+        raise Interrupted(interrupt.code, {**interrupt.result, "resume": resume}, text) from interrupt
+
+
+def _again(arguments: argparse.Namespace, option: str) -> str:
+    """Return the command line. It may be typed again at any time: a rotation is superseded only once."""
+    words = f"vibedata {arguments.command}{option}"
+    if arguments.emergency:
+        words += " --emergency"
+    elif arguments.overlap_seconds != OVERLAP_SECONDS:
+        words += f" --overlap-seconds {arguments.overlap_seconds}"
+    words += f" --supersede {shlex.quote(arguments.supersede)}" if arguments.supersede else ""
+    return words + (" --wait" if arguments.wait else "")
 
 
 def result_json(newest: Rotation | None, outcome: DriveOutcome) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from runbook_lib.rotation.versions import OVERLAP_SECONDS
 from vibedata.status.facts import age
 from vibedata.terminal import told
 
-# The outcome of a rotation: finished; not finished, because it is too early or it waits again; failed; or planned.
-Outcome = Literal["finished", "waits", "failed", "planned"]
+# The outcome of a rotation: finished; not finished, because it is too early or it waits again; failed; planned; and if
+# a person has ended the command: in the middle of it, or before it.
+Outcome = Literal["finished", "waits", "failed", "planned", "interrupted", "not begun"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,8 @@ class Ended:
         if self.outcome == "finished":
             when = "-"
         result = f"{self.error.code}: {self.error.message}" if self.error else self.outcome
-        state = self.waiting.rotation.customer
+        # A job may be changing the state of an interrupted one.
+        state = "unknown" if self.outcome == "interrupted" else self.waiting.rotation.customer
         return (self.waiting.instance.display_name, self.waiting.command, state, when, result)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from html import escape
 
 from vibedata.jobs.finding import ListedJob
+from vibedata.jobs.history import state_words
 from vibedata.status.due import due_next
 from vibedata.status.facts import (
     DEGRADED,
@@ -120,7 +121,7 @@ def _tiles(report: StatusReport) -> str:
     if facts.runs:
         last = facts.runs[0]
         when = last.started or last.created
-        tiles.append(tile("Last run", last.status, last.runbook, age(when, facts.at) if when else ""))
+        tiles.append(tile("Last run", state_words(last.status), last.runbook, age(when, facts.at) if when else ""))
     return f'<dl class="tiles">\n{"".join(tiles)}</dl>' if tiles else ""
 
 
@@ -200,7 +201,7 @@ def _runs(runs: Iterable[ListedJob], at: datetime) -> str:
     rows = (
         (
             f"<strong>{escape(run.runbook)}</strong>",
-            badge(_RUN_LEVELS.get(run.status, Level.UNKNOWN), run.status),
+            badge(_RUN_LEVELS.get(run.status, Level.UNKNOWN), state_words(run.status)),
             aged(run.started or run.created, at),
             "" if run.seconds is None else duration(run.seconds),
         )

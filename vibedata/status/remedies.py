@@ -21,7 +21,7 @@ _REASONS = (
     ("it is being deleted", f"see in the activity log of the resource group who deletes it, {_PORTAL}"),
     ("Azure says that it is", f"see Resource health of its resource {_PORTAL}"),
     ("its provisioning state is", f"see the activity log of its resource {_PORTAL}"),
-    ("not asked", "run `vibedata invoke bootstrap_registry{option}`, which records its address anew"),
+    ("not asked", "run `vibedata invoke bootstrap_registry{option}`, which records its address again"),
     ("answers again", "wait for the next check, or {check}"),
 )
 _DEPENDS = re.compile(r"depends on [^/]*/(?P<name>[^,]+), which is unhealthy")

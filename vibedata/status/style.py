@@ -76,6 +76,7 @@ article dl {
 table { width: 100%; border-collapse: separate; border-spacing: 0; }
 th { text-align: left; color: var(--faint); font-size: 0.875rem; font-weight: 600; }
 th:first-child { width: 50%; }
+th:first-child:nth-last-child(n+5) { width: 36%; }
 th, td { padding: 0.55rem 1rem; vertical-align: top; }
 td { border-top: 1px solid var(--line); }
 time { white-space: nowrap; font-variant-numeric: tabular-nums; }

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from vibedata.jobs.finding import ListedJob
+from vibedata.jobs.history import state_words
 from vibedata.lines import Line, Tone
 from vibedata.output import table
 from vibedata.status.due import due_next
@@ -135,7 +136,7 @@ def _runs(runs: Sequence[ListedJob], at: datetime) -> str:
     rows = [
         (
             run.runbook,
-            run.status,
+            state_words(run.status),
             _when(run.started or run.created, at),
             "" if run.seconds is None else duration(run.seconds),
         )

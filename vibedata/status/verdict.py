@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from runbook_lib.health.credentials import WORKING
 from vibedata.jobs.finding import ListedJob
+from vibedata.jobs.history import state_words
 from vibedata.status import remedies
 from vibedata.status.facts import (
     HEALTHY,
@@ -155,7 +156,7 @@ def _run_notes(runs: Sequence[ListedJob], facts: Facts) -> Iterator[Note]:
         moment = run.ended or run.created
         if run.status in FAILED_RUNS:
             when = f", {age(moment, at)}" if moment else ""
-            text = f"The last run of {run.runbook} ended {run.status}{when}"
+            text = f"The last run of {run.runbook} ended as {state_words(run.status)}{when}"
             remedy = f"run `vibedata logs {run.job_id}{facts.option}`: it says why, and what to do"
             yield Note(level=Level.ATTENTION, text=text, remedy=remedy)
 

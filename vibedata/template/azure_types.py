@@ -40,8 +40,9 @@ class Types:
 
 
 def types_in(folder: Path) -> Types:
-    """Return the types of the files in a folder, such as Microsoft.Storage.storageAccounts.json. No folder: no
-    types.
+    """Return the types of the files in a folder, such as Microsoft.Storage.storageAccounts.json.
+
+    Return no types if the folder does not exist.
     """
     return Types(known={file.stem.lower(): file.resolve() for file in folder.glob("*.json")})
 

@@ -36,7 +36,7 @@ _BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
 
 
 class NotEvaluatedError(Exception):
-    """An expression has no value. file, line, message: where, and why."""
+    """An expression has no value. `file` and `line` give the place, and `message` the reason."""
 
     def __init__(self, file: str, line: int, message: str) -> None:
         super().__init__(f"{file}:{line}: {message}")

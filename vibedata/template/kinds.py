@@ -38,7 +38,10 @@ _TEXTS_OF_RESOURCES = ("id", "name", "type", "apiVersion", "location")
 
 
 def kind_of(expression: Expression, document: Document, modules: Mapping[str, Document]) -> str | None:
-    """Return string, int, bool, object or array, None if only Azure knows it. modules: the files, by their paths."""
+    """Return string, int, bool, object or array.
+
+    Return None if only Azure knows the type. `modules` are the files, by path.
+    """
     match expression:
         case Literal(value=value):
             found = {bool: "bool", int: "int"}.get(type(value))

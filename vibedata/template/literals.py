@@ -42,7 +42,7 @@ HOSTS = (
     "trafficmanager.net",
     "vault.azure.net",
 )
-# The location of Azure's resources that are in no region.
+# The location of resources that Azure does not place in a region.
 NO_REGION = "global"
 GROUP = "resourceGroup"
 # Replaces an expression in a text.

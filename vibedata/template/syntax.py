@@ -1,8 +1,19 @@
 """The declarations and expressions of a Bicep file. Each knows its line."""
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Union
+
+# Names of properties that hold a secret although Azure's type definitions do not mark them. A GET of the resource
+# returns them, so that a template reads them without a list function. Examples are `ConnectionString` and
+# `InstrumentationKey` of Microsoft.Insights/components: whoever has one sends telemetry (learn
+# azure-monitor/app/connection-strings).
+_SECRET_PROPERTY = re.compile(
+    r"(connection_?strings?|instrumentationkey|(primary|secondary|shared|access|account|master|admin|api)_?keys?"
+    r"|password|sas_?token)$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`function(arguments)`; of: the expression before the dot, as in `vault.getSecret('name')`."""
+    """`function(arguments)`. `of` is the expression before the dot, as in `vault.getSecret('name')`."""
 
     function: str
     arguments: tuple["Expression", ...]
@@ -125,13 +136,13 @@ class Declaration:
 
     Attributes:
         kind: param, var, resource, module or output.
-        name: of its symbol.
-        type: of a param or output its type; of a resource `Microsoft.X/y@version`; of a module its file's path.
-        value: the default, the value, or the body; None for a param without default.
-        existing: whether a resource is only looked up.
-        condition: of a resource or module, `if (...)`.
-        loop: of a resource or module, whose body is `value`.
-        decorators: `@name(...)`, in order.
+        name: The name of the symbol.
+        type: The type of a param or output, `Microsoft.X/y@version` of a resource, or the path of a module's file.
+        value: The default, the value, or the body. None for a param without a default.
+        existing: Whether a resource is only looked up.
+        condition: The condition in `if (...)` of a resource or module.
+        loop: The loop of a resource or module. Then `value` is the loop's body.
+        decorators: The decorators `@name(...)`, in their order.
     """
 
     kind: str
@@ -145,7 +156,7 @@ class Declaration:
     decorators: tuple[Call, ...] = ()
 
     def decorator(self, name: str) -> Call | None:
-        """Return the decorator of a name, None if there is none."""
+        """Return the decorator with a name, None if there is none."""
         return next((each for each in self.decorators if each.function == name), None)
 
     @property
@@ -156,7 +167,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One Bicep file. file: its path below the template's folder."""
+    """One Bicep file. `file` is its path below the template's folder."""
 
     file: str
     scope: str
@@ -215,15 +226,14 @@ def walk(expression: Expression | None) -> tuple[Expression, ...]:
     return (expression, *(inner for child in children(expression) for inner in walk(child)))
 
 
-def walk_with_variables(
-    expression: Expression | None, document: Document, seen: frozenset[str] = frozenset()
-) -> tuple[Expression, ...]:
-    """Return the same as `walk`, and the parts of all variables that the expression uses."""
-    found = walk(expression)
-    names = {each.name for each in found if isinstance(each, Name)} - seen
-    variables = [each for each in document.of_kind("var") if each.name in names]
-    inner = (walk_with_variables(each.value, document, seen | names) for each in variables)
-    return (*found, *(each for values in inner for each in values))
+def walk_with_variables(expression: Expression | None, document: Document) -> tuple[Expression, ...]:
+    """Return the same as `walk`, and the parts of all variables that the expression uses, each variable once."""
+    found, waiting = list(walk(expression)), {each.name: each for each in document.of_kind("var")}
+    for each in found:  # which grows meanwhile
+        variable = waiting.pop(each.name, None) if isinstance(each, Name) else None
+        if variable is not None:
+            found += walk(variable.value)
+    return tuple(found)
 
 
 def possible_values(
@@ -238,11 +248,20 @@ def possible_values(
     return possible_values(declared.value, document, seen | {declared.name})
 
 
+def is_secret_property(name: str) -> bool:
+    """Tell whether a resource's property of this name holds a secret."""
+    return _SECRET_PROPERTY.search(name) is not None
+
+
 def is_secret(expression: Expression | None, document: Document) -> bool:
     """Tell whether an expression contains a secret, also through variables."""
     for each in walk_with_variables(expression, document):
         declared = document.get(each.name) if isinstance(each, Name) else None
         if declared is not None and declared.secure:
+            return True
+        if isinstance(each, Member) and is_secret_property(each.name):
+            return True
+        if isinstance(each, Index) and isinstance(each.index, Text) and is_secret_property(each.index.plain or ""):
             return True
         if isinstance(each, Call) and (each.function.startswith("list") or each.function == "getSecret"):
             return True

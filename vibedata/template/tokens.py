@@ -25,7 +25,14 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """kind: name, number, text, newline, operator or end. parts: for a text, its texts and the tokens of `${...}`."""
+    """A token.
+
+    Attributes:
+        kind: name, number, text, newline, operator or end.
+        text: The text of the token.
+        line: The line, from 1.
+        parts: For a text, its texts and the tokens of `${...}`.
+    """
 
     kind: str
     text: str

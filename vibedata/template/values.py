@@ -7,12 +7,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A value that Azure makes during the deployment. text: its name in the template."""
+    """A value that Azure makes during the deployment. `text` is its name in the template."""
 
     text: str
 
     def __str__(self) -> str:
-        """Return it as ARM writes expressions."""
+        """Return the value in the form of an ARM expression."""
         return f"[{self.text}]"
 
 
@@ -48,12 +48,12 @@ class Deployed:
 
     Attributes:
         type: `Microsoft.X/y/z`.
-        api_version: the api-version in the declaration.
-        name: with its parents' names, `parent/child`.
-        scope: the ARM id of the resource group, or of the resource that it extends.
-        body: the whole body, with `name` as it is written there.
-        file, line, symbol: of the declaration.
-        existing: whether it is only looked up.
+        api_version: The api-version in the declaration.
+        name: The name with its parents' names, `parent/child`.
+        scope: The ARM id of the resource group, or of the resource that it extends.
+        body: The whole body, with `name` as it is written there.
+        file, line, symbol: The place and the symbol of the declaration.
+        existing: Whether it is only looked up.
     """
 
     type: str
@@ -76,7 +76,7 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The result of deploying a file. modules: each module that was used, with its parameters."""
+    """The result of deploying a file. `modules` are the used modules with their parameters."""
 
     resources: tuple[Deployed, ...]
     outputs: Mapping[str, Any]

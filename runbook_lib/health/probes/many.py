@@ -94,7 +94,7 @@ def _words(error: Exception) -> str:
         (ConnectionRefusedError, lambda _: "refuses the connection"),
         (OSError, lambda failed: f"the connection broke: {type(failed).__name__}"),
         (http.client.IncompleteRead, lambda _: "its answer is cut short"),
-        (http.client.HTTPException, lambda failed: f"answers what is no HTTP: {type(failed).__name__}"),
+        (http.client.HTTPException, lambda failed: f"its answer is not HTTP: {type(failed).__name__}"),
     )
     for kind, told in words:
         if isinstance(error, kind):

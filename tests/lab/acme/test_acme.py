@@ -16,7 +16,7 @@ NAME = "abc.vibedata.ai"
 
 
 class ReplacingOrder(messages.NewOrder):
-    """An order that names the certificate that it replaces. The client's own has no such field."""
+    """An order that names the certificate that it replaces. The client's own order has no such field."""
 
     replaces: str = field("replaces")
 
@@ -27,7 +27,7 @@ def _trust(lab: LabUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def soon() -> datetime:
-    """Return a deadline as the client wants it: local and naive."""
+    """Return a deadline in the form that the client wants: local time without a zone."""
     return datetime.now() + timedelta(seconds=60)  # noqa: DTZ005
 
 
@@ -40,7 +40,7 @@ def issue(lab: LabUnderTest, account: Account, *names: str) -> list[x509.Certifi
 
 
 def replacing(account: Account, request: bytes, replaced: str) -> requests.Response:
-    """Order with `replaces`. The answer is returned as it is, where the client would raise its error."""
+    """Order with `replaces`. Return the answer itself, because the client would raise its error."""
     names = x509.load_pem_x509_csr(request).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     identifiers = [
         messages.Identifier(typ=messages.IDENTIFIER_FQDN, value=name)

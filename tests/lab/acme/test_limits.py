@@ -1,4 +1,4 @@
-"""The certificate authority's rate limits, as a pure function of what was counted."""
+"""The certificate authority's rate limits, as a pure function of the counts."""
 
 import pytest
 

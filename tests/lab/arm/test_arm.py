@@ -34,7 +34,7 @@ def test_official_client_gets_each_listed_resource_by_its_id(lab: LabUnderTest) 
         assert {one.type for one in listed} == set(VERSIONS)
         for one in listed:
             got = client.resources.get_by_id(str(one.id), api_version=VERSIONS[str(one.type)])
-            # A provider may spell its type otherwise than the listing: Automation has capitals.
+            # A provider may spell its type in another way than the listing: Automation has capitals.
             assert (got.id, str(got.type).lower(), bool(got.properties)) == (one.id, str(one.type).lower(), True)
         missing = f"{group(lab)}/providers/Microsoft.KeyVault/vaults/other"
         with pytest.raises(ResourceNotFoundError):
@@ -113,12 +113,12 @@ def test_requests_beyond_the_bucket_are_throttled_until_it_refills(lab: LabUnder
         url = lab.env["VIBEDATA_ARM_ENDPOINT"] + path
         first = session.put(url, timeout=60)
         assert int(first.headers["x-ms-ratelimit-remaining-subscription-writes"]) == 199
-        # 10 are refilled in a second: whoever sends faster than that empties the bucket.
+        # 10 are refilled in a second. A client that sends faster empties the bucket.
         answers = (session.put(url, timeout=60) for _ in range(5000))
         throttled = next(answer for answer in answers if answer.status_code == 429)
         assert code(throttled) == (429, "SubscriptionRequestsThrottled")
         assert int(throttled.headers["Retry-After"]) >= 1
-        # Reads have a bucket of their own.
+        # Reads have a separate bucket.
         read = session.get(url, timeout=60)
         assert int(read.headers["x-ms-ratelimit-remaining-subscription-reads"]) == 249
         lab.control("POST", "/clock", {"advance_seconds": int(throttled.headers["Retry-After"])})

@@ -1,4 +1,4 @@
-"""Resource providers: registered, taken back, and what that means for a resource that somebody makes."""
+"""Resource providers: registered or not, and the effect on a resource that somebody makes."""
 
 from tests.support.arm import code, group, send
 from tests.support.running_lab import LabUnderTest

@@ -1,4 +1,7 @@
-"""Some facts are only in recorded answers of real Azure. The lab answers in the same way, and clients go on."""
+"""Some facts are known only from recorded answers of real Azure.
+
+The lab answers in the same way, and clients can go on.
+"""
 
 import json
 import os
@@ -75,7 +78,7 @@ def test_jobs_have_buckets_of_their_own_and_a_short_form_in_lists(lab: LabUnderT
     assert 500 < left < 600
     assert "x-ms-ratelimit-remaining-subscription-reads" not in read.headers
     again = send(lab, "PUT", f"jobs/{job}", json={"properties": {"runbook": {"name": RUNBOOK}}})
-    assert again.status_code == 200  # a name that is there already
+    assert again.status_code == 200  # this name exists already
     assert 1900 < int(again.headers["x-ms-ratelimit-remaining-subscription-resource-requests"]) < 2000
     (listed,) = send(lab, "GET", "jobs").json()["value"]
     only = {"exception", "parameters", "statusDetails", "lastStatusModifiedTime"}

@@ -1,7 +1,7 @@
-"""The lab's answers agree with the contracts of the installed official clients: their recorded calls are compared.
+"""The lab's answers agree with the contracts of the installed official clients. Recorded calls are compared with them.
 
-A difference that is meant stands in accepted_differences.json with its reason; one that is there and no longer met is
-as wrong as one that is not there.
+An intended difference is in accepted_differences.json, with its reason. If a difference of that file does not occur any
+more, the test fails, too.
 """
 
 import json
@@ -39,7 +39,7 @@ from tests.support.running_lab import LabUnderTest
 
 ACCEPTED = Path(__file__).with_name("accepted_differences.json")
 REPOSITORY = "vibedata/contract"
-# Of each client at least so many operations have to be met, or the comparison has lost its sight.
+# For each client at least this number of operations must occur. Otherwise the comparison has not looked at enough.
 MIN_OPERATIONS = 60
 
 
@@ -59,7 +59,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str,
 
 
 def drive(lab: LabUnderTest, credential: ManagedIdentityCredential) -> None:
-    """Ask the lab for whatever it offers, by the official clients."""
+    """Use everything that the lab offers, with the official clients."""
     lab.control("POST", "/resources", {"count": 5})
     drive_automation(lab)
     drive_vaults(lab, credential)
@@ -77,7 +77,7 @@ def drive_automation(lab: LabUnderTest) -> None:
         account.environment()
         account.package(*wheel("tiny", {"tiny.py": "ANSWER = 42\n"}))
         account.package("broken-1.0-py3-none-any.whl", b"no wheel")
-        # With a parameter it waits to be stopped.
+        # With a parameter it runs until it is stopped.
         account.publish("import sys, time\nprint('here')\ntime.sleep(60 * (len(sys.argv) - 1))\n")
         job = account.start()
         with pytest.raises(HttpResponseError):
@@ -241,7 +241,7 @@ def drive_tables(lab: LabUnderTest, credential: ManagedIdentityCredential) -> No
 
 
 def compared(records: list[dict[str, Any]]) -> tuple[set[str], set[tuple[str, str]]]:
-    """Return the operations met, and how answers differ from them."""
+    """Return the operations that occurred, and the differences of their answers."""
     met, found = set(), set()
     for record in records:
         service, answer = record["service"], record["response"]

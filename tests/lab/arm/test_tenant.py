@@ -1,4 +1,4 @@
-"""What ARM and Entra answer before a subscription is known, and the rule for api-versions that are not known."""
+"""The answers of ARM and Entra before a subscription is known, and the rule for unknown api-versions."""
 
 import pytest
 import requests

@@ -1,4 +1,4 @@
-"""The Automation account: its tier and its identity, by the official client, and the minutes that it counts."""
+"""The Automation account: its tier, its identity and its used minutes, through the official client."""
 
 from typing import Any
 

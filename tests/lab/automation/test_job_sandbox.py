@@ -30,7 +30,7 @@ def account(lab: LabUnderTest) -> Iterator[Automation]:
 
 
 def alive(pid: int) -> bool:
-    """Tell whether a process runs; what has ended and not been waited for has no command line."""
+    """Tell whether a process runs. A process that has ended, but was not waited for, has no command line."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
     except FileNotFoundError:
@@ -225,7 +225,7 @@ def test_binary_wheel_works(account: Automation) -> None:
 
 
 def test_another_python_says_so_and_borrows_what_does_not_fit(tmp_path: Path) -> None:
-    """With an interpreter that is not 3.10, a binary wheel gives way to the lab's own package."""
+    """If the interpreter is not Python 3.10, the lab's own package replaces a binary wheel."""
     other = Interpreter(executable=Path(sys.executable), version="3.99.0")
     assert "No CPython 3.10 was found" in str(other.warning)
     environments = PythonEnvironments(directory=tmp_path / "python", interpreter=other)
@@ -238,7 +238,7 @@ def test_another_python_says_so_and_borrows_what_does_not_fit(tmp_path: Path) ->
 
     borrowed = asyncio.run(add(metadata.version("cffi")))
     assert list(borrowed.files.glob("_cffi_backend*.so"))
-    # Some packages have no version that fits both Pythons: then the lab's own serves as well.
+    # Some packages have no version for both Pythons. Then the lab's own package is good enough.
     assert list(asyncio.run(add("0.1")).files.glob("_cffi_backend*.so"))
 
 

@@ -1,4 +1,6 @@
-"""Package imports that fail, never end or give nothing, as the control API asks; wheels that pip would refuse."""
+"""Package imports that fail, never end or install nothing, as the control API asks; and wheels that pip would
+refuse.
+"""
 
 import time
 

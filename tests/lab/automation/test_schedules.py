@@ -53,7 +53,7 @@ def test_official_client_makes_reads_changes_and_deletes_a_schedule(lab: LabUnde
         assert (made.properties.frequency, made.properties.interval, made.properties.is_enabled) == ("Hour", 1, True)
         assert made.properties.expiry_time is not None
         assert made.properties.expiry_time.year == 9999
-        # Two and a half hours on, the start time is kept, though it has passed; the next run is on the hour.
+        # After two and a half hours the start time is the same, although it has passed. The next run is on the hour.
         lab.control("POST", "/clock", {"advance_seconds": 2.5 * 3600})
         again = put(account, start, description="Still every hour")
         assert again.properties is not None

@@ -1,8 +1,8 @@
 """Run many lines of the Azure CLI in one process of the CLI's environment. A new process costs seconds for each line.
 
-Each line is a fresh `AzCli`, which reads its configuration and its logins from AZURE_CONFIG_DIR as a new process does.
-Read from standard input, a JSON array a line: whether the line is to be run, or only read against the CLI's own tables
-of commands and arguments; then its arguments. Written to standard output, for each: `code`, `out` and `err`.
+Each line uses a new `AzCli`, which reads its configuration and its logins from AZURE_CONFIG_DIR, as a new process does.
+The input is one JSON array in each line: whether to run the CLI's line, or only to parse it with the CLI's own tables
+of commands and arguments; then its arguments. The output is one object for each: `code`, `out` and `err`.
 """
 
 import json
@@ -15,7 +15,7 @@ from unittest import mock
 from azure.cli.core import get_default_cli
 from azure.cli.core.commands import AzCliCommandInvoker
 
-# What stands between reading a line and running it: validators that ask Azure, questions, and the run.
+# The work between parsing a line and running it: validators that ask Azure, questions, and the run.
 RUN = ("_validation", "resolve_confirmation", "_run_jobs_serially", "_run_jobs_concurrently")
 
 
@@ -33,14 +33,14 @@ def main() -> None:
 
 
 def _read(arguments: list[str], out: IO[str], err: IO[str]) -> int:
-    """Read one line as the CLI does, and stop before it is run."""
+    """Parse one line as the CLI does, and stop before it is run."""
     nothing: dict[str, Any] = dict.fromkeys(RUN, lambda *_: ([], []))
     with mock.patch.multiple(AzCliCommandInvoker, **nothing):
         return _captured(arguments, out, err)
 
 
 def _captured(arguments: list[str], out: IO[str], err: IO[str]) -> int:
-    """Run one line with what it prints going to `out` and `err`; return its exit code."""
+    """Run one line. Its output goes to `out` and `err`. Return its exit code."""
     sys.stdout.flush()
     sys.stderr.flush()
     os.dup2(out.fileno(), 1)

@@ -1,8 +1,8 @@
-"""Keep the Azure CLI on this machine: Python imports this module at its start, because it is on PYTHONPATH.
+"""Keep the Azure CLI on this machine. Python imports this module at its start, because it is on PYTHONPATH.
 
-Whatever would leave 127.0.0.0/8 and ::1, or ask a name server, is refused and noted in the file that
-LOOPBACK_ONLY_NOTES names, so that a test can tell that it was tried. So is the start of any program that is not Python
-itself: it would not be held back.
+It refuses every connection that would leave 127.0.0.0/8 and ::1, and every question to a name server. It writes a note
+into the file that LOOPBACK_ONLY_NOTES names, so that a test can see the attempt. It also refuses to start any program
+that is not Python itself, because it could not hold back that program.
 """
 
 import ipaddress
@@ -13,7 +13,7 @@ NOTES = os.environ["LOOPBACK_ONLY_NOTES"]
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 # Names that never leave the machine.
 LOCAL_NAMES = (None, "", "localhost")
-# `platform.processor()` asks it, for the User-Agent header.
+# `platform.processor()` starts it, for the User-Agent header.
 HARMLESS_PROGRAMS = (sys.executable, "uname")
 
 
@@ -29,7 +29,7 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
     tried = ""
     if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
         address = arguments[1]
-        # A path is a Unix socket's, None an address that connect was given before.
+        # A path belongs to a Unix socket. None means an address that connect was given before.
         if isinstance(address, tuple) and not _is_loopback(address[0]):
             tried = f"{event} {address}"
     elif event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"):

@@ -41,7 +41,9 @@ def az(logged_in: AzureCli) -> Iterator[AzureCli]:
 
 
 def answers(az: AzureCli, lines: Sequence[tuple[str, str]], **values: str) -> None:
-    """Each line must succeed and print what stands beside it, with $NAME of the environment in both."""
+    """Check that each line succeeds and prints the text beside it. $NAME stands for a variable of the environment in
+    both.
+    """
     for line, expected in lines:
         answer = az.run(line, **values)
         assert answer.code == 0, f"{line}\n{answer.err}"
@@ -339,7 +341,7 @@ def test_the_page_on_clients_holds(lab: LabUnderTest, tmp_path_factory: pytest.T
     assert text.count("az ") > 15
     directory = tmp_path_factory.mktemp("page")
     with azure_cli(lab, directory) as cli:
-        # The page's own folder for the lab, and for the CLI's configuration, are this test's.
+        # This test uses its own folders instead of the page's folders for the lab and for the CLI's configuration.
         text = text.replace(".lab/lab.env", str(lab.directory / "lab.env"))
         text = text.replace("$PWD/.lab/azure-cli", str(directory / "azure-cli"))
         printed = script(cli, text)
@@ -349,7 +351,7 @@ def test_the_page_on_clients_holds(lab: LabUnderTest, tmp_path_factory: pytest.T
 
 
 def test_the_guard_refuses_what_would_leave_this_machine(az: AzureCli) -> None:
-    """Told of what would be done, not made to do it."""
+    """The guard refuses a connection that would leave this machine. The test only simulates it."""
     events = (
         ("socket.connect", "('192.0.2.1', 443)", True),
         ("socket.connect", "('2001:db8::1', 443, 0, 0)", True),

@@ -1,4 +1,4 @@
-"""Every command of the Azure CLI on the pages: the lab runs it if it can serve it, otherwise the CLI parses it."""
+"""Every command of the Azure CLI on the pages: the lab runs it if it can serve it. Otherwise the CLI only parses it."""
 
 import re
 import shlex
@@ -11,35 +11,35 @@ from tests.support.azure_cli import AzureCli, azure_cli
 from tests.support.running_lab import LabUnderTest
 from vibedata.lab_process import PROJECT
 
-# These are followed as a whole: by test_azure_cli.py, and by tests/end_to_end/test_tutorial.py.
+# Other tests follow these pages completely: test_azure_cli.py, and tests/end_to_end/test_tutorial.py.
 FOLLOWED = ("lab-clients.md", "tutorial.md")
 PAGES = sorted(page for page in (PROJECT / "docs").glob("*.md") if page.name not in FOLLOWED)
 BLOCK_LINE = re.compile(r"^(?: {4,}|\t)?(az [a-z].*)$")
 SPAN = re.compile(r"`(az [a-z][^`]*)`")
-# The words of a command; what follows are options, or `...`.
+# The words of a command. Options, or `...`, follow them.
 COMMAND = re.compile(r"az(?: [a-z][a-z-]*)+")
-# Lines that the CLI cannot read either, by how they begin, and why.
+# Lines that the CLI cannot parse either: their beginning, and the reason.
 UNREADABLE = {"az automation": "an extension, which Microsoft hosts elsewhere than on PyPI"}
 
 
 def block_lines(page: Path) -> list[str]:
-    """Return the lines of code that begin with `az`, a backslash at the end joining the next.
+    """Return the lines of code that begin with `az`. A backslash at the end joins the next line.
 
-    Where the output goes (`> FILE`) is the shell's to read.
+    The shell reads the part `> FILE`, so it is removed.
     """
     text = re.sub(r"\\\n\s*", "", page.read_text())
     return [re.sub(r" > \S+$", "", found[1]) for line in text.splitlines() if (found := BLOCK_LINE.match(line))]
 
 
 def spans(page: Path) -> list[str]:
-    """Return what stands between backquotes in running text and begins with `az`."""
+    """Return the texts between backquotes in running text that begin with `az`."""
     return sorted(set(SPAN.findall(page.read_text())))
 
 
 @pytest.fixture(scope="module")
 def az(lab: LabUnderTest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureCli]:
     directory = tmp_path_factory.mktemp("azure-cli-pages")
-    # Files that lines name: their content is nobody's business where a line is only read.
+    # Files that the lines name. Their content does not matter if a line is only parsed.
     for name in ("policy.json", "signed.pem"):
         (directory / name).write_text("{}")
     with azure_cli(lab, directory) as cli:

@@ -1,4 +1,4 @@
-"""The edges of the OCI distribution specification 1.1, at both container registries, and pushes at once."""
+"""The edges of the OCI distribution specification 1.1 at both container registries, and several pushes at once."""
 
 import json
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def begin(registry: Registry) -> str:
 
 
 def place(answer: requests.Response) -> str:
-    """Return path and query of where an upload goes on."""
+    """Return path and query of the address where an upload continues."""
     parts = urlsplit(urljoin(answer.url, answer.headers["Location"]))
     return f"{parts.path}?{parts.query}"
 
@@ -181,7 +181,7 @@ def test_lists_of_none_and_beyond_the_end(registry: Registry) -> None:
 
 
 def test_pushes_of_one_blob_disturb_no_reader(registry: Registry) -> None:
-    """Docker Registry empties a blob's link before it writes it again; the front lets nobody look meanwhile."""
+    """Docker Registry empties a blob's link before it writes it again. The front lets no reader look in between."""
     image = oci.image(SMALL)
     registry.push(REPOSITORY, image, "1")
     digest = oci.digest_of(SMALL)

@@ -137,7 +137,7 @@ def test_managed_identity_exchanges_its_token(lab: LabUnderTest, resource: str) 
         f"{base}/v2/{REPOSITORY}/manifests/1", headers={"Authorization": f"Bearer {token}"}, timeout=60
     )
     assert head.headers["Docker-Content-Digest"] == digest
-    # An access token is no refresh token, nor the other way round.
+    # An access token is not a refresh token, and a refresh token is not an access token.
     swapped = requests.post(f"{base}/oauth2/token", data={**grant, "refresh_token": token}, timeout=60)
     assert swapped.status_code == 401
     used = requests.get(f"{base}/v2/", headers={"Authorization": f"Bearer {refresh}"}, timeout=60)
@@ -207,7 +207,7 @@ def test_blobs_are_checked_ranged_and_mounted(lab: LabUnderTest) -> None:
     headers = {"Authorization": f"Bearer {registry.token(*scopes)}"}
     url = f"https://{registry.host}/v2/vibedata/other/blobs/uploads/?mount={digest}&from={REPOSITORY}"
     assert requests.post(url, headers=headers, timeout=60).status_code == 201
-    # Without the right to read it there, a blob is not mounted but has to be sent.
+    # Without the right to read it there, a blob is not mounted. It has to be sent.
     headers = {"Authorization": f"Bearer {registry.token(scopes[1])}"}
     assert requests.post(url.replace("other", "third"), headers=headers, timeout=60).status_code == 401
     assert requests.post(url, headers=headers, timeout=60).status_code == 202
@@ -302,7 +302,7 @@ def test_oras_pushes_and_pulls(lab: LabUnderTest, tmp_path: Path, monkeypatch: p
         return made
 
     pusher = client(registry)
-    # oras-py keeps the token of its first request, a HEAD that asks for pull alone, and cannot answer a 401 after that.
+    # oras-py keeps the token of its first request, a HEAD that asks only for pull. It cannot answer a 401 after that.
     pusher.auth.set_token_auth(registry.token("repository:vibedata/runbooks/hello:pull,push"))
     pushed = pusher.push(target, files=[str(payload)], disable_path_validation=True, quiet=True)
     assert pushed.status_code == 201

@@ -1,4 +1,6 @@
-"""The publisher's repository-scoped token: its passwords made by ARM's official client, and taken or not at a login."""
+"""The publisher's repository-scoped token: ARM's official client makes its passwords, and a login accepts or refuses
+them.
+"""
 
 import base64
 from collections.abc import Iterator

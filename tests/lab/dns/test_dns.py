@@ -1,4 +1,4 @@
-"""The publisher's DNS zone, by azure-mgmt-dns, and what the real name server answers for it."""
+"""The publisher's DNS zone, through azure-mgmt-dns, and the answers of the real name server."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The runbook's identity and clients, against the lab's sandbox endpoint and services."""
+"""The runbook's identity and clients, with the lab's sandbox endpoint and services."""
 
 import os
 import socket

@@ -62,7 +62,7 @@ def test_managed_identity_credential_gets_a_token(lab: LabUnderTest, resource: s
     assert claims["aud"].rstrip("/") == resource.rstrip("/")
     assert claims["appid"] == client_id
     assert claims["iss"] == f"https://sts.windows.net/{claims['tid']}/"
-    # The client counts the seconds that are left from its own clock, at some time while it asked, in whole seconds.
+    # The client computes the remaining seconds with its own clock, at some time during the request, in whole seconds.
     assert abs(claims["exp"] - token.expires_on) <= took + 1
     assert token.expires_on > time.time() + 3600
 

@@ -1,4 +1,4 @@
-"""The proxy before a server that answers while the request is still being sent: the answer reaches the client."""
+"""The proxy in front of a server that answers while the request is still being sent. The answer reaches the client."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ FORMS = {
 
 
 def _close(connection: socket.socket) -> None:
-    """Close with bytes unread: the kernel resets the connection, behind the answer."""
+    """Close the connection with unread bytes. The kernel then resets it, after the answer."""
     connection.close()
 
 
@@ -57,11 +57,11 @@ def _read_on(connection: socket.socket) -> None:
 
 
 def _keep(_: socket.socket) -> None:
-    """Keep the connection open until the test ends, and read nothing more."""
+    """Keep the connection open until the test ends, and read no more."""
 
 
 ENDS = {"close": _close, "reset": _reset, "half_close": _half_close, "read_on": _read_on, "keep": _keep}
-# A reset may overtake what is longer than the kernel's buffers, or has no length.
+# A reset may overtake an answer that is longer than the kernel's buffers, or that has no length.
 ABRUPT = ("close", "reset")
 WAYS = [
     pytest.param(before, form, end, id=f"{form}, after {before} bytes, then {end}")
@@ -137,12 +137,14 @@ async def _pieces() -> AsyncIterator[bytes]:
 def _upstream(
     before: int, answer: bytes, end: Callable[[socket.socket], None], context: ssl.SSLContext | None
 ) -> Iterator[str]:
-    """A server that reads each request's head and `before` bytes of its body, sends `answer`, and ends so."""
+    """Run a server that reads each request's head and `before` bytes of its body, sends `answer`, and ends with
+    `end`.
+    """
     kept: list[socket.socket] = []
     serving: list[threading.Thread] = []
 
     def serve(plain: socket.socket) -> None:
-        # An answer that waits for the peer's acknowledgements would be lost by the reset, and not by the proxy.
+        # If an answer waited for the peer's acknowledgements, the reset would lose it, and not the proxy.
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = plain if context is None else context.wrap_socket(plain, server_side=True)
         kept.append(connection)

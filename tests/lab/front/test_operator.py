@@ -12,7 +12,7 @@ import requests
 from tests.support import running_lab
 from tests.support.running_lab import LabUnderTest
 
-# It begins when it is told to, and asks three times.
+# It begins when the test tells it to, and makes three requests.
 OPERATOR = """
 import os, sys, urllib.error, urllib.request
 sys.stdin.readline()

@@ -32,7 +32,7 @@ class Instance:
     registry: ContainerRegistry
 
     def write(self, value: str) -> None:
-        """Write something everywhere."""
+        """Write a value to every place."""
         self.blobs.get_blob_client(CONTAINER, "a").upload_blob(value.encode(), overwrite=True)
         self.tables.create_table_if_not_exists("Rows").upsert_entity(
             {"PartitionKey": "a", "RowKey": "b", "Value": value}
@@ -43,7 +43,7 @@ class Instance:
         self.account.run(f"print('{value}')")
 
     def read(self) -> dict[str, Any]:
-        """Return what is found everywhere."""
+        """Return the values in all places."""
         jobs = self.lab.control("GET", "/jobs")["jobs"]
         return {
             "blobs": self.blobs.get_blob_client(CONTAINER, "a").download_blob().readall(),
@@ -83,7 +83,7 @@ def test_what_was_kept_is_there_again_and_nothing_else(instance: Instance) -> No
     lease = BlobLeaseClient(instance.blobs.get_blob_client(CONTAINER, "a"))
     lab.control("POST", "/snapshots", {"name": "first"})
     kept = instance.read()
-    # The real servers were started anew, and all of it is still there.
+    # The real servers were started again, and everything is still there.
     assert (kept["blobs"], kept["tables"], list(kept["jobs"].values())) == (b"first", ["first"], ["first"])
     for value in ("second", "third"):
         instance.write(value)
@@ -104,7 +104,7 @@ def test_nothing_is_kept_while_a_job_runs(instance: Instance) -> None:
     wait_for(lambda: instance.account.status(job), lambda status: status == "Running")
     answer = instance.lab.control("POST", "/snapshots", {"name": "early"}, status=400)
     assert f"the job {job} of probe is Running" in str(answer)
-    # Nothing was kept, so nothing can be put back.
+    # Nothing was kept, so nothing can be restored.
     answer = instance.lab.control("POST", "/snapshots/put_back", {"name": "early"}, status=400)
     assert "there is no snapshot 'early'" in str(answer)
     assert instance.account.status(job) == "Running"

@@ -1,4 +1,4 @@
-"""Keys of the two vaults, driven by the official client, and how late a vault shows what was written."""
+"""Keys of the two vaults, through the official client, and the delay until a vault shows a write."""
 
 import base64
 import hashlib

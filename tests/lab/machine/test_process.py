@@ -145,7 +145,7 @@ def test_lab_that_loses_a_real_server_ends_and_says_so(directory: Path) -> None:
 
 
 def test_start_that_fails_after_the_lab_is_up_leaves_none(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # As where a lab pins another identity than the tests' signer has.
+    # As in a lab that pins another identity than that of the tests' signer.
     monkeypatch.setattr(release_signer, "IDENTITY_VARIABLE", "VIBEDATA_LAB_CONTROL")
     with pytest.raises(AssertionError, match="one identity is pinned"):
         running_lab.start(directory)

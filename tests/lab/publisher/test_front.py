@@ -1,4 +1,7 @@
-"""The front of the publisher's callback API and the processes behind it; a small program there tells what it got."""
+"""The front of the publisher's callback API and the processes behind it.
+
+A small program there reports what it received.
+"""
 
 import concurrent.futures
 import os
@@ -76,7 +79,7 @@ def pids(api: LabUnderTest) -> list[int]:
 
 
 def gone(pid: int) -> bool:
-    """Tell whether a process has ended, a short while given."""
+    """Tell whether a process has ended. It gets a short time to do so."""
     deadline = time.monotonic() + 60
     while Path(f"/proc/{pid}").exists():
         if time.monotonic() > deadline:

@@ -1,4 +1,6 @@
-"""What the lab's publisher signs releases with, used as its pipeline would: from lab.env, by the official client."""
+"""The signing key of the lab's publisher, used as its pipeline would use it: from lab.env, through the official
+client.
+"""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Vibedata's applications, well and ill, as any HTTPS client meets them."""
+"""Vibedata's applications, healthy and ill, as any HTTPS client sees them."""
 
 import http.client
 import socket
@@ -22,7 +22,7 @@ def make(lab: LabUnderTest, name: str, mode: str, **fields: object) -> None:
 
 
 def get(address: str, path: str = "/healthz", *, seconds: float = 60.0, stream: bool = False) -> requests.Response:
-    """Ask an application. seconds: how long any part of its answer may take; to connect may take a minute."""
+    """Ask an application. `seconds` is the limit for each part of its answer. Connecting may take a minute."""
     return requests.get(address + path, timeout=(60, seconds), allow_redirects=False, stream=stream)
 
 
@@ -96,7 +96,7 @@ def test_drip_gives_one_byte_after_the_other_headers_and_all(lab: LabUnderTest) 
     with get(studio, stream=True) as answer:
         assert answer.status_code == 200
         assert answer.raw.read(5) == b"....."
-    # No single read takes long, so that a timeout on reads never ends it.
+    # No single read takes long, so a timeout for reads never ends it.
     make(lab, "studio", "drip", seconds=0.2)
     address = urlsplit(studio)
     context = ssl.create_default_context()

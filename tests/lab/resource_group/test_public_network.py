@@ -1,4 +1,4 @@
-"""Network rules of storage account, vault and container registry: what ARM changes, what each data plane refuses."""
+"""Network rules of storage account, vault and container registry: ARM changes them, and each data plane obeys them."""
 
 import pytest
 import requests

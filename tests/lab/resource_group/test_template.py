@@ -9,7 +9,7 @@ from tests.support.template import PARAMETERS, deployed
 
 # Azure itself makes the interface of each private endpoint.
 OF_AZURE = "microsoft.network/networkinterfaces"
-# Children that Azure's listing of a group shows. It shows no other ones, and nothing that extends a resource.
+# Azure's listing of a group shows these children. It shows no others, and no resource that extends another one.
 LISTED_CHILDREN = (
     "microsoft.automation/automationaccounts/runbooks",
     "microsoft.cognitiveservices/accounts/projects",

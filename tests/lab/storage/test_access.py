@@ -1,4 +1,4 @@
-"""Who may ask the storage account, and with what."""
+"""The credentials that the storage account accepts, and the identities that may use it."""
 
 from datetime import datetime, timedelta, timezone
 from urllib.parse import parse_qsl, urlencode

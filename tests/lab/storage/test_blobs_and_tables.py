@@ -1,4 +1,4 @@
-"""What runbooks do in storage on an ordinary day: blobs in containers, and rows in tables."""
+"""The normal use of storage by runbooks: blobs in containers, and rows in tables."""
 
 import uuid
 from datetime import datetime, timezone

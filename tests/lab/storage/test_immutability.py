@@ -49,7 +49,7 @@ def test_a_retained_blob_is_neither_overwritten_nor_changed_nor_deleted(
     assert code(conflict) == "BlobAlreadyExists"
     assert blob.download_blob().readall() == b"first"
     assert blob.get_blob_properties().metadata == {"kept": "yes"}
-    blob.acquire_lease(lease_duration=15).release()  # leases and tiers are no change of content
+    blob.acquire_lease(lease_duration=15).release()  # leases and tiers do not change the content
     blob.stage_block("block", b"staged, never committed")
     with pytest.raises(HttpResponseError) as batch:
         container.delete_blobs(blob.blob_name)
@@ -57,7 +57,7 @@ def test_a_retained_blob_is_neither_overwritten_nor_changed_nor_deleted(
     with pytest.raises(HttpResponseError) as deletion:
         container.delete_container()
     assert (deletion.value.status_code, code(deletion)) == (409, "ContainerImmutabilityPolicyLocked")
-    # A year later it may go, but never be overwritten.
+    # After a year it may be deleted, but never overwritten.
     lab.control("POST", "/clock", {"advance_seconds": YEAR * DAY_SECONDS + 60})
     with (
         ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as later,
@@ -116,7 +116,7 @@ def test_a_policy_that_lets_blobs_grow_is_none(
     etag = arm.ask("PUT", "/immutabilityPolicies/default", {"properties": policy}).headers["ETag"]
     arm.policy("POST", "/lock", etag=etag)
     assert arm.policy("GET").json()["properties"] == {**policy, "state": "Locked"}
-    # What is appended is of its own time; the blob's creation says nothing of it.
+    # Appended bytes have their own time. The blob's creation time says nothing about them.
     release = ReleaseId("2026.11.0", "sha256:" + "a" * 64)
     blob = blobs.get_blob_client("release-manifests", blob_name(release, SIGNATURE))
     blob.create_append_blob()
@@ -178,7 +178,10 @@ def test_arm_shows_the_locked_policy(lab: LabUnderTest, credential: ManagedIdent
 def test_a_container_with_version_level_immutability_says_so_and_keeps_no_blob(
     lab: LabUnderTest, credential: ManagedIdentityCredential, blobs: BlobServiceClient
 ) -> None:
-    """Its policy looks like any other; only the container tells, and a blob in it can be replaced."""
+    """Its policy looks like any other policy.
+
+    Only the container shows the difference, and a blob in it can be replaced.
+    """
     arm = Arm(lab, credential, "versions")
     made = arm.ask("PUT", body={"properties": {"immutableStorageWithVersioning": {"enabled": True}}})
     assert made.status_code == 201

@@ -1,4 +1,4 @@
-"""The last line of a job: what counts as a runbook's result, and what never does."""
+"""The last line of a job: which lines count as a runbook's result, and which never do."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which settings a former job had, as its arguments say it."""
+"""The settings of a former job, as its arguments show them."""
 
 import pytest
 
@@ -14,7 +14,7 @@ OWN = {"prefix": "vd1"}
         ((encode({"settings": OWN}),), OWN, True),
         ((encode({"settings": OWN}),), {}, False),
         ((encode({"correlation_id": "x"}),), {}, True),
-        # A schedule gives no argument: such a job had the account's settings alone.
+        # A schedule gives no argument. So such a job had only the account's settings.
         ((), {}, True),
         ((), OWN, False),
         (("",), {}, False),

@@ -111,7 +111,7 @@ def test_nothing_is_planned_where_all_is_as_it_should_be() -> None:
     ("state", "version", "planned"),
     [
         ("Succeeded", "1.0", False),
-        ("Succeeded", None, False),  # Automation may not say; the environment's name does
+        ("Succeeded", None, False),  # Automation may not return the version; the environment's name shows it
         ("Succeeded", "0.9", True),
         ("Failed", "1.0", True),
         ("Creating", "1.0", True),
@@ -128,7 +128,7 @@ def test_a_package_is_imported_unless_it_is_provisioned(state: str, version: str
     [
         (held("9" * 64), f"sha256:{'9' * 64} in {ENVIRONMENT}"),
         (held("1" * 64, environment=OLD_ENVIRONMENT), f"sha256:{'1' * 64} in {OLD_ENVIRONMENT}"),
-        (held("1" * 64, environment=None, ours=False), f"sha256:{'1' * 64} in None"),  # taken over: it is the same
+        (held("1" * 64, environment=None, ours=False), f"sha256:{'1' * 64} in None"),  # replaced: it is the same one
         (held(None, in_edit=True), None),
         (None, None),
     ],
@@ -149,7 +149,7 @@ def test_every_runbook_that_stands_in_the_way_is_named_at_once() -> None:
     error = refusal(replace(FULL, runbooks=runbooks))
     assert error.code == "VD-AUTOMATION-006"
     assert error.detail == "alpha (of type PowerShell), beta (in theirs)"
-    # Made by the suite does not help a runbook of another type: its type can never be changed.
+    # A runbook of another type is refused even if the suite made it, because its type can never be changed.
     assert refusal(replace(FULL, runbooks={**FULL.runbooks, "alpha": held("1" * 64, kind="Graph")})).code == error.code
 
 
@@ -227,7 +227,7 @@ COMBINED = replace(
 
 
 def imports(packages: dict[str, HeldPackage]) -> list[tuple[str, str]]:
-    """What is done or left of the packages: their targets, in order, with the change or none."""
+    """Return the targets of the packages, in order, each with its change, None for no change."""
     planned = plan(replace(EMPTY, wanted=COMBINED, packages=packages))
     changes = [(change.target, change.action) for change in planned.changes if change.target.startswith("package ")]
     return changes + [(item.target, "none") for item in planned.unchanged if item.target.startswith("package ")]

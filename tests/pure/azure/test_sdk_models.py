@@ -1,12 +1,12 @@
-"""Model classes of the SDK clients, used by many threads at once."""
+"""Model classes of the SDK clients that many threads use at once."""
 
 import subprocess
 import sys
 
 import pytest
 
-# In a Python of its own: a class works out its fields once in a process. With a short switch interval, threads that
-# come to a class for the first time meet in it.
+# Run it in a separate Python, because a class computes its fields only once in a process. With a short switch interval,
+# threads meet in a class that they use for the first time.
 MEET = """
 import sys, threading, types
 from azure.mgmt.automation import models
@@ -34,7 +34,7 @@ print(len(classes), len(classes) <= before, len(failed))
 
 
 def meet(way: str) -> list[str]:
-    """Return how many classes there are, whether all had worked out their fields before, and how many uses failed."""
+    """Return how many classes there are, whether all had computed their fields before, and how many uses failed."""
     command = [sys.executable, "-c", MEET, way]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout.split()[:3]
 
@@ -43,5 +43,5 @@ def meet(way: str) -> list[str]:
 def test_the_account_s_classes_can_be_used_by_many_threads() -> None:
     count, all_known, failed = meet("account")
     assert (int(count) > 100, all_known, failed) == (True, "True", "0")
-    # What would be if it did not see to it: not yet known, and so open to the race.
+    # The state without this protection: the fields are not computed yet, so the race is possible.
     assert meet("nothing")[:2] == [count, "False"]

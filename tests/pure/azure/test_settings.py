@@ -36,7 +36,7 @@ def environ(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def given(**values: str) -> dict[str, str]:
-    """Return an environment with what is needed, and these."""
+    """Return an environment with the required settings, and these."""
     return environ({**NEEDED, **values})
 
 
@@ -208,7 +208,7 @@ ADDRESS_NAMES = {
 
 
 def test_whose_instance_it_is_is_no_parameter_of_a_run() -> None:
-    """What a run reports, and as whom it acts, is not the choice of who starts its job."""
+    """The person who starts a job must not choose the identity of a run, or the instance that it reports for."""
     given_ones = {"instance_id": "somebody-else", "subscription_id": GUID.replace("1", "9"), "uami_client_id": GUID}
     assert set(IDENTITY) == set(given_ones)
     for name, value in given_ones.items():
@@ -217,13 +217,13 @@ def test_whose_instance_it_is_is_no_parameter_of_a_run() -> None:
 
 
 def test_an_address_is_no_parameter_of_a_run() -> None:
-    """The tokens of the managed identity would go where the starter of a job says."""
+    """Otherwise the starter of a job could choose the address that gets the tokens of the managed identity."""
     assert set(ADDRESSES) == ADDRESS_NAMES
     for name in ADDRESSES:
         value = "evil.example" if name.endswith(("registry", "public_host", "gateway")) else "https://evil.example"
         for refusal in (refused({name: value}, given()), refused({name: ""}, given(**{name: value}))):
             assert refusal.code == "VD-SETTINGS-004" and name in refusal.message
-        # What comes with the deployment is taken.
+        # Settings that come with the deployment are accepted.
         assert getattr(load({}, given(**{name: value}), None), name) == value
         assert getattr(load({}, {}, json.dumps({**NEEDED, name: value})), name) == value
 
@@ -248,17 +248,17 @@ def test_whom_to_trust_is_no_parameter_of_a_run(name: str) -> None:
     value = "" if name == "trust_roots" else "CN=Mallory"
     assert refused({name: value}, given()).code == "VD-TRUST-031"
     assert refused({name: value}, given(**{name: value})).code == "VD-TRUST-031"
-    # What comes with the deployment is taken.
+    # Settings that come with the deployment are accepted.
     assert getattr(load({}, given(**{name: value}), None), name) == value
     assert getattr(load({}, given(), json.dumps({name: value})), name) == value
 
 
 class AutomationAssetNotFound(Exception):  # noqa: N818 - the sandbox's name
-    """As the sandbox's module has it."""
+    """The same exception as in the sandbox's module."""
 
 
 def sandbox(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
-    """Put a module like the sandbox's own where it is looked for: nothing of it can be installed."""
+    """Put a module like the sandbox's own into its place. The real one cannot be installed."""
 
     def get_automation_variable(name: str) -> Any:
         assert name == "vibedata-settings"
@@ -327,7 +327,7 @@ def test_the_publishers_addresses_have_the_same_form(value: str) -> None:
     ],
 )
 def test_a_resource_group_has_any_name_that_azure_allows(name: str) -> None:
-    """Letters of any script, and each sign in each place but a last dot (Azure/azure-cli#799)."""
+    """Letters of any script, and each allowed sign in each place, except a dot at the end (Azure/azure-cli#799)."""
     settings = load({}, given(resource_group=name), None)
     assert settings.resource_group_id == f"/subscriptions/{GUID}/resourceGroups/{name}"
 

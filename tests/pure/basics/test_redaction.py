@@ -51,7 +51,7 @@ def test_a_secret_within_longer_base64_is_masked(
     redactor = Redactor()
     redactor.learn(secret)
     redacted = redactor.redact(encode(before + secret.encode() + after).decode())
-    # At most two bytes at each end of the secret stand in a group with their neighbours.
+    # Near each end of the secret at most two bytes share a group with their neighbours.
     assert MASK in redacted
     assert len(redacted) <= len(MASK) + 4 * (len(before) + len(after) + 8) // 3 + 8
 
@@ -107,7 +107,7 @@ def test_a_keys_bytes_show_in_no_encoding(key: bytes, before: bytes, after: byte
     }
     for text, form in shown.items():
         assert form not in redactor.redact(text)
-    # Within longer base64 whole groups of three bytes are alike: of 32 bytes at least 28 are hidden.
+    # Inside longer base64, whole groups of three bytes are equal. Of 32 bytes at least 28 are hidden.
     left = redactor.redact(base64.b64encode(longer).decode()).replace("***", "")
     assert len(left) <= len(base64.b64encode(longer)) - 40
 
@@ -128,7 +128,7 @@ PASSWORD = "Zq7RkW2mXv9LpT4sBn6HcD1fJg8YeU3a"
 
 
 def pieces_of(secret: str, text: str) -> list[str]:
-    """Return what of a secret is left in a text: runs of eight characters."""
+    """Return the parts of a secret that are left in a text: sequences of eight characters."""
     return [secret[at : at + 8] for at in range(len(secret) - 7) if secret[at : at + 8] in text]
 
 

@@ -1,4 +1,4 @@
-"""How a run ended, as the publisher is told: whatever the run, its error and its facts hold."""
+"""The publisher's report of how a run ended, for every kind of run, error and facts."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What may leave the tenant: nothing but the allow-list, whatever goes in."""
+"""Only the allow-list may leave the tenant, whatever the input is."""
 
 import json
 import re
@@ -43,7 +43,7 @@ DEPLOYMENT: dict[str, Any] = {
 }
 DOCUMENTS = {"ping": PING, "health": HEALTH, "deployment": DEPLOYMENT}
 
-# Written a second time and by hand: whoever widens what leaves the tenant has to say so here, too.
+# The list is written a second time by hand. A person who lets more leave the tenant has to change it here, too.
 WORDS = {
     "type": {"application", "infrastructure", "agent", "runbook"},
     "health": {"unknown", "healthy", "degraded", "unhealthy"},
@@ -198,7 +198,7 @@ def test_what_is_no_report_is_refused_and_not_repeated(content: bytes) -> None:
 
 def test_no_other_kind_is_written_or_read() -> None:
     class Postcard(Ping):
-        """A report of somebody's own making."""
+        """A report of a kind that somebody invented."""
 
     with pytest.raises(PayloadRefusedError, match="not a report"):
         to_json(Postcard(**PING))
@@ -215,7 +215,7 @@ def test_what_was_changed_after_it_was_made_is_refused() -> None:
 
 def test_a_text_that_writes_itself_as_another_is_refused() -> None:
     class Disguise(str):
-        """Equal to what is allowed, and more than that."""
+        """A text that equals an allowed one, but has more parts."""
 
     with pytest.raises(PayloadRefusedError):
         Ping(instance_id=Disguise("i-1"), at=AT)

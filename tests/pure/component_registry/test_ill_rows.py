@@ -1,4 +1,4 @@
-"""Rows that somebody else wrote into the tables: of any type, size and depth. None ends a reader."""
+"""Rows that somebody else wrote into the tables: of any type, size and depth. No reader fails because of them."""
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -135,7 +135,7 @@ def test_a_key_that_a_runbook_makes_is_one(name: str) -> None:
 
 
 class Entity(dict[str, Any]):
-    """A row as the SDK gives it."""
+    """A row as the SDK returns it."""
 
     @property
     def metadata(self) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""What a lock's blob says: written, read back, and refused where somebody else wrote it."""
+"""The content of a lock's blob: written, read back, and refused if somebody else wrote it."""
 
 import json
 from dataclasses import replace

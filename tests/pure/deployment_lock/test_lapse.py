@@ -17,7 +17,9 @@ def test_a_lease_holds_from_the_beginning_of_the_confirmed_request() -> None:
 
 @pytest.mark.parametrize(("delay", "took"), list(product((0.0, 0.5, 9.0), repeat=2)))
 def test_the_service_never_frees_a_lease_that_its_holder_counts_on(delay: float, took: float) -> None:
-    """However long a request is on its way, and its answer: the service counts from when it takes the request."""
+    """A request and its answer may take any time, because the service measures from the moment when it gets the
+    request.
+    """
     sent = 1000.0
     taken = sent + delay
     answered = taken + took

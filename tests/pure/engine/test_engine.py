@@ -1,4 +1,4 @@
-"""The engine with real threads, on a small world in memory whose changes fail in every way that a network knows."""
+"""The engine with real threads, on a small world in memory. Its changes fail in every way that a network has."""
 
 import threading
 from collections import Counter
@@ -19,9 +19,9 @@ from runbook_lib.run.result import failure_of
 from scripts.pages.error_catalogue import CATALOGUE
 
 POLICY = NetworkRetryPolicy(max_retries=2, delay_seconds=2.0, total_seconds=1000.0)
-# What one attempt of apply does: its effect, and what it raises.
+# One attempt of apply: its effect, and the exception that it raises.
 BEHAVIOURS = ("works", "works_answer_lost", "lost", "wrapped_lost", "open", "refused", "no_effect", "bug", "exits")
-# More than any plan here has.
+# More than any plan here.
 STAGES = 5
 STORY = st.lists(st.sampled_from(BEHAVIOURS), max_size=4)
 
@@ -47,7 +47,7 @@ class FakeClock:
 
 @dataclass(frozen=True)
 class Thing:
-    """What a change is about: it is to hold `after`."""
+    """The object of a change. It must have the value `after`."""
 
     stage: int
     target: str
@@ -56,7 +56,7 @@ class Thing:
 
 @dataclass
 class World:
-    """Targets and what they hold; for each target the story of its attempts, which ends in success."""
+    """Targets and their values. Each target has a story of its attempts, which ends in success."""
 
     stories: dict[str, list[str]] = field(default_factory=dict)
     held: dict[str, str] = field(default_factory=dict)
@@ -141,7 +141,7 @@ def plan_of(*stages: int) -> Plan:
 
 
 def foreseen(story: Sequence[str]) -> tuple[str, int, str | None]:
-    """Outcome, attempts and error code that a story must come to."""
+    """Return the outcome, the attempts and the error code that a story must lead to."""
     codes = {"refused": "VD-IMPORT-001", "no_effect": "VD-ENGINE-001", "bug": "VD-ENGINE-900", "exits": "VD-ENGINE-900"}
     for attempt in range(1, POLICY.max_retries + 2):
         behaviour = story[attempt - 1] if attempt <= len(story) else "works"
@@ -263,7 +263,7 @@ def test_a_fault_in_the_engines_own_surroundings_ends_the_change_and_not_the_run
 
 
 def in_place(world: World, *others: Thing, code: str = "VD-IMPORT-001") -> Work:
-    """Work in which `others` come in the place of `t0`, where that fails with this code."""
+    """Return work in which `others` replace `t0` if it fails with this code."""
 
     def instead(thing: Thing, error: RunbookError) -> Sequence[Change]:
         if thing.target != "t0" or error.code != code:

@@ -25,7 +25,7 @@ def test_an_entry_says_what_why_and_what_to_do(entry: ErrorEntry) -> None:
     assert CODE.fullmatch(entry.code)
     assert entry.code.split("-")[1] in errors_page.AREAS
     assert entry.exit_code == 3 if entry.code == "VD-LOCK-001" else entry.exit_code in (1, 2)
-    # A title stands within a sentence, cause and remedy are sentences of their own.
+    # A title is a part of a sentence. Cause and remedy are complete sentences.
     assert entry.title[0].islower() or entry.title.startswith(("Azure", "Automation"))
     assert not entry.title.endswith(".")
     for sentence in (entry.cause, entry.remedy):
@@ -84,7 +84,7 @@ def test_every_entry_is_used_by_its_name() -> None:
 def test_the_documentation_names_known_codes() -> None:
     pages = [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]
     named = {(page.name, code) for page in pages for code in CODE.findall(page.read_text(encoding="utf-8"))}
-    # The worked example adds a code of its own, which is free.
+    # The worked example adds its own code, which is free.
     assert {(page, code) for page, code in named if code not in CATALOGUE} == {("CONTRIBUTING.md", "VD-PARAM-090")}
 
 
@@ -103,7 +103,7 @@ def test_every_code_has_a_guide_and_no_other_has() -> None:
     told = guides()
     assert set(told) == set(CATALOGUE)
     for code, guide in told.items():
-        # An example goes on after the title: with a target in brackets, with a detail, or not at all.
+        # An example continues after the title: with a target in brackets, with a detail, or not at all.
         assert re.match(r"( \(.+\)(:.*)?|: .+)?$", guide.example), code
         assert guide.check[-1] == "." and len(guide.check.split()) >= 6, code
     assert len({guide.check for guide in told.values()}) > len(told) * 0.95, "most have their own way to check"

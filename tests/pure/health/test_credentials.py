@@ -1,4 +1,4 @@
-"""What is said of credentials that end: a function of their states."""
+"""What is reported about credentials that expire: a function of their states."""
 
 from datetime import datetime, timedelta, timezone
 

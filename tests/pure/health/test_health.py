@@ -111,7 +111,7 @@ def test_only_the_well_suffer_and_only_from_the_unhealthy(
 ) -> None:
     rolled = roll_up(own, graph)
     assert rolled.keys() == own.keys()
-    # A need that is no component leads nowhere.
+    # A dependency that is not a component has no effect.
     known = {name: [need for need in needed if need in own] for name, needed in graph.items()}
     for name, health in rolled.items():
         assert health.own == own[name]

@@ -1,4 +1,4 @@
-"""What is decided before and after a probe, without any connection."""
+"""The decisions before and after a probe, without any connection."""
 
 import ssl
 import threading
@@ -168,7 +168,9 @@ def test_alert_rules_must_be_there_be_on_and_lead_to_somebody() -> None:
     assert judge_rules([], groups).sight == "down"
     assert judge_rules([rule("a", "/operators"), rule("b", "/asleep", "/operators")], groups) == Observation("answers")
     assert judge_rules([rule("a", "/operators", enabled=False)], groups) == Observation("down", "switched off: a")
-    assert judge_rules([rule("a", "/operators"), rule("b")], groups) == Observation("impaired", "nobody hears of: b")
+    assert judge_rules([rule("a", "/operators"), rule("b")], groups) == Observation(
+        "impaired", "nobody gets the alerts of: b"
+    )
     assert judge_rules([rule("a", "/asleep")], groups).sight == "down"
     assert judge_rules([rule("a", "/unknown")], groups).sight == "down"
 

@@ -1,4 +1,4 @@
-"""What the publisher is told of health: the names it gave itself and states, whatever stands beside them."""
+"""The health report to the publisher: only names that the publisher itself gave, and states, whatever else is there."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ from tests.support.manifest_maker import document
 
 AT = "2026-11-25T10:00:00.000000Z"
 CANARY = "db.contoso.example"
-# As a server, an address or somebody who writes to the table may put them.
+# A server, an address or a person who writes to the table may bring such texts.
 THEIRS = st.one_of(st.text(), st.sampled_from([CANARY, f"application/{CANARY}", "observability/alert-rules", "api"]))
 
 

@@ -39,6 +39,10 @@ LITERAL = {
     "a text that nobody names an image": "var anything = 'mcr.microsoft.com/k8s/proxy:v1.2' // here",
     "in several lines": "var yaml = '''mcr.microsoft.com/x/y:1.2.3''' // here",
     "a spread": "param p object\nvar v = {\n  ...p\n  image: 'a:1' // here\n}",
+    "types derived from a resource's type": "type t = resourceInput<'Microsoft.App/jobs@2026-01-01'>.properties\n"
+    "param p resourceOutput<'Microsoft.App/jobs@2026-01-01'>.tags.*[]?\n"
+    "param q { of: resourceInput<'A/b@2026-01-01'>.properties.items[*].name, n: resource<'A/b@2026-01-01'> }\n"
+    "param image string = 'a/b:1' // here",
     "a child resource": "resource a 'a/b@1' = {\n  name: 'a'\n  resource c 'c' = {\n    name: 'c'\n"
     "    image: 'x/y:1' // here\n  }\n}",
 }

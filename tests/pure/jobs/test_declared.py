@@ -1,4 +1,4 @@
-"""Which parameters a built runbook takes, as its text says it. Nothing of a text is believed or executed."""
+"""The parameters that a built runbook takes, from its text. The text is neither trusted nor executed."""
 
 import importlib
 import time

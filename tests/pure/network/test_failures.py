@@ -1,4 +1,4 @@
-"""Naming an error raises none, whatever has been imported of the libraries whose errors it knows."""
+"""To name an error raises no error, no matter which libraries have been imported."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ def test_what_the_transports_raise_has_a_code(error: Exception) -> None:
 
 
 class Answer:
-    """An answer as azure.core's errors look at it."""
+    """An answer with the attributes that azure.core's errors read."""
 
     def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.status_code, self.reason, self.headers, self._body = status, "Reason", headers, body

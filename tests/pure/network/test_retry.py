@@ -140,7 +140,7 @@ def test_whatever_retry_after_holds_it_is_seconds_or_nothing(text: str) -> None:
     st.floats(0, 30),
 )
 def test_all_attempts_together_end_in_time(policy: NetworkRetryPolicy, outcomes_: list[Any], takes: float) -> None:
-    """However long the attempts take, up to their timeouts, the last begins within the total time."""
+    """The attempts may take any time up to their timeouts, but the last one begins within the total time."""
     clock = FakeClock()
     attempts = Attempts(policy, method="GET", repeatable=False, clock=clock)
     made = 0

@@ -69,7 +69,7 @@ def test_a_refusal_names_service_operation_resource_identity_and_role() -> None:
         ("PUT", f"{ACCOUNT}/jobs/1".lower(), "Automation Contributor", ACCOUNT.lower()),
         ("GET", f"{GROUP}/providers/Microsoft.Insights/metricAlerts", "Monitoring Reader", GROUP),
         ("GET", f"{GROUP}/resources", "Reader", GROUP),
-        # Of another group than the settings': the path says whose it is.
+        # The resource is in another group than the settings name. The path shows it.
         ("GET", "/subscriptions/p/resourceGroups/q/things", "Reader", "/subscriptions/p/resourceGroups/q"),
         ("GET", "/subscriptions/p/resources", "Reader", GROUP),
         ("PUT", f"{GROUP}/providers/Microsoft.Other/things/t", "Contributor", GROUP),
@@ -111,7 +111,7 @@ def test_an_identity_that_is_no_id_is_not_shown(oid: str) -> None:
 
 
 def unresolved() -> requests.ConnectionError:
-    """As requests and urllib3 pack it."""
+    """Return the error in the form in which requests and urllib3 wrap it."""
     cause = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     inner = NewConnectionError(None, "Failed to resolve")  # type: ignore[arg-type] # of no pool
     inner.__cause__ = cause

@@ -42,7 +42,7 @@ def refusal(sources: Mapping[str, str]) -> RunbookError:
 
 
 def embedded(built: bundle.Bundle) -> dict[str, str]:
-    """The texts that the built file gives its loader."""
+    """Return the texts that the built file gives to its loader."""
     tree = ast.parse(built.text)
     assignments: list[ast.stmt] = [node for node in tree.body if isinstance(node, ast.Assign)]
     scope: dict[str, dict[str, str]] = {"SOURCES": {}}

@@ -28,7 +28,7 @@ def test_it_holds_the_runbook_as_it_stands_and_what_the_start_needs_to_know() ->
     assert text.startswith("#!/usr/bin/env bash\n")
     assert "<<'END_OF_DEPLOY_INSTANCE_PY'\nprint('é')\nEND_OF_DEPLOY_INSTANCE_PY\n" in text
     assert f'"sha256": "{WHEEL.sha256}"' in text
-    # What is Python's own, or the sandbox's, is not asked for.
+    # Modules of Python itself or of the sandbox are not checked.
     assert '"modules": [\n  "one.two"\n ]' in text
     assert made() == made()
 

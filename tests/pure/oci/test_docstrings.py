@@ -17,7 +17,7 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def undocumented(text: str) -> ast.Module:
-    """The tree of a text without its docstrings, `pass` where there is nothing else."""
+    """Return the tree of a text without its docstrings. `pass` replaces a docstring that is the only statement."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
@@ -28,7 +28,7 @@ def undocumented(text: str) -> ast.Module:
 
 
 def described(code: CodeType) -> Iterator[object]:
-    """All that a code object does, and the line of each of its instructions."""
+    """Yield everything that a code object does, and the line of each of its instructions."""
     yield code.co_name, code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
     yield code.co_flags, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_firstlineno
     yield list(code.co_lines())
@@ -101,7 +101,7 @@ def test_docstrings_become_empty_lines(text: str, bare: str) -> None:
         'b"""Bytes."""\n',
         'f"""{1}"""\n',
         'def f():\n    """A.""".strip()\n',
-        # A docstring that shares its line stays: what stands beside it must not move.
+        # A docstring that shares its line stays, because the code beside it must not move.
         'def f(): """Beside its head."""\n',
         '"""A."""; x = 1\n',
         'def f():\n    """A."""; return 1\n',
@@ -114,6 +114,6 @@ def test_everything_else_stays(text: str) -> None:
 
 def test_time_grows_with_the_length() -> None:
     function = 'def f():\n    """One.\n\n    Two.\n    """\n'
-    # Not the one that keeps what it was asked before.
+    # Use the function itself, and not its cache.
     asked_anew = without_docstrings.__wrapped__
     assert not grows_too_fast(lambda count: asked_anew(function * count))

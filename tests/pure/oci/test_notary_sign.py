@@ -1,4 +1,4 @@
-"""What `vibedata build` signs, held against what the notation command wrote, and read with `cryptography` alone."""
+"""The signature of `vibedata build`, compared with notation's signatures, and read only with `cryptography`."""
 
 import hashlib
 import json
@@ -54,7 +54,7 @@ SUBJECT = Descriptor(
     media_type=MANIFEST_MEDIA_TYPE,
     digest="sha256:01c688048831df2a0e64addacecda37fb4300e338bfcf00c1f12204b226d55ea",
     size=506,
-    # What else a descriptor of ours has is not signed.
+    # Other members of our descriptors are not signed.
     artifact_type="application/vnd.vibedata.release-manifest.v1+json",
     annotations={"org.opencontainers.image.ref.name": "vibedata/release-manifest:2026.11.0"},
 )
@@ -82,7 +82,7 @@ def test_the_envelope_is_notations_to_the_byte(algorithm: str) -> None:
     der = [each.certificate.public_bytes(Encoding.DER) for each in (leaf, BETWEEN, ROOT)]
     assert [b64decode(text, validate=True) for text in envelope["header"]["x5c"]] == der
     verify_envelope_alone(content)
-    # And customers take it.
+    # Customers accept it, too.
     subject = Subject(media_type=SUBJECT.media_type, digest=SUBJECT.digest, size=SUBJECT.size)
     root = ROOT.certificate.fingerprint(hashes.SHA256()).hex()
     policy = TrustPolicy(roots=frozenset({root}), identity=Wanted().name)

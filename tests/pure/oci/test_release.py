@@ -1,4 +1,6 @@
-"""The release definition, the release manifest made of it, the package lock, and what a push has to send."""
+"""The release definition, the manifest that is made from it, the package lock, and the content that a push has to
+send.
+"""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Whether a set of wheels is complete: for the sandbox's platform, its Python, and with all that they need."""
+"""Whether a set of wheels is complete: for the sandbox's platform and Python, and with all needed packages."""
 
 import zipfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The chain of events: what Azure may do to them without breaking it, and what it shows."""
+"""The chain of events: which changes by Azure do not break it, and what it shows."""
 
 import json
 from datetime import datetime, timedelta, timezone
@@ -89,7 +89,7 @@ def test_an_edited_event_shows(entries: list[Entry], data: Any) -> None:
     events[index] = edited
     assert kinds(events)
 
-    # Whoever edits it may also make its EventId anew: then what follows does not.
+    # A person who edits an event may also compute its EventId again. Then the next event does not fit any more.
     if index < len(events) - 1 and column != "EventId":
         edited["EventId"] = event_id(edited)
         assert kinds(events) == ["order"] or (column == "PreviousEventId" and set(kinds(events)) == {"order"})

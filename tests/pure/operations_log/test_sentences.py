@@ -37,7 +37,7 @@ def test_what_is_planned_is_told_with_both_states() -> None:
     ("outcome", "words"),
     [
         ("failed", ("Could not import vibedata/studio:1.0.0: ", REFUSED.message)),
-        ("replaced", ("Could not import vibedata/studio:1.0.0, and goes another way: ", REFUSED.message)),
+        ("replaced", ("Could not import vibedata/studio:1.0.0, and tries another way: ", REFUSED.message)),
         ("skipped", ("Did not import vibedata/studio:1.0.0, because an earlier change failed",)),
     ],
 )

@@ -18,7 +18,7 @@ NAMES = sorted((TEMPLATE, USER_INTERFACE, VIEW, RUNBOOK))
 
 
 class Desk:
-    """A folder with a draft in it, and the command."""
+    """A folder with a draft package, and the command."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder, self._monkeypatch, self._capsys = folder, monkeypatch, capsys

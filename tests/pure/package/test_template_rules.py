@@ -1,4 +1,4 @@
-"""What the rules of a template accept, and what they find besides the seeded faults."""
+"""Templates that the rules accept, and further faults that the rules find."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from vibedata.template.azure_types import types_in
 
 BY_NAME = {rule.name: rule for rule in RULES}
 TYPE = "Contoso.Things/things"
-# One of each kind that the definitions have.
+# One of each kind of definition.
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["name", "properties"],
@@ -48,7 +48,7 @@ SCHEMA: dict[str, Any] = {
 
 @pytest.fixture
 def check(tmp_path: Path) -> Any:
-    """Return a function that gives the messages of a rule for a template."""
+    """Return a function that returns a rule's messages for a template."""
     versions = ["2020-01-01", "2024-01-01", "2026-09-01"]
     content = {"type": f"{TYPE}@2026-09-01", "stable_versions": versions, "schema": SCHEMA}
     (tmp_path / "Contoso.Things.things.json").write_text(json.dumps(content))

@@ -1,4 +1,4 @@
-"""What the customer is asked: what each text box takes, and what the template is given for each choice."""
+"""The customer's form: the texts that each text box accepts, and the template's values for each choice."""
 
 from typing import Any
 

@@ -1,8 +1,9 @@
 # ruff: noqa: E501 - one line a parser
-"""Every parser of foreign bytes, tried with valid inputs that were changed at random.
+"""Every parser of foreign bytes is tried with valid inputs that were changed at random.
 
-Whatever comes, a parser returns or raises an error that its docstring names. A line of PARSERS is all that another one
-needs. `make soak` tries SOAKED inputs for each, `make test` SAMPLED of them; seeds are fixed, so a failure comes again.
+For any bytes a parser returns, or raises an error that its docstring names. Another parser needs only a line in
+PARSERS. `make soak` tries SOAKED inputs for each, and `make test` tries SAMPLED of them. The seeds are fixed, so a
+failure can be repeated.
 """
 
 import http.client
@@ -62,7 +63,7 @@ from tests.support.notary_maker import TARGET
 from tests.support.release_maker import artifact_of
 from vibedata.preflight.sandbox import read_row
 
-# `cryptography` warns of a serial number that the verifier refuses next.
+# `cryptography` warns about a serial number. The verifier refuses it afterwards.
 pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 SOAKED, SAMPLED = 100_000, 300
 CASE = cases()["es256-jws"]
@@ -70,7 +71,7 @@ ENVELOPE = envelope_of(CASE)
 CERTIFICATE = b64decode(json.loads(ENVELOPE)["header"]["x5c"][0])
 TARGET_OF_PROBE = HttpTarget(host="a.example", port=443)
 DATE = datetime(2026, 11, 23, tzinfo=timezone.utc)
-# What breaks readers more often than chance would: signs of each grammar, borders of numbers, other alphabets.
+# Texts that break readers more often than random ones: signs of each grammar, limits of numbers, other alphabets.
 TELLING = (
     b"[", b"]", b"{", b"}", b'"', b"\\", b"\\u", b"\\ud800", b":", b",", b";", b"=", b"%", b"%ff", b"#", b"?", b"@", b"//",
     b"://", b"\x00", b"\r\n", b"\n ", b"\t", b" ", b"\xff", b"\xc3\xa9", b"\xed\xa0\x80", b"\xe2\x80\xae", b"-1", b"1e999",
@@ -80,7 +81,7 @@ TELLING = (
 
 @dataclass(frozen=True)
 class Parser:
-    """valid: examples. read: is given other bytes, and may raise `errors`."""
+    """A parser. `valid` has examples. `read` gets other bytes, and may raise `errors`."""
 
     name: str
     valid: tuple[bytes, ...]
@@ -96,12 +97,12 @@ def as_json(value: object) -> bytes:
 
 
 def text(content: bytes) -> str:
-    """Return bytes as they come in a header: a character for each."""
+    """Return bytes as a header has them: one character for each byte."""
     return content.decode("latin-1")
 
 
 def told(content: bytes) -> str:
-    """Return bytes as a text of which not all need be UTF-8."""
+    """Return bytes as text. Not all of them need to be UTF-8."""
     return content.decode("utf-8", "surrogateescape")
 
 
@@ -118,7 +119,10 @@ def read_answer(content: bytes) -> None:
 
 
 def of_arm(content: bytes, read: Callable[[dict[str, object]], object]) -> None:
-    """Read an item of a listing: what is no JSON object is refused before (runbook_lib.azure.arm_listing)."""
+    """Read an item of a listing.
+
+    A value that is not a JSON object is refused before (runbook_lib.azure.arm_listing).
+    """
     try:
         item = json.loads(content)
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""Every pattern of the product, tried with hostile texts: its time may grow in proportion to the text, and no faster.
+"""Every pattern of the product is tried with hostile texts. Its time may grow only in proportion to the text.
 
-The patterns are found in the sources, the texts in the patterns: for each part that may repeat, what leads to it, the
-part many times, and an end that does not fit.
+The patterns are found in the sources. The texts are made from the patterns: for each part that may repeat, the text
+before it, the part many times, and an end that does not match.
 """
 
 import ast
@@ -36,7 +36,7 @@ ENDS = ("", "\x00", "!")
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """A pattern, and how it is asked: by `search` from every character on, else from the first."""
+    """A pattern, and how it is used: with `search` from every character, or from the first character only."""
 
     where: str
     pattern: "re.Pattern[str]"
@@ -81,16 +81,16 @@ def used_patterns() -> list[Used]:
 
 
 def value_of(expression: ast.expr, module: ModuleType) -> object:
-    """Return what an expression means in a module, None where it needs more than the module has."""
+    """Return the value of an expression in a module, None if it needs more than the module has."""
     code = compile(ast.Expression(expression), "<source>", "eval")
     try:
         return eval(code, dict(vars(module)))  # noqa: S307 - the project's own sources
-    except Exception:  # noqa: BLE001 - a local name: the tables have what it stands for
+    except Exception:  # noqa: BLE001 - a local name: the tables have its values
         return None
 
 
 def in_tables(values: Any, depth: int = 3) -> Iterator[str]:
-    """Yield the patterns that stand in tables: forms of settings and of reports, and named texts."""
+    """Yield the patterns in tables: forms of settings and of reports, and named texts."""
     for value in values:
         if isinstance(value, Text):
             yield value.pattern
@@ -111,7 +111,7 @@ def compiles(text: str) -> bool:
 
 
 def attacks(pattern: "re.Pattern[str]") -> Iterator[tuple[str, str]]:
-    """Yield what leads to each part that may repeat, and the part."""
+    """Yield for each part that may repeat the text that leads to it, and the part."""
     yield from {("", character): None for character in SOME_CHARACTERS}
     yield from _within(sre_parse.parse(pattern.pattern, pattern.flags & ~re.DEBUG), "")
 
@@ -135,7 +135,7 @@ def _within(items: Any, before: str) -> Iterator[tuple[str, str]]:
 
 
 def units(part: Any) -> set[str]:
-    """Return texts that a part may be: one that is made for it, and single characters that it takes."""
+    """Return texts that match a part: one that is made for it, and single characters."""
     made = {example(part)} - {""}
     if len(part) == 1 and str(part[0][0]) in ("IN", "LITERAL", "NOT_LITERAL", "ANY"):
         made |= {character for character in SOME_CHARACTERS if takes(part[0], character)}
@@ -168,7 +168,7 @@ def _in_set(kind: str, argument: Any, character: str) -> bool:
 
 
 def example(items: Any) -> str:
-    """Return a text that fits, with each part as few times as may be."""
+    """Return a matching text in which each part occurs as seldom as possible."""
     text = ""
     for operation, argument in items:
         kind = str(operation)

@@ -1,4 +1,4 @@
-"""Which rights of a runbook follow from roles and deny assignments."""
+"""The rights of a runbook that follow from roles and deny assignments."""
 
 import pytest
 from hypothesis import given

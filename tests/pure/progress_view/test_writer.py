@@ -1,4 +1,6 @@
-"""Who writes when: a line every 15 s without a terminal, whatever happens; what a terminal shows after each drawing."""
+"""The lines of the view: without a terminal one at least every 15 s, whatever happens; and the content of a terminal
+after each drawing.
+"""
 
 import io
 import sys
@@ -105,7 +107,7 @@ def test_what_cannot_be_drawn_over_gets_lines(term: str | None, monkeypatch: pyt
 
 
 class Terminal(io.StringIO):
-    """A terminal of no known size: 80 columns."""
+    """A terminal of unknown size: 80 columns."""
 
     def isatty(self) -> bool:
         return True

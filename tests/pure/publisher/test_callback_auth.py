@@ -1,4 +1,4 @@
-"""The gate before any application: as WSGI and as ASGI servers call it, with and without the target as it came."""
+"""The gate before any application, as WSGI and ASGI servers call it, with and without the original target."""
 
 import asyncio
 import io
@@ -44,7 +44,7 @@ class Nonces:
 
 
 class Rig:
-    """The gate, an application behind it that tells what it got, and the log."""
+    """The gate, an application behind it that reports what it received, and the log."""
 
     def __init__(self) -> None:
         self.keys, self.events = Keys(), list[Any]()
@@ -53,7 +53,7 @@ class Rig:
         )
 
     def wsgi(self, target: str, fields: dict[str, str], body: bytes = BODY, **more: Any) -> tuple[int, Any]:
-        """Return the status and document that a WSGI server would get. The standard library checks both sides."""
+        """Return the status and the document that a WSGI server would get. The standard library checks both sides."""
         path, _, query = target.partition("?")
         environ: dict[str, Any] = {
             "REQUEST_METHOD": "POST",
@@ -86,7 +86,7 @@ class Rig:
         return [json.dumps({"key_id": environ[KEY_ID], "body": body.decode()}).encode()]
 
     def asgi(self, target: str, fields: dict[str, str], *parts: bytes, **more: Any) -> tuple[int, Any]:
-        """Return the status and document that an ASGI server would get."""
+        """Return the status and the document that an ASGI server would get."""
         path, _, query = target.partition("?")
         scope = {
             "type": "http",
@@ -168,7 +168,7 @@ def test_wsgi(raw: dict[str, Any]) -> None:
 
 
 def test_wsgi_takes_the_target_as_it_came() -> None:
-    """Decoded, these are one path; the signature is over another spelling."""
+    """Decoded, both are one path. The signature covers another spelling."""
     rig = Rig()
     assert rig.wsgi(PATH, signed(), REQUEST_URI=PATH.replace("some", "%73ome")) == REFUSED
     assert rig.wsgi(PATH, signed(), REQUEST_URI="http://api.vibedata.ai" + PATH) == REFUSED
@@ -194,12 +194,12 @@ def test_asgi() -> None:
     assert rig.asgi(target, {}, BODY) == REFUSED
     assert rig.asgi(target, signed(target, nonce="f" * 16), BODY, raw_path=None) == PASSED
     assert rig.asgi(target, signed(target), b" " * MAX_BODY_BYTES, b" ")[0] == 413
-    assert rig.asgi(target, signed(target)) == (0, [])  # it went away
+    assert rig.asgi(target, signed(target)) == (0, [])  # the client went away
     assert [event["reason"] for event in rig.events] == ["digest", "replay", "missing"]
 
 
 class Part(bytes):
-    """A part of a body that must not be added to a copy of all that came before it."""
+    """A part of a body. It must not be added to a copy of all earlier parts."""
 
     def __radd__(self, other: bytes) -> bytes:
         raise AssertionError("each part copies those before it")

@@ -1,4 +1,4 @@
-"""What deprovisioning takes back, and when: a function of facts alone."""
+"""The things that deprovisioning takes back, and the time when it does so: a function of facts alone."""
 
 from dataclasses import replace
 

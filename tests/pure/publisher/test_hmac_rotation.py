@@ -34,7 +34,7 @@ def request(**given: Any) -> RotationRequest:
 
 
 def steps(asked: RotationRequest, found: Facts) -> Iterator[tuple[Facts, Change | None, Facts]]:
-    """Yield each change until the rotation is over, with what was before and after it; None for a wait."""
+    """Yield each change until the rotation is over, with the facts before and after it. None stands for a wait."""
     while True:
         step = next_step(RULES, asked, found)
         if step.wait_until is not None:
@@ -58,7 +58,7 @@ def last(asked: RotationRequest, found: Facts) -> Facts:
 
 
 def again(found: Facts) -> Facts:
-    """What the next run finds, which would begin another rotation."""
+    """Return the facts of the next run, which would begin another rotation."""
     number = 1 if found.newest is None else found.newest.number + 1
     given_up = found.newest.supersedes if found.newest else ()
     if found.newest and found.newest.open:
@@ -102,7 +102,7 @@ def test_broken_off_anywhere_it_is_finished_and_no_key_in_use_is_refused(overlap
     asked = request(overlap_seconds=overlap)
     ways = list(steps(asked, again(FIRST)))
     for index, (found, _, _) in enumerate(ways):
-        # The process ends here, and the next run sees the record alone.
+        # The process ends here. The next run sees only the record.
         is_open = found.newest is not None and found.newest.open
         rest = list(steps(asked, replace(found, driven="") if is_open else again(found)))
         retired_at: datetime | None = None

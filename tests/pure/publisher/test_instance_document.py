@@ -1,4 +1,4 @@
-"""The instance document: what is read, what is refused, and that the published JSON Schema says the same."""
+"""The instance document: which texts are accepted and refused. The published JSON Schema must agree."""
 
 import json
 from dataclasses import fields
@@ -91,7 +91,7 @@ ILL: list[dict[str, Any]] = [
     {"settings": {**DOCUMENT["settings"], "subscription_id": SUBSCRIPTION}},
     {"unknown": ""},
 ]
-# What a pattern does not say.
+# Rules that a pattern cannot express.
 ILL_BEYOND_THE_SCHEMA: list[dict[str, Any]] = [
     {"display_name": " Contoso"},
     {"display_name": "Contoso\x1b[2J"},

@@ -1,4 +1,4 @@
-"""Which settings follow from a document, and what the environment may still say."""
+"""The settings that follow from a document, and the variables that the environment may still have."""
 
 from dataclasses import asdict
 
@@ -55,7 +55,7 @@ def test_what_the_document_says_is_overridden_by_no_variable(name: str) -> None:
         ("VIBEDATA_RESOURCE_GROUP", "fabrikam-managed"),
         ("VIBEDATA_INSTANCE_ID", "p7w4m1"),
         ("VIBEDATA_PREFIX", "fabrikam"),
-        # Not in the document, and yet the instance's own: they follow from its prefix.
+        # These are not in the document, but they follow from the instance's prefix.
         ("VIBEDATA_STORAGE_ACCOUNT", "fabrikamstorage"),
         ("VIBEDATA_TABLE_ENDPOINT", "https://fabrikamstorage.table.core.windows.net"),
         ("VIBEDATA_UAMI_CLIENT_ID", OTHER),

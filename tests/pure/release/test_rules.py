@@ -1,4 +1,4 @@
-"""What a manifest must not contradict, and which release may be installed over which."""
+"""Contradictions that a manifest must not have, and the releases that may be installed over another."""
 
 import json
 from dataclasses import replace

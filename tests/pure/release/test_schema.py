@@ -28,17 +28,17 @@ def test_the_schema_is_a_valid_schema() -> None:
 
 
 def _no_day(candidate: Mapping[str, Any]) -> str:
-    """Return which of the two times is on a day that no calendar has."""
+    """Return which of the two times is on a day that does not exist."""
     for key in ("created_at", "expires_at"):
         try:
-            datetime.strptime(str(candidate[key])[:10], "%Y-%m-%d")  # noqa: DTZ007 - only whether there is such a day
+            datetime.strptime(str(candidate[key])[:10], "%Y-%m-%d")  # noqa: DTZ007 - only whether the day exists
         except ValueError:
             return key
     raise AssertionError(candidate)
 
 
 def assert_agreement(candidate: object) -> None:
-    """The parser refuses the form of exactly what the schema refuses."""
+    """Check that the parser refuses the form of exactly those documents that the schema refuses."""
     try:
         from_document(candidate)
         accepted = True
@@ -46,7 +46,7 @@ def assert_agreement(candidate: object) -> None:
         assert error.code in ("VD-MANIFEST-002", "VD-MANIFEST-004")
         accepted = False
         if "takes a day that exists" in error.message:
-            # The one rule of form that no pattern can say: another day in its place, and the rest must agree.
+            # No pattern can express this rule of the form. With an existing day, both must agree about the rest.
             assert isinstance(candidate, dict)
             assert_agreement({**candidate, _no_day(candidate): DOCUMENT["created_at"]})
             return
@@ -108,8 +108,8 @@ def test_a_day_that_no_calendar_has_is_refused(day: str) -> None:
     assert code_of(document(expires_at=f"{day}T00:00:00Z")) == "VD-MANIFEST-002"
 
 
-# Texts near to what the patterns accept, which is where two readings part.
-@cache  # to build a strategy takes longer than to draw from it
+# Texts near the patterns' limits, because there two readers may differ.
+@cache  # making a strategy takes longer than drawing from it
 def _near(pattern: str) -> st.SearchStrategy[str]:
     return st.from_regex(pattern, fullmatch=True) | st.from_regex(pattern)
 

@@ -1,4 +1,4 @@
-"""What a container registry's access token says that it is good for; whatever it says, nothing stumbles."""
+"""The actions in a container registry's access token. No content of a token causes an exception."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""The callbacks' profile: signer and verifier against each other, and what is forged."""
+"""The profile of callbacks: signer and verifier against each other, and forged requests."""
 
 import pytest
 
@@ -62,7 +62,7 @@ def test_what_is_changed_on_the_way_is_refused(changed: dict[str, object], reaso
 
 
 def test_a_key_that_there_is_not_is_none_of_zeros() -> None:
-    """Where no key is found a signature is computed all the same, with a key that anybody knows."""
+    """If no key is found, a signature is computed all the same, with a key that anybody knows."""
     assert refusal(signed(key=SigningKey(KEY.key_id, bytes(32))), keys=Keys({})) == "key"
 
 
@@ -120,7 +120,9 @@ def test_a_nonce_is_good_once_for_each_key() -> None:
 @pytest.mark.parametrize("life", [1, LIFE_SECONDS])
 @pytest.mark.parametrize("now", [NOW - SKEW_SECONDS, NOW, NOW + 1 + SKEW_SECONDS])
 def test_a_nonce_is_remembered_for_longer_than_its_signature_is_good(now: int, life: int) -> None:
-    """Also by clocks that are off by as much as is granted, of who accepts it and of who forgets it."""
+    """This holds for clocks that differ as much as allowed, at the process that accepts a nonce and at the one that
+    forgets it.
+    """
     nonces = Nonces()
     check(by_hand(expires=NOW + life), now=now, nonces=nonces)
     assert nonces.until >= now + LIFE_SECONDS + 2 * SKEW_SECONDS

@@ -42,7 +42,7 @@ GOOD = signed()
 
 
 def bent(text: str) -> st.SearchStrategy[str]:
-    """Return texts like `text`: a piece of it replaced, cut out or doubled, or something put in."""
+    """Return texts like `text`: a piece of it is replaced, removed or doubled, or something is added."""
     where = st.integers(min_value=0, max_value=len(text))
     piece = st.lists(st.sampled_from(PIECES), max_size=4).map("".join)
     return st.tuples(where, where, piece).map(lambda at: text[: min(at[:2])] + at[2] + text[max(at[:2]) :])
@@ -63,7 +63,8 @@ def test_whatever_the_fields_hold_only_the_module_refuses(signature_input: str, 
         verify(bent_message, BODY, authority=AUTHORITY, keys=Keys({KEY.key_id: KEY.key}), nonces=Nonces(), now=NOW)
     except SignatureRefusedError:
         return
-    # What is accepted says the same, in the same words: spaces where a structured field may have some, and its label.
+    # An accepted field means the same, in the same words, except for its label and for spaces that a structured field
+    # may have.
     assert signature_fields.parse_signature_input(signature_input)[1] == SignatureParameters(
         COVERED, {"created": NOW, "expires": NOW + 60, "nonce": NONCE, "keyid": KEY.key_id, "tag": TAG}
     )
@@ -72,7 +73,7 @@ def test_whatever_the_fields_hold_only_the_module_refuses(signature_input: str, 
 
 @given(st.one_of(st.lists(st.sampled_from(PIECES), max_size=30).map("".join), bent(GOOD["Signature-Input"])))
 def test_what_is_read_is_a_structured_field(text: str) -> None:
-    """A public reader of structured fields takes what this one takes, and reads the same."""
+    """A public reader of structured fields accepts the same fields, and reads the same values."""
     try:
         label, parameters = signature_fields.parse_signature_input(text)
     except signature_fields.NotSignatureFieldError:

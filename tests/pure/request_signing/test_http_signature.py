@@ -1,4 +1,4 @@
-"""RFC 9421's own examples, byte for byte, through the one canonicalisation; and what has no one reading is refused."""
+"""RFC 9421's own examples, byte for byte, through the one canonicalisation. A message with two readings is refused."""
 
 import base64
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ ECC_KEY = (
 )
 ED25519_KEY = "MCowBQYDK2VwAyEAJrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs="
 SHARED_SECRET = "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ=="
-# Appendix B.2: test-request. Its digest is of SHA-512: to what is signed, it is a field like others.
+# Appendix B.2: test-request. Its digest is SHA-512. For the signature it is a field like any other.
 DIGEST = "sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==:"
 FIELDS = {
     "date": "Tue, 20 Apr 2021 02:07:55 GMT",
@@ -52,7 +52,7 @@ def request(url: str = "https://example.com/foo?param=Value&Pet=dog", **fields: 
 
 
 def base_of(sent: Message, signature_input: str) -> bytes:
-    """Return what is signed, with the parameters read from a field and written again."""
+    """Return the signed bytes. The parameters are read from a field and written again."""
     _, parameters = parse_signature_input(signature_input)
     assert signature_input.endswith(parameters.serialised())
     return signature_base(sent, parameters)
@@ -104,7 +104,7 @@ def test_b_2_5_hmac_sha256() -> None:
     ],
 )
 def test_b_2_6_what_an_ed25519_signature_was_made_over(tag: str, signature: str) -> None:
-    """And the same with a tag, as http-message-signatures' own tests have it."""
+    """The same with a tag, as in the tests of http-message-signatures."""
     covered = '("date" "@method" "@path" "@authority" "content-type" "content-length")'
     base = base_of(request(), f'sig-b26={covered};created=1618884473;keyid="test-key-ed25519"{tag}')
     ed25519_key().verify(parse_signature(f"sig-b26={signature}")[1], base)

@@ -1,4 +1,4 @@
-"""The callbacks' profile against a public library: each takes what the other signs."""
+"""The profile of callbacks and a public library: each accepts the signatures of the other."""
 
 import dataclasses
 import random
@@ -23,7 +23,7 @@ from tests.support.signed_requests import Keys, Nonces
 
 @dataclass
 class Sent:
-    """A request as http-message-signatures wants it."""
+    """A request in the form that http-message-signatures needs."""
 
     method: str
     url: str
@@ -74,7 +74,7 @@ def moment(seconds: int) -> datetime:
 
 
 def cases(count: int) -> list[Case]:
-    """Return generated requests, the same at each run: of every shape that an address may have."""
+    """Return generated requests, the same at each run, with every form of address."""
     chance = random.Random(9421)  # noqa: S311 - not for secrets
     unreserved = string.ascii_letters + string.digits + "-._~"
 
@@ -107,9 +107,12 @@ def cases(count: int) -> list[Case]:
 
 @pytest.mark.slow
 def test_each_takes_what_the_other_signs() -> None:
-    """Thousands of requests, both ways: what one side signs the other accepts, and not with another key or address."""
+    """Thousands of requests in both directions.
+
+    Each side accepts the other's signatures, but not with another key or address.
+    """
     for case in cases(2500):
-        # The other side looks at the clock, and thousands of requests may take longer than a signature lives.
+        # The library looks at the clock, and thousands of requests may take longer than a signature lives.
         now = int(datetime.now(tz=timezone.utc).timestamp())
         verifier = HTTPMessageVerifier(signature_algorithm=HMAC_SHA256, key_resolver=Resolver(case.key))
         headers = case.ours(now)

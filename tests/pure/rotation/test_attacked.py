@@ -1,7 +1,8 @@
 """An attacker who may start the customer's jobs works against the publisher's rotation, in every order within limits.
 
-The publisher drives rotation `r`, whose delivery is D. The other one sees every id and every wrapped credential, starts
-any phase with any parameters, at any time, and may have a credential that the publisher takes (a stolen one), or none.
+The publisher drives rotation `r`, whose delivery is D. The attacker sees every id and every wrapped credential, and
+starts any phase with any parameters at any time. The attacker may have a credential that the publisher accepts (a
+stolen one), or none.
 """
 
 import hashlib
@@ -38,7 +39,7 @@ def request(model: Model, phase: str, rotation: str, delivery: str, *, named: bo
 
 
 def attempt(model: Model, asked: PhaseRequest) -> Decision | str:
-    """Run a phase as a job does; return what was decided, or the code of the refusal."""
+    """Run a phase as a job does. Return the decision, or the code of the refusal."""
     try:
         decision = decide(asked, model.seen())
         model.make(decision)
@@ -50,7 +51,7 @@ def attempt(model: Model, asked: PhaseRequest) -> Decision | str:
 
 
 def attacks(deliveries: Mapping[str, str]) -> dict[str, Callable[[Model], object]]:
-    """What the other one may do. deliveries: by the id of the credential that they are staged as."""
+    """Return the moves of the attacker. `deliveries` has the delivery of each credential id."""
     made: dict[str, Callable[[Model], object]] = {}
     for rotation in ("x", "r", "a"):
         for name, delivery in deliveries.items():
@@ -83,7 +84,7 @@ def in_use(model: Model) -> str:
 
 
 def publisher(model: Model, delivery: str = OURS, rotation: str = "r", key: str = "key-r") -> str:
-    """Drive the rotation to its promotion, and return "" or the code of the refusal."""
+    """Drive the rotation to its promotion. Return "" or the code of the refusal."""
     for phase in PHASES:
         result = attempt(model, request(model, phase, rotation, delivery, named=True, key=key))
         if not isinstance(result, Decision):
@@ -92,7 +93,7 @@ def publisher(model: Model, delivery: str = OURS, rotation: str = "r", key: str 
 
 
 def test_who_has_no_credential_stops_no_phase_wherever_they_come_between() -> None:
-    """Two moves of theirs at each place between two phases: each phase succeeds the first time."""
+    """The attacker makes two moves at each place between two phases. Each phase still succeeds the first time."""
     moves = attacks({"junk": JUNK, "ours": OURS, "former": FORMER})
     front = [start(frozenset({OURS}))]
     tried = 0
@@ -122,7 +123,10 @@ def test_who_has_no_credential_stops_no_phase_wherever_they_come_between() -> No
 
 @pytest.mark.slow
 def test_who_has_a_stolen_credential_can_make_the_publisher_begin_anew_and_no_more() -> None:
-    """A stolen one may be promoted in between: then the rotation is over, says so, and the next one gets through."""
+    """A stolen credential may be promoted in between.
+
+    Then the rotation is over and says so, and the next one succeeds.
+    """
     moves = attacks({"stolen": STOLEN, "junk": JUNK})
     front = [start(frozenset({OURS, STOLEN, NEXT}))]
     codes = set()
@@ -142,7 +146,7 @@ def test_who_has_a_stolen_credential_can_make_the_publisher_begin_anew_and_no_mo
                 following.append(model)
                 continue
             codes.add(result)
-            # The key was revoked in an emergency, and so is no more taken: the next rotation gets through at once.
+            # The key was revoked in an emergency, so it is not accepted any more. The next rotation succeeds at once.
             model.accepts = frozenset({NEXT})
             assert publisher(model, NEXT, "n", "key-n") == "" and in_use(model) == NEXT
         front = following
@@ -159,7 +163,7 @@ def test_a_delivery_that_was_in_use_never_comes_back(named: bool) -> None:
 
 
 def test_what_was_staged_before_the_last_promotion_is_over() -> None:
-    """A rotation that was given up may have been delivered: late jobs of it, and anybody's, change nothing."""
+    """A rotation that was given up may have been delivered. Its late jobs, and anybody's jobs, change nothing."""
     model = start(frozenset({OURS, NEXT}))
     for phase in ("stage", "test"):
         assert isinstance(attempt(model, request(model, phase, "r", OURS, named=True)), Decision)
@@ -183,7 +187,9 @@ def test_a_retirement_takes_nothing_from_a_rotation_that_was_begun_since() -> No
 
 
 def test_another_expiry_is_another_delivery() -> None:
-    """Who delivers the publisher's own bytes first chooses neither when they end nor what they are called."""
+    """If somebody delivers the publisher's own bytes first, this person can choose neither their expiry nor their
+    id.
+    """
     model = start(frozenset({OURS}))
     evil = model.version("r", "key-r", delivery=OURS)
     model.add(PENDING, replace(evil, expires=model.now))

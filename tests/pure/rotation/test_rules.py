@@ -1,6 +1,6 @@
-"""The rotation's state machine: every observed state with every phase, and every order of them within bounds.
+"""The rotation's state machine: every observed state with every phase, and every order of them within limits.
 
-Rotations: `a` is an older one, `r` the one that is asked for, `b` another one, `n` one that comes afterwards.
+Rotations: `a` is an older one, `r` the requested one, `b` another one, and `n` a later one.
 """
 
 import itertools
@@ -23,7 +23,7 @@ PHASES = ("prepare", "stage", "test", "promote", "retire")
 RANK = ("none", "prepared", "pending", "tested", "promoted", "retired")
 REFUSALS = {f"VD-ROTATION-{number:03}" for number in (1, 2, 3, 4, 7, 8, 10)}
 
-# What a secret may hold, the oldest first: rotation, enabled, tested.
+# The possible contents of a secret, the oldest version first: rotation, enabled, tested.
 Held = tuple[tuple[str, bool, bool], ...]
 CURRENT: tuple[Held, ...] = (
     (),
@@ -77,7 +77,7 @@ def in_use(model: Model) -> str | None:
 
 
 def check(before: Model, after: Model, rotation: str) -> None:
-    """What must hold whatever a phase of `rotation` has done."""
+    """Check what must hold after any phase of `rotation`."""
     was, now = in_use(before), in_use(after)
     assert now is not None or was is None, "the credential in use is lost"
     if now != was:
@@ -101,13 +101,13 @@ def check(before: Model, after: Model, rotation: str) -> None:
 
 
 def finish(model: Model, rotation: str) -> None:
-    """Run a rotation as the publisher does; it must come to its end."""
+    """Run a rotation as the publisher does. It must reach its end."""
     waiting = open_rotation(model.seen())
     supersedes = waiting.rotation_id if waiting and waiting.rotation_id != rotation else ""
     for phase in PHASES:
         if phase == "retire":
             model.now += OVERLAP
-        for _ in range(2):  # where something was deleted, the first retire only recovers it
+        for _ in range(2):  # if something was deleted, the first retire only recovers it
             before = model.copy()
             result = model.run(phase, rotation, supersedes=supersedes)
             assert isinstance(result, Decision), f"{phase} of {rotation}: {result}"
@@ -124,7 +124,7 @@ def finish(model: Model, rotation: str) -> None:
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("phase", [*PHASES, "auto"])
 def test_every_state_with_every_phase(phase: str, late: bool) -> None:
-    """A phase does no harm, once is as good as twice, and what it says it reaches is reached."""
+    """A phase does no harm, doing it twice equals doing it once, and the state that it reports is reached."""
     outcomes = set()
     for start, supersedes in itertools.product(models(), ("", "b")):
         if late:
@@ -132,7 +132,7 @@ def test_every_state_with_every_phase(phase: str, late: bool) -> None:
         model = start.copy()
         try:
             result = model.run(phase, "r", supersedes=supersedes)
-        except Refused:  # only what is recovered shows that the rotation is over
+        except Refused:  # only the recovered secret shows that the rotation is over
             assert start.secrets[SECRET].deleted
             check(start, model, "r")
             continue
@@ -143,7 +143,8 @@ def test_every_state_with_every_phase(phase: str, late: bool) -> None:
         outcomes.add(result.reached)
         check(start, model, "r")
         reached = rotation_state("r", model.seen())
-        if not any(secret.deleted for secret in start.secrets.values()):  # of a deleted one not all was seen
+        # Of a deleted secret not all versions were seen
+        if not any(secret.deleted for secret in start.secrets.values()):
             assert reached == result.reached
             expected = outcome(result, start.seen())
             for held, there in ((expected.current, SECRET), (expected.pending, PENDING)):
@@ -155,12 +156,12 @@ def test_every_state_with_every_phase(phase: str, late: bool) -> None:
         if phase != "auto":
             again = model.copy()
             repeated = again.run(phase, "r", supersedes=supersedes)
-            if start.secrets[SECRET].deleted:  # only what is recovered shows what there is to do, or to refuse
+            if start.secrets[SECRET].deleted:  # only the recovered secret shows what to do, or to refuse
                 check(model, again, "r")
                 continue
             assert isinstance(repeated, Decision)
             assert repeated.changes == () and again.state() == model.state()
-    assert len(outcomes) > 2  # the states are not all alike
+    assert len(outcomes) > 2  # the states do not all lead to the same outcome
 
 
 @pytest.mark.slow
@@ -203,7 +204,7 @@ def test_auto_without_an_id_takes_up_what_was_abandoned() -> None:
 
 
 def steps() -> dict[str, Callable[[Model], object]]:
-    """What may happen next: a phase of one of two rotations, and what people do to the vault."""
+    """Return the possible next steps: a phase of one of two rotations, or something that people do to the vault."""
 
     def phase_of(phase: str, rotation: str, supersedes: str) -> Callable[[Model], object]:
         return lambda model: model.run(phase, rotation, supersedes=supersedes)
@@ -241,7 +242,7 @@ def steps() -> dict[str, Callable[[Model], object]]:
 
 
 def test_two_rotations_and_people_in_every_order() -> None:
-    """From each state that is reached within five steps a new rotation comes to its end; no step does harm."""
+    """From each state that is reached within five steps a new rotation reaches its end. No step does harm."""
     start = Model(keys=(GOOD,))
     start.add(SECRET, start.version("a"))
     seen, front = {start.state()}, [start]
@@ -263,7 +264,7 @@ def test_two_rotations_and_people_in_every_order() -> None:
 
 
 def test_a_stale_read_does_no_harm() -> None:
-    """Whatever earlier state a run sees, what it does to the vault as it is harms nothing, and the end is reached."""
+    """A run may see any earlier state. What it then does to the present vault is harmless, and the end is reached."""
     model = Model(keys=(GOOD,))
     model.add(SECRET, model.version("a"))
     history = [model.copy()]
@@ -275,7 +276,7 @@ def test_a_stale_read_does_no_harm() -> None:
     tried = 0
     for (then, old), (now, true), phase in itertools.product(enumerate(history), enumerate(history), (*PHASES, "auto")):
         if then >= now or now > 5:
-            continue  # a lag lasts seconds: a whole other rotation does not fit into it
+            continue  # a delay lasts seconds: a whole other rotation does not fit into it
         vault = true.copy()
         try:
             decision = decide(vault.request(phase, "r"), old.seen())
@@ -309,7 +310,7 @@ def test_the_overlap_begins_when_the_credential_came_into_use() -> None:
     for phase in PHASES[:-1]:
         model.run(phase, "r")
     model.now += OVERLAP / 2
-    model.add(SECRET, model.version("r"))  # promoted again, by a run that did not see the first
+    model.add(SECRET, model.version("r"))  # promoted again, by a run that did not see the first promotion
     assert model.run("retire", "r") == "VD-ROTATION-007"
     waiting = model.run("auto", "r")
     assert isinstance(waiting, Decision) and waiting.retire_after == START + OVERLAP and waiting.unchanged
@@ -333,14 +334,14 @@ def test_the_overlap_is_what_may_still_use_the_former_credential() -> None:
 
 @pytest.mark.parametrize("backup", ["", "a"])
 def test_a_vault_that_was_restored_from_an_old_backup(backup: str) -> None:
-    """What a former rotation left is in the way of none; the rotation whose key is lost brings it again."""
+    """The remains of an earlier rotation block no rotation. The rotation whose key is lost brings it again."""
     model = Model(keys=(GOOD,))
     model.add(SECRET, model.version(backup))
     old = dict(model.secrets)
     model.run("stage", "r")
     staged = model.secrets[PENDING]
     finish(model, "r")
-    model.secrets = {**old, PENDING: staged}  # of two times: a pending secret that was promoted long ago
+    model.secrets = {**old, PENDING: staged}  # from two times: a pending secret that was promoted long ago
     assert in_use(model) == backup and rotation_state("r", model.seen()) == "pending"
     refused = model.run("stage", "n")
     assert refused == "VD-ROTATION-002"
@@ -360,7 +361,7 @@ def test_clocks_that_differ_are_told() -> None:
 def test_a_wrapping_key_of_another_version_is_refused_and_an_older_one_is_good() -> None:
     model = Model(keys=(GOOD,))
     model.run("prepare", "r")
-    model.keys = (replace(GOOD, version="k2"), *model.keys)  # somebody has rotated it in between
+    model.keys = (replace(GOOD, version="k2"), *model.keys)  # somebody has rotated the key in between
     decision = decide(model.request("stage", "r", key_version="k1"), model.seen("k1"))
     assert decision.reached == "pending"
     with pytest.raises(RunbookError, match=r"version k9: there is no such version; the newest is k2"):
@@ -384,7 +385,7 @@ def test_a_pending_rotation_is_named_with_its_time() -> None:
 
 
 def test_what_is_deleted_shows_only_its_newest_version() -> None:
-    """So that a retirement waits until the rest shows."""
+    """So a retirement waits until the other versions show."""
     model = Model(keys=(GOOD,))
     model.add(SECRET, model.version("a"))
     for phase in PHASES[:-1]:

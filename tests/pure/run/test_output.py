@@ -1,4 +1,4 @@
-"""What a job prints: within the limits, in the right stream, without a secret; and its last line."""
+"""The output of a job: within the limits, in the right stream, without a secret; and its last line."""
 
 import dataclasses
 import io
@@ -122,7 +122,7 @@ def test_progress_comes_every_two_seconds_and_not_before() -> None:
 def test_whatever_is_written_the_result_fits(records: list[tuple[str, int]]) -> None:
     stream = io.BytesIO()
     output = output_to(stream)
-    for kind, length in records * 8:  # most times more than the limit
+    for kind, length in records * 8:  # mostly longer than the limit
         getattr(output, kind)("y" * length)
     output.result("r" * (RESULT_LIMIT - 1))
     assert len(stream.getvalue()) <= STREAM_LIMIT

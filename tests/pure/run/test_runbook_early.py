@@ -1,4 +1,4 @@
-"""A run that ends before it has touched any service still ends with its result."""
+"""A run that ends before it has used any service still ends with its result."""
 
 import io
 import json

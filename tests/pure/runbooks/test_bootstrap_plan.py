@@ -25,7 +25,7 @@ from runbook_lib.vault.credential_states import CredentialState
 from runbooks.bootstrap_registry import Facts, plan, report
 from tests.support.component_maker import component, manifest, resource
 
-# The plan never touches them.
+# The plan never uses them.
 UNTOUCHED: Any = ComponentTables.__new__(ComponentTables)
 CREDENTIAL = CredentialState(kind="registry-token", id="publisher-acr-token", state="enabled")
 NO_VERSION = VaultFacts(current=Secret(), pending=Secret())
@@ -48,7 +48,7 @@ def facts(*resources: Resource, recorded: Mapping[str, Mapping[Key, Recorded]] |
 
 
 def as_recorded(known: Facts) -> dict[str, dict[Key, Recorded]]:
-    """Return what the tables hold when everything that `known` wants is written."""
+    """Return the content of the tables after everything in `known` is written."""
     tables: dict[str, dict[Key, Recorded]] = {table: {} for table in TABLES}
     for batch in known.batches:
         for row in batch.rows:

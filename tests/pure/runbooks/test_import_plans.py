@@ -39,7 +39,7 @@ VERIFIED = VerifiedSignature(
     expiry=None,
 )
 
-# The plans never touch these.
+# The plans never use these.
 READER: Any = ContainerRegistryReader.__new__(ContainerRegistryReader)
 IMPORTER: Any = ImageImporter.__new__(ImageImporter)
 
@@ -133,7 +133,7 @@ def test_an_older_release_that_is_installed_is_no_downgrade() -> None:
     installed = (ReleaseId("2026.12.0", digest_from_hex("b" * 64)),)
     there = manifest_facts(installed=installed, missing=(), signed=True, tags={VERSION: D1, "latest": D1})
     assert import_manifest.plan(there).changes == ()
-    # Anything that is missing of it makes it one.
+    # If any part of it is missing, it counts as absent.
     for lacking in (
         {"tags": {VERSION: D1, "latest": D2}},
         {"tags": {VERSION: None, "latest": D1}},
@@ -181,7 +181,7 @@ def test_looks_keep_within_the_rate_whatever_their_number() -> None:
     for _ in range(200):
         pace.wait()
         times.append(clock.monotonic())
-    assert clock.slept[0] == 2.0  # half at once, then one by one
+    assert clock.slept[0] == 2.0  # half of them at once, then one by one
     assert times[29] == 0.0
     for start in times:
         assert sum(start <= moment < start + 60 for moment in times) <= 60
@@ -298,7 +298,7 @@ def test_an_operation_is_asked_no_more_often_than_it_wishes() -> None:
         if len(client.asked) > before:
             times.append(clock.monotonic())
         clock.advance(1)
-    assert times == [7, 17, 47]  # 10 s where it does not say
+    assert times == [7, 17, 47]  # 10 s if it does not say a time
     assert client.asked == [f"{ARM}/first", f"{ARM}/other", f"{ARM}/other"]
 
 

@@ -1,4 +1,4 @@
-"""The page that tells customers what leaves their tenant says what the code does."""
+"""The page about the data that leaves the tenant agrees with the code."""
 
 from scripts.pages import callbacks as callbacks_page
 

@@ -1,4 +1,4 @@
-"""docs/permissions.md shows what the runbooks declare, and each role grants the actions that it is named for."""
+"""docs/permissions.md shows the runbooks' declarations, and each role allows the actions for which it is named."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The administrator's queries name only what the log has, and the page and the workbook are made of them."""
+"""The administrator's queries name only columns and values of the log. The page and the workbook are made from them."""
 
 import inspect
 import json
@@ -12,7 +12,7 @@ from runbook_lib.operations_log.events import COLUMNS, TABLE
 from runbooks import check_health
 from scripts.pages import queries
 
-# What the queries use of KQL (learn.microsoft.com, Kusto Query Language).
+# The parts of KQL that the queries use (learn.microsoft.com, Kusto Query Language).
 WORDS = {"where", "summarize", "by", "project", "sort", "asc", "desc", "and", "ago", "take_any", "Details"}
 # The modules that write the details of the events that the queries look at.
 WRITERS = (outcome, entries, check_health)

@@ -1,4 +1,7 @@
-"""What differs from day to day has one form in the page of a working day; everything else stays as it is."""
+"""In the page of a working day, everything that differs from day to day has one form.
+
+Everything else stays unchanged.
+"""
 
 import pytest
 

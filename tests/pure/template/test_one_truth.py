@@ -1,4 +1,4 @@
-"""What the template makes is what the runbooks expect: names, containers, tables, columns, roles, alert rules."""
+"""The template makes what the runbooks expect: names, containers, tables, columns, roles, alert rules."""
 
 import json
 from collections.abc import Mapping
@@ -77,7 +77,7 @@ def test_each_name_is_the_one_of_the_convention() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_the_settings_are_those_that_the_runbooks_know(name: str) -> None:
     given = settings_of(name)
-    # The convention makes them.
+    # These follow by convention.
     made_of = {"automation_account", "storage_account", "customer_registry_name", "public_host", "gateway"}
     assert set(given) == {field for field in settings.Settings.__dataclass_fields__ if field not in made_of}
     for setting, value in given.items():
@@ -165,7 +165,7 @@ def test_the_container_of_manifests_has_the_policy_that_the_runbooks_want(name: 
 
 
 def assigned(name: str, principal: str) -> set[tuple[str, str]]:
-    """Return where which roles are assigned to a principal: the resource type, "" for the group, and the role's id."""
+    """Return the roles of a principal: the resource type ("" for the group), and the role's id."""
     found = set()
     for each in deployed(name).of_type(ASSIGNMENTS):
         properties = each.body["properties"]
@@ -190,7 +190,7 @@ TYPES = {
     "managed identity": "Microsoft.ManagedIdentity/userAssignedIdentities",
 }
 DECLARED: set[Permission] = {*EVERY_RUNBOOK}.union(*declared().values())
-# What the identity may do beside: it is the cluster's, too, and that gives the nodes theirs.
+# The identity has further rights, because the cluster uses it, too, and gives the nodes their identity.
 BESIDE = {("Microsoft.ManagedIdentity/userAssignedIdentities", "f1a07417-d97a-45cb-824c-7a7467783830")}
 
 
@@ -205,7 +205,7 @@ def test_the_ids_of_roles_are_azures() -> None:
 
 
 def test_no_role_of_an_identity_or_a_person_can_take_the_retention_policy_away() -> None:
-    """Only a role that its data rights come with would make an unlocked policy worthless."""
+    """A role that can do this, even one that only comes with data rights, would make an unlocked policy worthless."""
     container = f"{STORAGE}/blobServices/containers/immutabilityPolicies"
     for name in CASES:
         for each in deployed(name).of_type(ASSIGNMENTS):

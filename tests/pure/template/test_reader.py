@@ -1,4 +1,4 @@
-"""How Bicep is read and evaluated: precedence, texts, loops, and what only Azure can tell."""
+"""The reading and evaluation of Bicep: precedence, texts, loops, and values that only Azure knows."""
 
 from datetime import date
 from typing import Any
@@ -92,7 +92,7 @@ def test_a_parameter_without_default_must_be_given() -> None:
 
 
 def test_a_version_is_compared_only_with_a_definition_of_the_same() -> None:
-    """A stable version within the year is well, and yet another one than its definition's."""
+    """A stable version of this year is good, although the definition has another version."""
     types = types_in(INFRA / "types")
     body = LinedObject({"name": "a", "location": "b"}, {}, 1)
     resource = Deployed(

@@ -68,7 +68,7 @@ PARAMETERS = '{"parameters": {"prefix": {"value": "vibedata"}, "token": {"value"
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """In `file`, `old` becomes `new`; the rule finds it at the line of `new` which has `at`."""
+    """In `file`, `old` becomes `new`. The rule finds it at the line of `new` that has `at`."""
 
     rule: str
     old: str
@@ -179,6 +179,10 @@ FAULTS = [
     ),
     Fault(rule="secret-output", old="param token string", new="param token string = 'a'", at="param token", file=M),
     Fault(rule="secret-output", old=END, new=END + "output more string = account.listKeys().keys\n", at="more"),
+    Fault(
+        rule="secret-output", old=END, new=END + "output more string = account.properties.ConnectionString\n", at="more"
+    ),
+    Fault(rule="secret-output", old=END, new=END + "output more string = account['primaryKey']\n", at="more"),
     Fault(
         rule="scope",
         old="  name: 'storage'\n",

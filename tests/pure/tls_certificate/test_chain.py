@@ -1,4 +1,4 @@
-"""Chains from the publisher and signing requests: what is read from them, and what is refused."""
+"""Chains from the publisher and signing requests: which ones are accepted, and which are refused."""
 
 import random
 from collections.abc import Callable
@@ -19,7 +19,6 @@ from runbook_lib.tls_certificate.versions import Operation
 from tests.support.web_authority import DAY, HOUR, WebAuthority, new_web_authority
 
 HOST = "k3v9x2p7.vibedata.ai"
-NOW = datetime.now(timezone.utc)
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -43,7 +42,8 @@ def encoded(chain: list[x509.Certificate]) -> str:
     return text_of([each.public_bytes(Encoding.DER) for each in chain])
 
 
-def checked(chain: list[x509.Certificate], authority: WebAuthority, now: datetime = NOW) -> None:
+def checked(chain: list[x509.Certificate], authority: WebAuthority, now: datetime | None = None) -> None:
+    now = now or datetime.now(timezone.utc)
     check_chain(read_chain(encoded(chain)), host=HOST, now=now, trusted=[authority.root.certificate])
 
 
@@ -94,7 +94,7 @@ def test_no_flipped_bit_raises_another_error_or_passes(authority: WebAuthority) 
             check_chain(
                 read_chain(text_of([bytes(each) for each in spoiled])),
                 host=HOST,
-                now=NOW,
+                now=datetime.now(timezone.utc),
                 trusted=[authority.root.certificate],
             )
         assert caught.value.area == "VD-TLS"

@@ -1,4 +1,4 @@
-"""A gateway that can be no host's name: refused by its code, before anything is asked."""
+"""A gateway's address that cannot be a host's name is refused with its code, before any request."""
 
 import pytest
 

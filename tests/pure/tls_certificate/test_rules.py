@@ -1,6 +1,6 @@
 """The certificate's state machine: every state with every phase, and every order of the phases within limits.
 
-Rotations: `a` is an older one, `r` the one that is asked for, `n` one that comes afterwards, "" somebody's import.
+Rotations: `a` is an older one, `r` the requested one, `n` a later one, and "" is somebody's import.
 """
 
 import itertools
@@ -37,7 +37,7 @@ REFUSALS = (
     tls.OTHER_CERTIFICATE_INSTALLED,
     tls.RETIREMENT_TOO_EARLY,
 )
-# What the vault may hold, the oldest version first: rotation, enabled, tested.
+# The possible contents of the vault, the oldest version first: rotation, enabled, tested.
 Held = tuple[tuple[str, bool, bool], ...]
 VERSIONS: tuple[Held, ...] = (
     (),
@@ -144,7 +144,7 @@ def models() -> Iterator[Model]:
 
 
 def check(before: Model, after: Model, rotation: str) -> None:
-    """What must hold whatever a phase of `rotation` has done."""
+    """Check what must hold after any phase of `rotation`."""
     old = {version.version: version for version in before.versions}
     new = {version.version: version for version in after.versions}
     assert old.keys() <= new.keys(), "a version is lost"
@@ -186,7 +186,7 @@ def test_every_state_with_every_phase(phase: RequestedPhase) -> None:
         assert bool(result.changes) != bool(result.unchanged)
         assert STATES.index(result.reached) >= STATES.index(result.state) or result.state == "retired"
         if start.deleted:
-            continue  # only what is recovered shows what there is to do, or to refuse
+            continue  # only the recovered certificate shows what to do, or to refuse
         if phase in ("prepare", "auto") or not result.changes:
             assert state_of(result.request.rotation_id, model.seen()) in (
                 result.reached,
@@ -198,16 +198,16 @@ def test_every_state_with_every_phase(phase: RequestedPhase) -> None:
             assert isinstance(repeated, Decision), f"{phase} twice: {repeated}"
             assert repeated.changes == ()
             assert (again.versions, again.pending) == (model.versions, model.pending)
-    assert len(outcomes) > 2  # the states are not all alike
+    assert len(outcomes) > 2  # the states do not all lead to the same outcome
 
 
 def finish(model: Model, rotation: str) -> None:
-    """Run a rotation as the publisher does, with a new order; it must come to its end."""
+    """Run a rotation as the publisher does, with a new order. It must reach its end."""
     phases: tuple[RequestedPhase, ...] = ("prepare", "install", "test", "retire")
     for phase in phases:
         if phase == "retire":
             model.now += OVERLAP
-        for _ in range(2):  # where something was deleted, the first run only recovers it
+        for _ in range(2):  # if something was deleted, the first run only recovers it
             before = model.copy()
             leaf = model.leaf() if phase == "install" else None
             if phase == "install" and leaf is None and model.versions:

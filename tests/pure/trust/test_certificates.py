@@ -1,4 +1,4 @@
-"""The rules of a chain beyond the corpus: what each certificate must have, and what must not matter."""
+"""The rules of a chain beyond the corpus: parts that each certificate must have, and parts that must not matter."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -117,7 +117,7 @@ def test_the_length_of_the_path_counts_every_authority() -> None:
         root = authority(path_length=length)
         middle = authority(root, name="CN=Middle")
         assert code_of(leaf(middle), middle, root) == code
-    # RFC 5280 leaves self-issued ones out; the specification's "depth of the chain below" does not.
+    # RFC 5280 does not count self-issued authorities. The specification's "depth of the chain below" does.
     root = authority(path_length=0)
     again = authority(root)
     assert code_of(leaf(again), again, root) == "VD-TRUST-006"

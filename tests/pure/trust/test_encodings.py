@@ -1,4 +1,6 @@
-"""Certificates that `cryptography` reads, and Go and openssl do not: a key in another encoding, signed for as it is."""
+"""Certificates that `cryptography` reads, but Go and openssl do not: the key has another encoding, and the signature
+covers it.
+"""
 
 from dataclasses import replace
 
@@ -45,7 +47,7 @@ def rewritten(made: Made, issuer: Made, old: bytes, new: bytes) -> bytes:
 
 
 def refusal(*chain: Made | bytes | x509.Certificate) -> str:
-    """Return why a chain is refused, "" where it is good."""
+    """Return why a chain is refused, "" if it is good."""
     try:
         check_chain(
             read_chain(
@@ -90,7 +92,7 @@ def test_a_key_that_does_not_name_its_curve_is_refused(parameters: bytes) -> Non
         chain[place] = rewritten(own, issuers[place], key_info(own), other)
         said = refusal(*chain)
         assert f"certificate {place + 1} of the chain" in said
-        # `cryptography` reads the first alone.
+        # `cryptography` reads only the first one.
         assert "spells out the parameters of its curve" in said or "cannot be read" in said
 
 

@@ -7,10 +7,11 @@ import pytest
 from runbook_lib.errors import RunbookError
 from tests.support.notary_fixtures import Case, cases
 
-# What we have not: a case that needs it is refused, whatever notation says ("requires", in the corpus's README).
+# Features that we do not have. A case that needs one is refused, whatever notation says ("requires", in the corpus's
+# README).
 LACKED = {"cose", "level", "userMetadata"}
 
-# Each refusal by its code. A case without `negative/` before its name in the corpus has a `+` here.
+# The code of each refusal. If the name of a case does not begin with `negative/` in the corpus, it has a `+` here.
 REFUSALS = {
     "VD-TRUST-001": "referrer-other-artifact-type referrers-empty",
     "VD-TRUST-002": """
@@ -49,7 +50,7 @@ REFUSALS = {
         subject-wrong-size""",
     "VD-TRUST-013": "two-bad",
 }
-# Where the corpus leaves room and we differ from its first answer; docs/trust.md says why.
+# Cases for which the corpus allows several answers, and we differ from its first one. docs/trust.md gives the reasons.
 DIFFERENT = {
     "negative/agent-number": "accept",
     "negative/b64-trailing-bits": "reject",
@@ -69,7 +70,7 @@ def refusals() -> Iterator[tuple[str, str]]:
 
 def answer(case: Case) -> tuple[str, str]:
     if "userMetadata" in case.verdict.get("requires", ()):
-        return "reject", ""  # there is no way to demand it, so whoever needs to must refuse
+        return "reject", ""  # nobody can demand it, so a case that needs it must be refused
     try:
         case.verify()
     except RunbookError as error:

@@ -1,6 +1,6 @@
-"""Thousands of signatures with something wrong in them: none is good, and none breaks the verifier.
+"""Thousands of signatures with a fault: none is good, and none breaks the verifier.
 
-Seeds are fixed: a failure comes again.
+The seeds are fixed, so a failure can be repeated.
 """
 
 import json
@@ -23,7 +23,7 @@ from tests.support.mutations import envelope_of, mutated
 from tests.support.notary_fixtures import NOW, Case, cases
 from tests.support.notary_maker import CHAIN, IDENTITY, PROTECTED, TARGET
 
-# Each algorithm, one certificate alone, an expiry.
+# Each algorithm, a single certificate, an expiry.
 GENUINE = (
     "es256-jws",
     "es384-jws",
@@ -38,7 +38,7 @@ ENVELOPES, CERTIFICATES, MANIFESTS = 2000, 3000, 2000
 
 
 def answer(case: Case, envelope: bytes) -> VerifiedSignature | None:
-    """Return what the verifier says, None for a refusal; anything that it raises besides fails the test."""
+    """Return the verifier's answer, None for a refusal. Any other exception fails the test."""
     try:
         return verify_envelope(envelope, JWS, subject=case.subject, policy=case.policies()[0], now=NOW)
     except RunbookError as error:
@@ -47,7 +47,7 @@ def answer(case: Case, envelope: bytes) -> VerifiedSignature | None:
 
 
 def same(one: bytes, other: bytes) -> bool:
-    """Whether two texts are the same JSON: blanks between tokens and escapes are nobody's business."""
+    """Return whether two texts are the same JSON. Blanks between tokens, and escapes, do not matter."""
     try:
         return bool(strict_json.loads(one) == strict_json.loads(other))
     except strict_json.NotStrictJsonError:
@@ -82,7 +82,9 @@ def test_bytes_of_its_certificates(name: str) -> None:
 
 @pytest.mark.parametrize("name", GENUINE)
 def test_every_field_of_an_envelope(name: str) -> None:
-    """Each member and each item is left out, and changed to another of its kind and to one of each other kind."""
+    """Each member and each item is left out, changed to another value of its kind, and changed to one of each other
+    kind.
+    """
     case = cases()[name]
     document = json.loads(envelope_of(case))
     for changed in variants(document):
@@ -112,7 +114,10 @@ def variants(value: Any) -> Iterator[Any]:
 
 
 def test_every_field_of_what_is_signed() -> None:
-    """As above, but signed for what it is: only what says the same may be good."""
+    """The same, but with a correct signature over the changed content.
+
+    Only content with the same meaning may be good.
+    """
     for changed in variants(dict(PROTECTED)):
         check_signed(protected=changed)
     for changed in variants({"targetArtifact": TARGET}):
@@ -145,7 +150,7 @@ def test_any_signed_payload(payload: Any) -> None:
 
 
 def check_signed(protected: Any = PROTECTED, payload: Any = None) -> VerifiedSignature | None:
-    """Sign these, and return the answer; a good one must have the facts that were signed."""
+    """Sign these, and return the answer. A good answer must have the signed facts."""
     signed = protected if isinstance(protected, dict) else json.dumps(protected).encode()
     try:
         found = CHAIN.verify(CHAIN.sign(signed, payload))
@@ -160,7 +165,7 @@ def check_signed(protected: Any = PROTECTED, payload: Any = None) -> VerifiedSig
     return found
 
 
-# --- What is around an envelope ---------------------------------------------------------------------------------------
+# --- The parts around an envelope -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["es256-jws", "es256-jws-v2-layout"])
@@ -173,7 +178,7 @@ def test_bytes_of_a_signature_manifest(name: str) -> None:
             found = read_signature_manifest(mutated(manifest, dice))
         except RunbookError as error:
             assert error.code in {"VD-TRUST-002", "VD-TRUST-003"}
-        else:  # another digest or size: what is fetched by it is compared, and the envelope proves itself
+        else:  # another digest or size: the fetched bytes are compared with it, and the envelope proves itself
             assert found.envelope.media_type == genuine.envelope.media_type
 
 

@@ -1,4 +1,4 @@
-"""One subject as openssl, Java, Windows and two RFCs write it, and what is told of a text that is none."""
+"""One subject as openssl, Java, Windows and two RFCs write it, and the message about a text that is not a subject."""
 
 import contextlib
 import random
@@ -9,7 +9,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.trust._identity import read_identity
 from runbook_lib.trust._names import NotANameError, read_name
 
-# As `cryptography` writes it, and so does this product where it shows a signer.
+# The form of `cryptography`. This product shows signers in the same form.
 OURS = (
     "DC=example,STREET=Dam 1\\; b,2.5.4.17=1000 AA,2.5.4.15=Private,1.3.6.1.4.1.311.60.2.1.3=NL,2.5.4.97=NTRNL-1,"
     '1.2.840.113549.1.9.1=sign@example.org,2.5.4.5=12345678,CN=Some Signer,OU=Unit+O=Some\\, \\"B.V.\\" é,'

@@ -1,4 +1,4 @@
-"""From a list of referrers to a signature: what is skipped, what is remembered, what is fetched at all."""
+"""From a list of referrers to a signature: the skipped entries, the remembered failures, and the fetched manifests."""
 
 import json
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ from tests.support.notary_fixtures import NOW, digest_of
 from tests.support.notary_maker import CHAIN, LEAF, SUBJECT, TARGET, Chain, fingerprint, protected_with
 
 GOOD = CHAIN.sign()
-# Somebody with a root of their own.
+# A stranger with another root.
 _OTHER_ROOT = make(AUTHORITY)
 _OTHER_LEAF = make(Wanted(), issuer=_OTHER_ROOT)
 STRANGER = Chain((_OTHER_LEAF, _OTHER_ROOT), _OTHER_LEAF.key)
@@ -55,7 +55,7 @@ def manifest_of(envelope: bytes, **fields: Any) -> dict[str, Any]:
 
 @dataclass
 class Repository:
-    """Serves what was attached, fails where it shall, and remembers what was asked for."""
+    """Serves the attached artifacts, fails on demand, and remembers the requests."""
 
     content: dict[str, bytes | RunbookError | None] = field(default_factory=dict)
     entries: list[Any] = field(default_factory=list)
@@ -174,7 +174,7 @@ def test_an_envelope_that_is_not_there_is_remembered_too() -> None:
     repository.content[digest_of(GOOD)] = None
     assert repository.refused().code == "VD-TRUST-014"
     repository.content[digest_of(GOOD)] = RunbookError(CATALOGUE["VD-REGISTRY-002"], "403")
-    assert repository.refused().code == "VD-REGISTRY-002"  # the only one: its own failure says most
+    assert repository.refused().code == "VD-REGISTRY-002"  # the only signature: its own failure says most
 
 
 def test_other_bytes_than_were_named_are_refused_however_good() -> None:
@@ -215,7 +215,7 @@ def test_those_that_came_furthest_are_told_first() -> None:
     told = [part.partition(" ")[0].strip("'") for part in error.detail.split("; ")]
     assert told[:5] == [expired, foreign, *malformed[:3]]
     assert [len(signer.passed) for signer in error.signers] == [5, 3]
-    # What cannot be had decides the answer, so it is told before them.
+    # A signature that cannot be retrieved decides the answer. So the message names it before the others.
     lost = repository.attach(GOOD)
     repository.content[lost] = RunbookError(CATALOGUE["VD-REGISTRY-004"], "500")
     error = repository.refused()

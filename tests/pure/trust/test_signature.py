@@ -113,7 +113,7 @@ def test_what_is_good_in_spite_of_its_looks(envelope: bytes) -> None:
         (json.dumps({**json.loads(CHAIN.sign()), "protected": {}}).encode(), "VD-TRUST-002"),
         (CHAIN.sign(Payload="e30"), "VD-TRUST-002"),
         (CHAIN.sign(header={"X5C": []}), "VD-TRUST-002"),
-        (CHAIN.sign(header={"alg": "ES256"}), "VD-TRUST-002"),  # RFC 7515, 4: in one of the two
+        (CHAIN.sign(header={"alg": "ES256"}), "VD-TRUST-002"),  # RFC 7515, 4: in one of both
         (CHAIN.sign(header={"crit": [SCHEME]}), "VD-TRUST-002"),
         (CHAIN.sign(header={"x5c": [""]}), "VD-TRUST-006"),
         (CHAIN.sign(header={"x5c": [None]}), "VD-TRUST-002"),
@@ -297,7 +297,9 @@ def test_a_second_target_in_another_case_is_refused() -> None:
 
 
 def test_what_another_signer_makes_is_good() -> None:
-    """The tests' own release signer shares no line with the verifier, nor with what made the signatures above."""
+    """The tests' release signer has no common code with the verifier, or with the code that made the signatures
+    above.
+    """
     signer = usual_signer()
     policy = TrustPolicy(roots=frozenset({signer.root_fingerprint}), identity=IDENTITY)
     now = datetime.now(timezone.utc).replace(microsecond=0)

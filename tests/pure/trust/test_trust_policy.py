@@ -1,4 +1,4 @@
-"""Whom the policy trusts: anchors, identities, and sources of a signature's time."""
+"""The signers that the policy trusts: anchors, identities, and sources of a signature's time."""
 
 from datetime import timedelta
 
@@ -74,7 +74,7 @@ def test_a_signing_authority_is_trusted_apart_and_believed_the_time() -> None:
         "O=Vibedata,CN=Vibedata Release Signing,C=NL,ST=Noord-Holland",
         "2.5.4.3=Vibedata Release Signing,O=Vibedata,ST=Noord-Holland,C=NL",
         "cn=Vibedata Release Signing,o=Vibedata, St=Noord-Holland,c=NL",
-        # As docs/publishing.md has the request's policy.
+        # As the policy of the request in docs/publishing.md.
         "CN=Vibedata Release Signing, O=Vibedata, S=Noord-Holland, C=NL",
         "c=NL, s=Noord-Holland, o=Vibedata, cn=Vibedata Release Signing",
     ],

@@ -1,4 +1,4 @@
-"""What a program reads after a wrong command or a run of a runbook: one JSON object, and nothing else."""
+"""The output for a program after a wrong command or a run of a runbook: one JSON object, and nothing else."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def test_a_wrong_command_line_is_told_with_its_usage(
 
 
 def test_a_misspelt_command_is_told_with_all_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    """Also where a later word is one."""
+    """The message lists all commands, even if a later word is a command."""
     assert cli.main(["--output", "text", "statu", "invoke"]) == 2
     assert "'status'" in capsys.readouterr().err
 

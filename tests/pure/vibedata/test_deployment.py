@@ -51,7 +51,7 @@ def test_the_publisher_is_told_of_the_step_that_failed_or_else_of_the_last(
     report = outcome_of(deployment, instance_id="k3v9x2p7", release_version="2026.11.0", at=AT)
     assert (report.step, report.status, report.error_code) == told
     assert (report.correlation_id, report.duration_ms) == (ID, 3000)
-    assert to_json(report)  # its fields have the forms that a report of the instance has
+    assert to_json(report)  # its fields have the same forms as in a report of the instance
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_publisher_is_told_of_the_step_that_failed_or_else_of_the_last(
         ([rotation(2), rotation(1)], True),
         ([rotation(1, promoted_at=AT)], False),
         ([rotation(1, promoted_at=AT, ended_at=AT)], False),
-        # A later rotation that waits is not the deployment's.
+        # A later rotation that waits does not belong to the deployment.
         ([rotation(2), rotation(1, promoted_at=AT, ended_at=AT)], False),
     ],
 )

@@ -35,7 +35,7 @@ def test_people_read_signs_names_and_counts() -> None:
         "  - Components: a",
         "  ? resources: later",
         "",
-        "1 to add, 1 to change, 1 to take away; 5 already right; 1 not known yet",
+        "1 to add, 1 to change, 1 to remove; 5 already right; 1 not known yet",
     ]
 
 

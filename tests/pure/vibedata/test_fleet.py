@@ -15,7 +15,8 @@ from runbook_lib.errors import azure, publisher
 from tests.support.instance_documents import instance
 from vibedata.fleet.facts import Known, Line, line, verdict
 from vibedata.fleet.page import page
-from vibedata.fleet.text import text
+from vibedata.fleet.text import on_screen, text
+from vibedata.lines import plain, wrapped
 from vibedata.status.facts import Level
 
 AT = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
@@ -189,12 +190,38 @@ def test_text_has_one_line_an_instance() -> None:
     assert len({each.index("2026.11.0") for each in told if each.startswith("Contoso B.V.  ")}) == 1
 
 
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_a_terminal_gets_lines_that_fit_and_commands_that_are_whole(columns: int) -> None:
+    lines = [shown(), shown(waiting=(("rotate-hmac", OPEN),), key_in_use=False)]
+    made = tuple(on_screen(lines, verdict(lines, [])))
+    told = plain(made, columns)
+    assert "attention  Contoso B.V. (k3v9x2p7), ring early\n" in told
+    assert "`vibedata rotate --due --instance k3v9x2p7`\n" in told
+    assert all(len(line.lead) + len(line.text) <= columns for line in wrapped(made, columns))
+    flat = " ".join(text(lines, verdict(lines, [])).split())
+    assert all(" ".join(line.text.split()) in flat for line in made if line.lead.startswith("  - "))
+
+
+def test_each_concern_about_health_or_a_release_says_what_to_type() -> None:
+    ill = shown(reports={"health": health(unhealthy=1, degraded=1), "deployment": deployment(status="failed")})
+    never = shown(reports={"health": None, "deployment": None})
+    wanted = shown(instance=replace(instance(), release="2026.12.0"))
+    remedies = {note.text: note.remedy for each in (ill, never, wanted) for note in each.concerns}
+    assert len(remedies) == 5
+    assert all("--instance k3v9x2p7`" in remedy for remedy in remedies.values()), remedies
+    assert remedies["release 2026.11.0 is installed, and 2026.12.0 is wanted"] == (
+        "run `vibedata deploy 2026.12.0 --instance k3v9x2p7`"
+    )
+
+
 def test_hostile_words_stay_words() -> None:
-    # A document refuses them; what shows them does not rely on that.
+    # A document refuses such texts. The output does not rely on that.
     hostile = replace(instance(), display_name=HOSTILE, ring=HOSTILE)
     made = shown(instance=hostile, troubles=(azure.REQUEST_REFUSED.error(HOSTILE),))
     told = text([made], verdict([made], []))
     assert "\x1b" not in told and "\u202e" not in told
+    drawn = plain(on_screen([made], verdict([made], [])), 80)
+    assert "\x1b" not in drawn and "\u202e" not in drawn
     content = page([made], verdict([made], []), AT)
     assert "<script" not in content
 

@@ -1,5 +1,6 @@
-"""What single answers mean for the preflight and the doctor, and how rows are shown."""
+"""The meaning of single answers for the preflight and the doctor, and the output of rows."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -85,6 +86,9 @@ def test_what_was_found_alike_in_two_places_is_one_row_and_the_worst_stands_last
     here = rows(bad("a", LACKING), good("b", "is there"), unknown("c", "refused"))
     there = rows(bad("a", LACKING), good("b", "is there"), good("c", "is there"), seen_from=SANDBOX)
     shown = joined([*here, *there])
+    # Two findings of one place stay two, although all but their words is the same.
+    again = replace(here[0], detail="another")
+    assert len(joined([*here, again, *there])) == len(shown) + 1
     assert [(row.state, row.subject, row.seen_from) for row in shown] == [
         ("good", "b", ("here", "sandbox")),
         ("good", "c", ("sandbox",)),

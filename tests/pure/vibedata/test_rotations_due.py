@@ -1,4 +1,4 @@
-"""When a rotation may be finished, and what `vibedata rotate --due` asks for."""
+"""When a rotation may be finished, and the requests of `vibedata rotate --due`."""
 
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -67,6 +67,19 @@ def test_what_is_told() -> None:
     failed = Ended(waiting=waiting(), outcome="failed", error=publisher.OVERTAKEN.error(target="r-3"))
     assert failed.cells(AT)[3:] == ("now", f"VD-ROTATION-034: {publisher.OVERTAKEN.error(target='r-3').message}")
     assert (failed.as_json()["error"] or {})["code"] == "VD-ROTATION-034"
+
+
+def test_what_was_interrupted_has_no_known_state() -> None:
+    assert Ended(waiting=waiting(customer="staged"), outcome="interrupted").cells(AT)[2:] == (
+        "unknown",
+        "now",
+        "interrupted",
+    )
+    assert Ended(waiting=waiting(customer="staged"), outcome="not begun").cells(AT)[2:] == (
+        "staged",
+        "now",
+        "not begun",
+    )
 
 
 def test_each_failure_says_what_to_do() -> None:

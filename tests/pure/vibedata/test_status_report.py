@@ -24,7 +24,7 @@ HOSTILE = "</title><script>alert(1)</script>\"'&\x1b[31m\u202ered[/bold]"
 
 
 def text(shown: StatusReport) -> str:
-    """What `--all` shows."""
+    """Return the output of `--all`."""
     return plain(lines(shown)) + tables(shown)
 
 
@@ -139,7 +139,7 @@ def test_only_the_last_run_of_a_runbook_counts() -> None:
     assert notes(made(component("a"), runs=runs)) == []
     runs.append(a_run("import_images", hours=1, status="Failed", job="the-job"))
     shown = made(component("a"), runs=runs)
-    assert notes(shown) == ["The last run of import_images ended Failed, 59 min ago"]
+    assert notes(shown) == ["The last run of import_images ended as failed, 59 min ago"]
     assert shown.verdict.notes[0].remedy.startswith("run `vibedata logs the-job`")
 
 
@@ -251,7 +251,7 @@ def test_page_stands_alone_and_says_all_in_words() -> None:
     assert "url(" not in style
     assert "@import" not in style
     words = shown.text.getvalue()
-    for expected in ("unhealthy", "healthy", "vanished", "Suspended", "Running", "expires in 3 days", "drift: plain"):
+    for expected in ("unhealthy", "healthy", "vanished", "suspended", "running", "expires in 3 days", "drift: plain"):
         assert expected in words
     assert "2026-11-23 11:15 UTC" in words
     assert "15 min ago" in words
@@ -269,7 +269,7 @@ def test_page_shows_hostile_words_as_words() -> None:
 
 def test_terminal_gets_hostile_words_as_words() -> None:
     shown = text(everything("x[red]y[/bold]\x1b]0;title\x07"))
-    assert "\x1b" not in shown  # standard output is no terminal here: what there is came with the words
+    assert "\x1b" not in shown  # standard output is not a terminal here, so an escape could only come from the words
     assert "\x07" not in shown
     assert "ill: illx[red]y[/bold]" in shown
     assert "\u2502 x[red]y[/bold]" in shown  # in a table, too

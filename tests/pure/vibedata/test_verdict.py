@@ -1,4 +1,6 @@
-"""What a deployment says at its end: the verdict, a summary for a ticket, what goes on in Azure, what to type next."""
+"""The end of a deployment's output: the verdict, a summary for a ticket, what goes on in Azure, and the next
+command.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -89,7 +91,7 @@ def test_an_interruption_is_told_with_the_job_that_goes_on() -> None:
 def test_what_takes_a_job_up_again_names_the_instance_that_was_named() -> None:
     state = state_after(e.StepBegan("import_images"), e.JobAsked("import_images"), seen("Running"))
     text = ending_text(ending(INTERRUPTED, [], state, option=" --instance k3v9x2p7"))
-    assert "`vibedata logs j-1 --follow --instance k3v9x2p7` takes it up again." in text
+    assert "`vibedata logs j-1 --follow --instance k3v9x2p7` follows it again." in text
     asked = state_after(e.StepBegan("import_images"), e.JobAsked("import_images"))
     assert "`vibedata jobs --instance k3v9x2p7` shows it." in goes_on(asked.current, " --instance k3v9x2p7")
 
@@ -97,16 +99,16 @@ def test_what_takes_a_job_up_again_names_the_instance_that_was_named() -> None:
 @pytest.mark.parametrize(
     ("events", "words"),
     [
-        ([], "Nothing of it goes on in Azure."),
-        ([e.StepBegan("import_images")], "No job of it runs in Azure."),
+        ([], "Nothing goes on in Azure."),
+        ([e.StepBegan("import_images")], "No job runs in Azure."),
         (
             [e.StepBegan("import_images"), e.JobAsked("import_images")],
             "Automation had just been asked for a job of import_images: it may run in Azure. `vibedata jobs` shows it.",
         ),
         (
             [e.StepBegan("first_runbooks"), e.ChangesPlanned({"import": 29})],
-            "What Automation has been asked for goes on in Azure: packages that are being imported, runbooks that are"
-            " being published. A rerun sees what is there.",
+            "Automation goes on with its last requests: imports of packages, and publications of runbooks."
+            " A rerun sees the result.",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""A lab and a publisher that answers as a test scripts it: without a key of the instance, and with one."""
+"""A lab and a publisher whose answers a test scripts: without a key of the instance, and with one."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One report on its way to the publisher, over TLS, with a server that answers whatever a network may answer."""
+"""One report on its way to the publisher, over TLS, with a server that gives every answer that a network may give."""
 
 import hashlib
 import hmac
@@ -83,7 +83,7 @@ def world(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def check_signature(request: Request, host: str) -> str:
-    """Check a request's signature as RFC 9421 says, in this test's own words, and return its nonce."""
+    """Check a request's signature by RFC 9421, with separate code, and return its nonce."""
     digest = "sha-256=:" + b64encode(hashlib.sha256(request.body).digest()).decode() + ":"
     assert request.headers["Content-Digest"] == digest
     found = SIGNATURE_INPUT.fullmatch(request.headers["Signature-Input"])
@@ -221,7 +221,7 @@ def test_a_report_that_is_not_taken_says_so(world: World, status: int) -> None:
 
 
 def test_an_answer_that_breaks_off_is_no_acceptance(world: World) -> None:
-    # A reset may overtake the answer's beginning on a busy machine; then it is another attempt's turn.
+    # On a busy machine a reset may overtake the beginning of the answer. Then there is another attempt.
     assert world.error(*[Answer(body=TAKEN.body, cut_at=5)] * 4).code == "VD-CALLBACK-020"
 
 

@@ -1,4 +1,6 @@
-"""What a run tells the publisher, and what it does when it cannot: nothing fails, nothing is lost, order is kept."""
+"""A run's reports to the publisher, also if the publisher cannot be reached: no run fails, no report is lost, and the
+order is kept.
+"""
 
 import gzip
 import json
@@ -6,6 +8,7 @@ import sys
 import threading
 from base64 import b64encode, urlsafe_b64encode
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -35,7 +38,7 @@ def test_a_step_of_a_deployment_tells_how_it_ended(one: Rig) -> None:
         "status": "succeeded",
         "error_code": "",
     }
-    # The SDK remembers a vault's challenge for the whole process: in a job the key costs two requests.
+    # The SDK remembers a vault's challenge for the whole process. In a job the key needs two requests.
     assert set(requests_of(made, "key_vault")) == {"key_vault GET"}
     assert requests_of(made, "spool") == ["blob GET"]
     assert one.waiting() == []
@@ -91,13 +94,18 @@ def test_a_publisher_that_is_down_fails_nobody(one: Rig, acts: tuple[Any, ...]) 
     assert (set(one.ids_sent()), one.waiting()) == (sent, [])
 
 
-BOMB = gzip.compress(bytes(100_000_000), 9)
+@cache
+def bomb() -> bytes:
+    return gzip.compress(bytes(100_000_000), 9)
 
 
 @pytest.mark.parametrize("status", [200, 307, 401, 500])
 def test_no_answer_of_a_hostile_publisher_ends_a_run(one: Rig, status: int) -> None:
-    """Its size is measured in tests/wire/network/test_bounded_answers.py; here the run meets it, and has its result."""
-    hostile = Answer(status=status, headers={"Content-Encoding": "gzip", "Location": "/elsewhere"}, body=BOMB)
+    """tests/wire/network/test_bounded_answers.py measures the sizes.
+
+    Here a run gets such an answer, and still has its result.
+    """
+    hostile = Answer(status=status, headers={"Content-Encoding": "gzip", "Location": "/elsewhere"}, body=bomb())
     made = one.run(*[hostile] * 4)
     assert (made.exit_code, made.status, made.result["error"]) == (0, "succeeded", None)
     assert made.text.count("WARNING: VD-CALLBACK-0") == 1
@@ -112,7 +120,7 @@ def test_the_first_that_does_not_get_through_stops_the_delivery(one: Rig) -> Non
     assert one.ids_waiting()[:2] == waiting[1:]
     assert len(one.ids_waiting()) == 3
     assert made.text.count("VD-CALLBACK-020") == 1
-    # The list; the first, read and deleted; the second, read; the run's own. The third is not even read.
+    # The list; the first report, read and deleted; the second, read; the run's own. The third is not even read.
     assert [each.partition(" ")[2] for each in requests_of(made, "spool")] == ["GET", "GET", "DELETE", "GET", "PUT"]
 
 
@@ -125,7 +133,7 @@ def test_a_signature_that_is_refused_is_tried_once_a_run(one: Rig) -> None:
 
 
 def test_a_lost_answer_and_one_after_a_crash_carry_the_same_id(one: Rig) -> None:
-    # Accepted, and then the job could not delete what waited: as where it is killed in between.
+    # The publisher accepted it, and then the job could not delete it, as if it were killed in between.
     (waiting,) = one.left_waiting(1)
     one.lab.fault("status", status=500, times=0, match={**SPOOL, "method": "DELETE"})
     made = one.run(Reset(), TAKEN, correlation_id="")
@@ -157,7 +165,7 @@ def test_where_nobody_knows_what_waits_the_runs_own_report_waits_behind_it(one: 
     one.lab.control("DELETE", "/faults")
     assert (made.exit_code, one.publisher.requests, one.ids_waiting()[:1]) == (0, [], waiting)
     assert "WARNING: VD-CALLBACK-025" in made.text
-    # No key to sign with is read, and once the secret that proves what waits.
+    # The signing key is not read. The secret that proves the waiting reports is read once.
     read = [entry["path"] for entry in made.requests if entry["service"] == "key_vault"]
     assert {path.split("?")[0].split("/")[2] for path in read} == {"publisher-acr-token"}
     waiting = one.ids_waiting()

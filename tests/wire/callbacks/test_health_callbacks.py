@@ -1,4 +1,4 @@
-"""What check_health tells the publisher: the components of the signed release manifest by name, and no more."""
+"""check_health's report to the publisher: only the components of the signed release manifest have names in it."""
 
 import json
 from collections.abc import Iterator
@@ -39,7 +39,10 @@ class World:
         self.health.tables.get_table_client("Releases").upsert_entity(row)
 
     def check(self, *, refused: str = "", **given: Any) -> list[dict[str, Any]]:
-        """Run check_health and return what the publisher got, with each report's kind. refused: the run's error."""
+        """Run check_health and return what the publisher received, with each report's kind.
+
+        `refused` is the run's error.
+        """
         made = self.callbacks.run(TAKEN, TAKEN, runbook=check_health.RUNBOOK, clock=SYSTEM_CLOCK, **given)
         assert (made.exit_code, made.error_code) == (1 if refused else 0, refused), made.text
         self.text = made.text

@@ -1,4 +1,4 @@
-"""With which key reports are signed, and what waits where there is none."""
+"""The key that signs reports, and the reports that wait if there is no key."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -59,7 +59,7 @@ def test_a_key_that_cannot_be_read_keeps_the_report_waiting(one: Rig) -> None:
 
 
 def test_a_vault_that_is_down_leaves_the_report_in_the_output(one: Rig) -> None:
-    """Nothing could prove a report that waits."""
+    """Nothing could prove a waiting report."""
     one.lab.fault("status", status=403, times=0, match={"service": "key_vault"})
     made = one.run()
     assert "WARNING: VD-CALLBACK-028" in made.text
@@ -78,7 +78,10 @@ def test_the_newest_enabled_version_of_the_key_signs(one: Rig) -> None:
 
 
 class LongWaits(QuickClock):
-    """A clock on which any wait outlasts what is kept in memory. meanwhile: what happens in the first of them."""
+    """A clock on which any wait is longer than things are kept in memory.
+
+    `meanwhile` is called during the first wait.
+    """
 
     def __init__(self, meanwhile: Callable[[], object]) -> None:
         super().__init__()

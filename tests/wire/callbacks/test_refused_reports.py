@@ -1,4 +1,4 @@
-"""Reports that the publisher refuses, and what strangers put in the spool: neither holds up another report."""
+"""Reports that the publisher refuses, and blobs of strangers in the spool: neither of them delays another report."""
 
 import hashlib
 
@@ -20,16 +20,17 @@ def test_a_report_that_is_not_taken_holds_up_no_other(one: Rig) -> None:
 def test_what_is_refused_is_passed_by_in_the_next_run_and_tried_again_last(one: Rig) -> None:
     waiting = one.left_waiting(REFUSALS_PER_RUN + 2)
     bad, good = waiting[:REFUSALS_PER_RUN], waiting[REFUSALS_PER_RUN:]
-    # A publisher that takes nothing is not asked for ever.
+    # After some refusals the run stops asking.
     made = one.run(*[REFUSED] * 20)
     assert (one.ids_sent(), made.text.count("WARNING: VD-CALLBACK-024")) == (bad, 1)
     (own,) = set(one.ids_waiting()) - set(waiting)
-    # One that refuses these: what came after them, the former run's, this run's own, and then these once more.
+    # It refuses these. Then come the later reports, the former run's report, this run's own report, and these once
+    # more.
     made = one.run(*[TAKEN] * 4, *[REFUSED] * 20)
     assert one.ids_sent()[:3] == [*good, own]
     assert one.ids_sent()[4:] == bad
     assert (made.exit_code, one.ids_waiting()) == (0, bad)
-    # Those that were refused longest ago come first, and what is taken in the end waits no longer.
+    # The reports that were refused longest ago come first. A report that is finally accepted waits no longer.
     one.run(TAKEN, *[REFUSED] * 2, TAKEN, *DOWN)
     assert list(dict.fromkeys(one.ids_sent()[1:])) == [bad[0], bad[1], bad[2], bad[3]]
     assert one.ids_waiting() == [bad[0], bad[1], bad[3], bad[4]]

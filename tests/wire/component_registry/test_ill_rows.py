@@ -58,7 +58,7 @@ def test_ill_rows_are_told_of_and_the_others_are_looked_at(ready: Rig, capsys: p
     assert ready.health("api-gateway") == "healthy"
     (told,) = [line for line in made.text.splitlines() if "malformed columns" in line]
     assert "table Components" in told
-    # What check_health itself writes is of its form again.
+    # The rows that check_health itself writes have the right form again.
     assert {name: ready.entity(name)["healthStreak"] for name in ("largest", "odder")} == {"largest": -1, "odder": -1}
     assert ready.entity("words")["health"] == "unhealthy"
     assert len(status(capsys)["components"]) == len(ILL) + 2

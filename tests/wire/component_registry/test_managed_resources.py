@@ -1,4 +1,4 @@
-"""The managed resource group's listing against answers that no honest ARM gives."""
+"""The managed resource group's listing, with answers that an honest ARM never gives."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""A container registry whose every answer a test scripts, and a reader of it."""
+"""A container registry whose answers a test scripts, and a reader of it."""
 
 from collections.abc import Iterator
 from pathlib import Path

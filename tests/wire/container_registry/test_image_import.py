@@ -142,7 +142,7 @@ def test_a_tag_that_moves_at_the_source_changes_nothing_of_an_import_under_way(l
     lab.latency(operation="importImage", seconds=2)
     accepted = post(lab, body(lab, f"{REPOSITORY}:1", f"{REPOSITORY}:1"))
     deadline = time.monotonic() + WAIT_SECONDS
-    while len(source_reads(lab, "/manifests/")) < 2:  # the first only asks for the challenge
+    while len(source_reads(lab, "/manifests/")) < 2:  # the first request only asks for the challenge
         assert time.monotonic() < deadline
         time.sleep(0.05)
     publisher.push(REPOSITORY, second, "1")
@@ -215,7 +215,7 @@ def test_many_imports_run_at_once(lab: LabUnderTest) -> None:
     def start(item: tuple[str, Image]) -> requests.Response:
         return post(lab, body(lab, f"{item[0]}@{item[1].digest}", f"{item[0]}:1"))
 
-    # None ends, and each is begun.
+    # None of them ends, and each of them was begun.
     lab.latency(operation="importImage", seconds=3600)
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(start, images.items()))

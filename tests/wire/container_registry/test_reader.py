@@ -1,4 +1,4 @@
-"""The data-plane reader: against the lab's container registries, and against answers that no honest one gives."""
+"""The data-plane reader, with the lab's container registries, and with answers that an honest one never gives."""
 
 import gzip
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where a reader follows a redirect to, and what it takes along."""
+"""The redirects that a reader follows, and the fields that it sends along."""
 
 import pytest
 

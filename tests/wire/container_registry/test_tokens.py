@@ -1,4 +1,4 @@
-"""How a reader gets its tokens, how long it keeps them, and endpoints that give none."""
+"""How a reader gets its tokens, how long it keeps them, and endpoints that return none."""
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +52,7 @@ def test_many_threads_share_one_token(lab: LabUnderTest) -> None:
     with ThreadPoolExecutor(16) as threads:
         assert list(threads.map(lambda name: reader.digest_of(name, "1"), repositories)) == [None] * len(repositories)
     journal = lab.journal(service="publisher_registry")
-    # One token, and one GET to see that what HEAD says is true.
+    # One token, and one GET to check that HEAD tells the truth.
     methods = [entry["method"] for entry in journal]
     assert (methods[0], methods.count("GET"), methods.count("HEAD")) == ("GET", 2, len(repositories))
     assert len(methods) == 2 + len(repositories)
@@ -72,7 +72,7 @@ def test_the_publishers_token_goes_to_its_registry_as_basic(
 def test_an_access_token_is_renewed_before_it_expires(server: ScriptedServer) -> None:
     clock = FakeClock()
     reader = publisher_of(server.host, clock=clock)
-    # Lives of 300, 300 and, as none is stated, 60 seconds.
+    # The lives are 300, 300 and 60 seconds. For the last one the answer gives no time.
     for answer in (token(expires_in=300), json_answer({"token": jwt(300)}), token("without a lifetime")):
         server.forget()
         server.play(answer, HERE, HERE, TOKEN, HERE)
@@ -89,7 +89,7 @@ def test_entra_is_asked_once_in_a_refresh_tokens_life(server: ScriptedServer) ->
     refresh = json_answer({"refresh_token": jwt(3 * 3600)})
     server.play(refresh, TOKEN, HERE, TOKEN, HERE)
     reader.digest_of("a", "1")
-    reader.digest_of("b", "1")  # not expected: a token of its own
+    reader.digest_of("b", "1")  # not expected, so it needs a separate token
     assert entra.scopes == ["https://containerregistry.azure.net/.default"]
     assert [request.path.partition("?")[0] for request in server.requests] == [
         "/oauth2/exchange",
@@ -122,7 +122,7 @@ def test_a_second_401_is_a_refusal_with_the_servers_words(
 ) -> None:
     server.play(TOKEN, UNAUTHORIZED, TOKEN, UNAUTHORIZED)
     with pytest.raises(RunbookError, match="UNAUTHORIZED: insufficient_scope") as caught:
-        reader.manifest("a", "1", 5)  # the words may be longer than what was asked for
+        reader.manifest("a", "1", 5)  # the error's body may be longer than the requested limit
     assert caught.value.code == "VD-REGISTRY-002"
     assert len(server.requests) == 4
 

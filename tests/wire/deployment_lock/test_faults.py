@@ -1,4 +1,4 @@
-"""The lock's requests with something wrong at each: nobody is kept out afterwards, and nobody is let in beside."""
+"""The lock's requests with a fault at each: afterwards nobody is kept out, and no second deployment is let in."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ TROUBLES: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 def held(lab: LabUnderTest, beside: Callable[[], None], found: Sequence[LockPlace] = ()) -> list[str]:
-    """Hold the lock over a step, in which `beside` is called. Return what was reported."""
+    """Hold the lock during a step in which `beside` is called. Return what was reported."""
     lines: list[str] = []
     lock = deployment(lab.env, report=lines.append)
     with holding(lock, found or places(lab.env), wait_seconds=0):
@@ -43,7 +43,7 @@ def somebody_else_is_refused(lab: LabUnderTest, found: Sequence[LockPlace] = ())
 
 
 def new_places(lab: LabUnderTest) -> list[LockPlace]:
-    """Containers that nobody has made yet."""
+    """Return containers that nobody has created yet."""
     return [replace(place, container=f"new-{uuid4()}") for place in places(lab.env)]
 
 
@@ -67,7 +67,7 @@ def test_one_trouble_at_any_request_changes_nothing(
         assert [lease_state(place) for place in found] == ["available", "available"]
 
 
-# What of the lock is asked for, by its request: none of its answers ever comes.
+# The lock's requests. Their answers never come.
 NEVER_ANSWERED = {
     "acquire": "/(deployments|locks)/.*comp=lease",
     "acquire the second": "/locks/.*comp=lease",
@@ -82,7 +82,7 @@ def test_answers_that_never_come_let_nobody_in_and_keep_nobody_out(lab: LabUnder
     with pytest.raises(AzureError):
         held(lab, lambda: pytest.fail("it was let in"))
     lab.control("DELETE", "/faults")
-    # What was leased in vain was given back, answered or not.
+    # A lease without a confirmed answer was given back, too.
     assert held(lab, lambda: None) == []
 
 

@@ -1,4 +1,7 @@
-"""Jobs that a former deployment left in the Automation account: found, waited for or stopped, and no others."""
+"""Jobs that a former deployment left in the Automation account are found, and waited for or stopped.
+
+Other jobs are not.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -46,7 +49,7 @@ def end(
     clock: Clock = SYSTEM_CLOCK,
     group: str = "",
 ) -> list[str]:
-    """Wait for the former deployment's jobs, or stop them; return what was reported."""
+    """Wait for the former deployment's jobs, or stop them. Return what was reported."""
     session = quick_session(account.lab.env)
     settings = replace(session.settings, resource_group=group or session.settings.resource_group)
     lines: list[str] = []

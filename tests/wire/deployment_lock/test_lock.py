@@ -1,4 +1,6 @@
-"""The lock of a deployment in the lab's storage: who holds it, who is refused, how it is lost, what is left behind."""
+"""The lock of a deployment in the lab's storage: who holds it, who is refused, how it is lost, and what is left
+behind.
+"""
 
 import re
 import time
@@ -21,7 +23,7 @@ BOTH = {"service": "blob", "path": "/(deployments|locks)/"}
 
 
 def refusal(lab: LabUnderTest, **options: Any) -> RunbookError:
-    """Let a second comer try, and return why it was refused."""
+    """Let a second deployment try, and return why it was refused."""
     with (
         pytest.raises(RunbookError) as refused,
         holding(deployment(lab.env, **options), places(lab.env), wait_seconds=0),
@@ -68,7 +70,7 @@ def test_who_cannot_have_the_second_gives_back_the_first(lab: LabUnderTest) -> N
         assert lease_state(subscription) == "available"
         told = read_content(content(subscription))
     assert told is not None
-    assert told.ended  # it began no step: nobody need look for its jobs
+    assert told.ended  # it began no step, so nobody has to look for its jobs
 
 
 def test_two_instances_of_one_subscription_are_kept_apart(lab: LabUnderTest) -> None:
@@ -136,7 +138,7 @@ def test_who_is_killed_leaves_a_lock_that_is_free_after_its_lease_and_jobs_to_lo
         assert other.take() == "held"
         other.process.kill()
         killed = time.monotonic()
-    assert refusal(lab).code == "VD-LOCK-001"  # not before its time
+    assert refusal(lab).code == "VD-LOCK-001"  # not too early
     lock = deployment(lab.env)
     with holding(lock, found, wait_seconds=seconds + 30):
         waited = time.monotonic() - killed
@@ -144,7 +146,7 @@ def test_who_is_killed_leaves_a_lock_that_is_free_after_its_lease_and_jobs_to_lo
         lock.former_jobs_ended()
         lock.begin("publish")
         again = [read_content(content(place)) for place in found]
-    # The lease was at most a renewal old when its holder died.
+    # When its holder died, the lease was at most as old as the time between two renewals.
     assert seconds * 0.7 < waited < seconds + 30
     (jobs,) = left
     assert jobs.automation_account == lab.env["VIBEDATA_AUTOMATION_ACCOUNT"]
@@ -162,7 +164,7 @@ def test_a_lease_that_somebody_ends_lets_no_further_step_begin(lab: LabUnderTest
         assert (lost.value.code, lost.value.retryable) == ("VD-LOCK-002", True)
         assert lost.value.target == found[number].name
         assert "412" in lost.value.detail
-        # The other one is given back: a successor need not wait.
+        # The other lease is given back, so a successor does not have to wait.
         assert all(lease_state(place) != "leased" for place in found)
 
 
@@ -193,7 +195,8 @@ def test_a_network_that_is_away_for_longer_than_the_lease_loses_it(lab: LabUnder
             assert time.monotonic() < deadline
             time.sleep(0.5)
         lab.control("DELETE", "/faults")
-        lock.begin("publish")  # although the service, which freed it in vain, would confirm it again
+        # Although the service would confirm the lease again, because it was freed there without effect
+        lock.begin("publish")
     assert lost.value.code == "VD-LOCK-002"
     assert "no renewal was confirmed for 15 s; the last attempt: " in lost.value.detail
 
@@ -269,7 +272,7 @@ def test_ctrl_c_gives_both_back_and_names_the_jobs_that_go_on(lab: LabUnderTest)
         (left,) = successor.former_jobs()
         assert left.correlation_id == "corr-1"
         successor.begin("former jobs")
-        raise KeyboardInterrupt  # before it has looked for them
+        raise KeyboardInterrupt  # before it has looked for the jobs
     third = deployment(lab.env)
     with holding(third, found, wait_seconds=0):
         assert third.former_jobs() == (left,)
@@ -292,5 +295,5 @@ def test_former_holders_of_both_are_told_once_each(lab: LabUnderTest) -> None:
     assert of_other == DeploymentJobs(
         correlation_id="of-another-instance", resource_group="a-group", automation_account="an-account"
     )
-    # Who may write the instance's blob does not choose in which account a successor looks.
+    # A person who may write the instance's blob cannot choose the account in which a successor looks.
     assert of_own == replace(successor.jobs, correlation_id="of-this-one")

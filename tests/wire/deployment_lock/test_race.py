@@ -13,7 +13,7 @@ def test_two_race_for_a_lock_that_is_there(lab: LabUnderTest) -> None:
 
 
 def test_two_race_for_a_lock_that_nobody_has_made(lab: LabUnderTest) -> None:
-    """Container and blob are made by the first, in each round anew."""
+    """In each round, the first deployment creates container and blob again."""
     both = [places(lab.env) for _ in range(RACERS)]
     for number in range(15):
         name = f"new-{uuid4()}"

@@ -1,4 +1,4 @@
-"""The engine over the wire: a change that was answered with success, but that does not show, is not done."""
+"""The engine over the wire: a change with a successful answer that does not show is not done."""
 
 from tests.support import release_maker
 from tests.support.release_maker import RELEASE_REPOSITORY, as_json, document
@@ -16,7 +16,7 @@ def test_a_write_that_does_not_show_is_a_failure_and_the_next_run_takes_it_up(la
     assert (unseen.exit_code, unseen.error_code) == (1, "VD-ENGINE-001"), unseen.text
     assert sorted(unseen.outcomes().values()) == [*["done"] * 3, "failed", *["skipped"] * 2]
     assert "observed nothing" in unseen.text
-    assert customer.digest(RELEASE_REPOSITORY, "latest") is None  # what comes last has not come
+    assert customer.digest(RELEASE_REPOSITORY, "latest") is None  # the last change was not made
 
     lab.control("DELETE", "/faults")
     again = run(lab, MANIFEST)

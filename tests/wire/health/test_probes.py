@@ -20,7 +20,7 @@ from runbook_lib.health.rules import Observation
 from tests.support.running_lab import LabUnderTest
 from tests.support.scripted_server import Answer, Reset, ScriptedServer
 
-# What is to answer may take long on a busy machine; what never answers whole ends by its deadline.
+# A good answer may take long on a busy machine. A probe that never gets a complete answer ends by its deadline.
 SECONDS, SHORT_SECONDS = 60.0, 1.5
 ANSWERS = Observation("answers")
 
@@ -43,7 +43,7 @@ def at(host: str, **fields: Any) -> HttpTarget:
 
 
 def asked(lab: LabUnderTest, *, seconds: float = SECONDS, **fields: Any) -> Observation:
-    """Return what a probe of application studio sees."""
+    """Return the observation of a probe of application studio."""
     applications = lab.control("GET", "/applications")["applications"]
     (url,) = [each["url"] for each in applications if each["name"] == "studio"]
     target = at(url.removeprefix("https://"), path="/healthz", **fields)
@@ -123,7 +123,7 @@ def test_a_redirect_within_the_application_is_followed(server: ScriptedServer) -
     )
     assert look(at(server.host), tls_context(str(server.ca_file))) == ANSWERS
     assert [request.path for request in server.requests] == ["/", "/login?next=1", "/deep/er", "/well"]
-    # Nothing that anybody could misuse goes along.
+    # The request has nothing that anybody could misuse.
     assert {name.lower() for request in server.requests for name in request.headers} == {
         "host",
         "user-agent",
@@ -146,7 +146,7 @@ def test_a_connection_that_breaks(server: ScriptedServer) -> None:
     server.play(Reset())
     seen = look(at(server.host), trust)
     assert seen.sight == "fails" and seen.reason.startswith("the connection broke: ")
-    assert len(server.requests) == 1  # one attempt: no retry of its own
+    assert len(server.requests) == 1  # one attempt: a probe does not retry
 
 
 def test_a_certificate_of_another_name_is_refused(lab: LabUnderTest, server: ScriptedServer) -> None:
@@ -168,7 +168,7 @@ def test_the_metadata_service_is_not_asked() -> None:
 
 
 def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
-    def getaddrinfo(*_: object, **__: object) -> NoReturn:  # as the C library says it; nobody's server is asked
+    def getaddrinfo(*_: object, **__: object) -> NoReturn:  # as the C library reports it; no real server is asked
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
@@ -177,7 +177,7 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class RawServer:
-    """Sends bytes to whoever connects, TLS or not, and then stays silent."""
+    """Sends bytes to every client, with TLS or without, and then stays silent."""
 
     def __init__(self, sent: bytes, context: ssl.SSLContext | None) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -192,13 +192,13 @@ class RawServer:
         except OSError:
             return
         connection = plain if self._context is None else self._context.wrap_socket(plain, server_side=True)
-        with connection, suppress(OSError):  # whoever has seen enough may hang up before all is sent
+        with connection, suppress(OSError):  # the client may close the connection before all is sent
             connection.sendall(self._sent)
             self.closed.wait()
 
     def close(self) -> None:
         self.closed.set()
-        # Also where the thread has not come to accept yet: the kernel would go on listening for it.
+        # Also close it if the thread has not accepted yet, because the kernel would continue to listen.
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
 
@@ -206,9 +206,9 @@ class RawServer:
 @pytest.mark.parametrize(
     ("sent", "seconds", "reason"),
     [
-        (b"220 smtp ready\r\n", SECONDS, "answers what is no HTTP: BadStatusLine"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000, SECONDS, "answers what is no HTTP: LineTooLong"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200, SECONDS, "answers what is no HTTP: HTTPException"),
+        (b"220 smtp ready\r\n", SECONDS, "its answer is not HTTP: BadStatusLine"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000, SECONDS, "its answer is not HTTP: LineTooLong"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200, SECONDS, "its answer is not HTTP: HTTPException"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, 0.5, "no whole answer within 0.5 s"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", 0.5, "no whole answer within 0.5 s"),
     ],
@@ -232,7 +232,7 @@ def test_a_port_that_speaks_no_tls_and_one_that_stays_silent() -> None:
 
 def test_a_large_body_is_read_to_the_cap_only(tmp_path: Path) -> None:
     made = certificates.ensure(tmp_path)
-    # It says that there is more, which never comes: whoever read on would wait.
+    # It announces more bytes that never come. A reader that waited for them would hang.
     sent = b"HTTP/1.1 200 OK\r\nContent-Length: 3221225472\r\n\r\n" + bytes(MAX_BODY_BYTES)
     server = RawServer(sent, made.server_context())
     assert look(HttpTarget(host="127.0.0.1", port=server.port), tls_context(str(made.ca))) == ANSWERS

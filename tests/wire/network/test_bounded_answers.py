@@ -1,4 +1,4 @@
-"""Whatever comes as an answer, however slowly: each client ends in time, in little memory, with an error of its own."""
+"""Any answer, however slow: each client ends in time, with little memory, and with an error of the catalogue."""
 
 import gzip
 import io
@@ -37,11 +37,11 @@ from runbook_lib.request_signing.signer import SigningKey
 from tests.support.every_client import RESOURCE, SUBSCRIPTION, StaticCredential
 from tests.support.raw_server import RawServer, answer, drips, says
 
-# What ends by its deadline has a short one. What is answered has a long one, for a busy machine.
+# A request that ends by its deadline has a short one. An answered request has a long one, for a busy machine.
 TOTAL, PATIENCE = 1.0, 60.0
 POLICY = NetworkRetryPolicy(max_retries=0, total_seconds=TOTAL)
 PATIENT = NetworkRetryPolicy(max_retries=0, total_seconds=PATIENCE)
-# Beyond the total, for a busy machine; well below the 60 s that a drip goes on.
+# Longer than the total time, for a busy machine, but much shorter than the 60 s of a slow answer.
 MARGIN = 25.0
 KEY = SigningKey("hmac-0123456789abcdef", bytes(32))
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
@@ -138,7 +138,7 @@ def look(world: World) -> Observation:
 
 
 def code_of(call: Callable[[], object]) -> str:
-    """Return the code under which a user meets the failure of a call."""
+    """Return the code that a user sees for the failure of a call."""
     with pytest.raises((RunbookError, AzureError)) as caught:
         call()
     named = as_runbook_error(caught.value)
@@ -155,10 +155,11 @@ CALLS: dict[str, tuple[Callable[[World], object], str]] = {
 
 
 def all_end_in_time(world: World) -> None:
-    """Make every call at once."""
+    """Make every call at the same time."""
     world.policy = POLICY
     clients = world.clients
-    assert clients.resources and clients.blob_service and clients.table_service  # imported before the time counts
+    # Imported before the measurement begins
+    assert clients.resources and clients.blob_service and clients.table_service
 
     def run(name: str) -> tuple[str, float]:
         call, _ = CALLS[name]
@@ -204,7 +205,7 @@ def test_the_identity_endpoint_has_its_time_too(world: World, monkeypatch: pytes
 
 
 def test_all_addresses_of_a_name_share_the_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A queue that is full takes no connection, and refuses none.
+    # A full queue neither accepts a connection nor refuses one.
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -231,7 +232,7 @@ def test_a_large_download_has_time_for_its_size(world: World) -> None:
     file = io.BytesIO()
     world.wire(into=file, max_bytes=60 * SLOWEST_BYTES_PER_SECOND)
     assert len(file.getvalue()) == size
-    # And no more than that.
+    # And not more than that.
     world.server.handler = SLOW["body"]
     assert code_of(lambda: world.wire(into=file, max_bytes=SLOWEST_BYTES_PER_SECOND)) == "VD-REGISTRY-001"
 
@@ -358,7 +359,7 @@ def test_an_answer_that_a_client_cannot_read_is_final(world: World, status: int,
     for call in (world.get_resource, world.get_row):
         assert code_of(call) == "VD-NET-001"
     asked = len(world.server.heads)
-    with pytest.raises(AnswerLost):  # it may have been carried out: somebody looks
+    with pytest.raises(AnswerLost):  # it may have been carried out, so somebody has to look
         world.create_row()
     assert len(world.server.heads) == asked + 1
 

@@ -1,4 +1,4 @@
-"""Where a run's token and its retry policy come from, over the wire."""
+"""The sources of a run's token and of its retry policy, over the wire."""
 
 import time
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Answers that no place of the suite expects: named with status, code, host and the words of the service."""
+"""Answers that no part of the suite expects. The error names status, code, host and the words of the service."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_a_refusal_that_nobody_expects_is_named(lab: LabUnderTest, service: str,
     made = run(lab, rotate_hmac.RUNBOOK, phase="prepare")
     lab.control("DELETE", "/faults")
     if (service, status) == ("key_vault", 404):
-        return  # of a vault it means that there is no such key, which is expected
+        return  # from a vault it means that the key does not exist, which is expected
     assert made.error_code == "VD-NET-010", made.text
     assert str(status) in made.text and "SomeCode" in made.text and "127.0.0.1" in made.text
 

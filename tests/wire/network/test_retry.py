@@ -25,7 +25,7 @@ from tests.support.scripted_server import Answer, Reset, ScriptedServer, json_an
 
 
 def _fails(operation: Operation, world: World) -> BaseException:
-    """Run an operation that fails. `requests` hands back the last answer, the SDKs raise."""
+    """Run an operation that fails. `requests` returns the last answer, and the SDKs raise."""
     with pytest.raises((AzureError, requests.RequestException)) as caught:
         answer = operation.run(world)
         if isinstance(answer, requests.Response):

@@ -1,4 +1,7 @@
-"""An answer that says success and is not the service's: whatever an SDK stumbles over, a user meets a code."""
+"""An answer with a successful status that does not come from the service.
+
+Whatever error an SDK raises, the user sees a code.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -71,7 +74,7 @@ def test_no_answer_ends_in_an_error_without_a_name(
     server.handler = says(ANSWERS[name])
     try:
         CALLS[call](clients)
-    except Exception as error:  # noqa: BLE001 - of which type is the question
+    except Exception as error:  # noqa: BLE001 - the test asks for its type
         named = as_runbook_error(error)
         assert named is not None, repr(error)
         assert named.code.startswith("VD-NET-")

@@ -1,4 +1,4 @@
-"""`vibedata push` against a real Docker Registry behind the lab's front; skopeo is the judge of what arrived."""
+"""`vibedata push` to a real Docker Registry behind the lab's front. skopeo checks what arrived."""
 
 import re
 import shutil
@@ -121,7 +121,7 @@ def test_latest_still_names_the_former_release_until_the_new_one_is_whole(
     results = push_now(lab, newer)
     moved = next(result.change for result in results if result.change.target.endswith(":latest"))
     assert (moved.action, moved.before) == ("move", former)
-    # The packages have not changed: their set is there under the former version's tag.
+    # The packages have not changed: their set already exists under the former version's tag.
     sent = {result.change.target for result in results if "python-packages" in result.change.target}
     assert sent == {"tag vibedata/python-packages:2026.11.1"}
 
@@ -191,7 +191,7 @@ def test_that_latest_moves_back_is_said_before_it_does(
     code, pushed = vibedata(capsys, "push", str(older))
     assert (code, pushed["changes"][-1]["before"]) == (0, newest)
     assert pushed["warnings"] == planned["warnings"]
-    # What no customer could read is no release that `latest` could move back from.
+    # If no customer could read a release, `latest` cannot move back from it.
     latest = writer(lab).manifest_digest("vibedata/release-manifest", "latest")
     assert latest is not None
     packages = next(artifact for artifact in read_built_release(release).artifacts if "packages" in artifact.repository)

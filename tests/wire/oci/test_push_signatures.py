@@ -1,4 +1,4 @@
-"""The signature of a pushed release: where it lies, how it is found, and what is refused without it."""
+"""The signature of a pushed release: where it is, how a reader finds it, and what is refused without it."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ from lab.machine import certificates, tools
 from oci.container_registry.referrers import Referrers
 from oci.container_registry.writer import ContainerRegistryWriter
 from oci.layout.writer import INDEX_MEDIA_TYPE, canonical
-from oci.push import Push, descriptor_of
+from oci.push import Push
 from oci.release.built import read_built_release
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.tokens import AccessToken
@@ -48,12 +48,12 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def again(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same release, built and so signed a second time."""
+    """The same release, built and signed a second time."""
     return make_release(tmp_path_factory.mktemp("again") / "dist")
 
 
 class _NoToken:
-    """For a container registry that asks nobody who he is."""
+    """For a container registry that needs no login."""
 
     def fetch(self, scopes: Sequence[str]) -> AccessToken:  # noqa: ARG002 - the protocol's
         return AccessToken("none", renew_at=float("inf"))
@@ -143,7 +143,7 @@ def test_without_the_api_the_index_lists_every_signature(
     index = docker_registry.get(REPOSITORY, f"manifests/{tag}", accept=INDEX_MEDIA_TYPE)
     found = listed(index)
     assert list(found) == [first.digest, second.digest]
-    # As notation finds it: with its type and annotations.
+    # In the form in which notation finds it: with its type and annotations.
     manifest = json.loads(first.manifest)
     assert found[first.digest] == {
         "mediaType": manifest["mediaType"],
@@ -171,8 +171,9 @@ def test_an_index_that_another_wrote_meanwhile_is_read_again(
     with ScriptedServer(tmp_path).running() as server:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.ca_file))
         referrers = Referrers(writer=plain_writer(server.host), repository=REPOSITORY, subject=signature.subject)
-        ours = descriptor_of(signature)
-        # Refused by its condition; then taken, and overwritten by one that knew no condition; then there.
+        ours = signature.descriptor
+        # The first write is refused by its condition. The second one succeeds, and a writer without a condition
+        # overwrites it. Then it is there.
         server.play(absent, index(etag='"1"'), Answer(status=412))
         server.play(absent, index(others, etag='"2"'), taken)
         server.play(absent, index(others, etag='"3"'), taken)

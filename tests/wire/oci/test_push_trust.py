@@ -1,4 +1,4 @@
-"""`vibedata push` believes a folder no more than a customer believes a container registry."""
+"""`vibedata push` trusts a folder no more than a customer trusts a container registry."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(release: Path, tmp_path: Path) -> Path:
-    """A copy, to be changed."""
+    """A copy that a test may change."""
     return Path(shutil.copytree(release, tmp_path / "copy"))
 
 
@@ -50,7 +50,7 @@ def change_index(folder: Path, change: Callable[[list[dict[str, Any]]], object])
 
 
 def add_artifact(folder: Path, names: list[str], **fields: Any) -> str:
-    """Add an artifact to the folder, under these names or under none, and return its digest."""
+    """Add an artifact to the folder, under these names or without a name. Return its digest."""
     layer = os.urandom(16)
     for content in (EMPTY, layer):
         blob_path(folder, digest_of(content)).write_bytes(content)

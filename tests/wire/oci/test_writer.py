@@ -1,4 +1,4 @@
-"""What the writer makes of answers that a container registry gives rarely, or never should."""
+"""The writer's reaction to answers that a container registry gives rarely, or should never give."""
 
 import itertools
 from collections.abc import Iterator
@@ -140,7 +140,7 @@ def test_an_upload_goes_on_wherever_its_own_server_says(
 
 
 def test_the_default_port_and_capitals_make_no_other_server() -> None:
-    """The names are never looked up: the first answer is given by hand, and where it leads is only read."""
+    """The names are never resolved: the first answer is given by hand, and its address is only parsed."""
     home = "https://registry.example/v2/a/blobs/uploads/"
     wire = ContainerRegistryWire(
         login_server="Registry.Example:443",

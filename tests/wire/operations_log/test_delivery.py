@@ -1,4 +1,4 @@
-"""The operations log, with ingestion and blob storage failing in every combination: nothing is lost, nobody fails."""
+"""The operations log while ingestion and blob storage fail in every combination: no event is lost, and no run fails."""
 
 import hashlib
 import json

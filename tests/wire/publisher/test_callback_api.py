@@ -1,4 +1,6 @@
-"""The publisher's callback API over the wire: its own processes behind the lab's front, its own table and vault."""
+"""The publisher's callback API over the wire: its own processes behind the lab's front, with its own table and
+vault.
+"""
 
 import json
 import os
@@ -31,7 +33,7 @@ from tests.support.running_lab import LabUnderTest
 def test_each_report_is_kept_once(api: Api) -> None:
     key, report_id = api.key(), str(uuid.uuid4())
     before = datetime.now(timezone.utc) - timedelta(seconds=2)
-    for _ in range(2):  # signed anew, as a retry is
+    for _ in range(2):  # signed again, as in a retry
         answer = api.report(key, report_id=report_id)
         assert (answer.status_code, answer.json()) == (200, {"accepted": True, "key_id": key.key_id})
         told = datetime.strptime(answer.headers["Date"], "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=timezone.utc)
@@ -69,7 +71,7 @@ def test_every_refusal_is_answered_alike(api: Api) -> None:
         "profile": [api.post(api.signed(key) | {"Signature-Input": "vibedata=()"})],
         "early": [api.post(api.signed(key, created=40))],
         "expired": [api.post(api.signed(key, created=-100))],
-        # A proxy that adds to the path, and one that leaves something of it out.
+        # One proxy adds something to the path, and one removes a part of it.
         "path": [
             *(api.post(api.signed(key), url=url) for url in (api.url() + "/", api.url().replace("/v1", "/proxied/v1"))),
             api.post(api.signed(key), url=api.url().replace("/v1", "")),
@@ -109,7 +111,7 @@ def test_a_key_is_refused_as_soon_as_it_is_retired_or_revoked(api: Api) -> None:
     api.lab.control("POST", "/publisher-api", {"processes": 2})
     for state in ("retired", "revoked"):
         key = api.key()
-        assert [api.report(key).status_code for _ in range(2)] == [200, 200]  # each process has its bytes now
+        assert [api.report(key).status_code for _ in range(2)] == [200, 200]  # now each process has its bytes
         known = api.side.keys.read(INSTANCE, key.key_id)
         assert known is not None and api.side.keys.change(replace(known, state=state))
         assert [api.report(key).status_code for _ in range(2)] == [401, 401]
@@ -122,7 +124,7 @@ def test_bytes_of_keys_are_kept_for_a_while_and_not_all(api: Api, monkeypatch: p
     made = [api.key() for _ in range(3)]
 
     def reads(*wanted: SigningKey) -> int:
-        """Return how often the vault was asked for keys that are all found."""
+        """Return how many requests the vault gets for keys that all exist."""
         before = len(api.lab.journal(service="publisher_key_vault"))
         for key in wanted:
             assert keys.find(path=f"/base/v1/instances/{INSTANCE}/ping", key_id=key.key_id) == key.key
@@ -162,7 +164,7 @@ def test_an_outage_is_neither_a_refusal_nor_a_pass(api: Api) -> None:
         assert answer.json() == {"accepted": False, "error": "unavailable"}
         api.lab.control("DELETE", "/faults")
         assert api.report(used).status_code == 200
-    # A key that is accepted and cannot be read: a vault may show late what was written.
+    # The API accepts this key, but cannot read it: a vault may show a write late.
     missing = api.key()
     api.side.clients.secrets.begin_delete_secret(secret_name(INSTANCE, missing.key_id)).wait()
     assert api.report(missing).status_code == 503
@@ -196,14 +198,14 @@ def test_what_is_signed_and_no_report_is_not_accepted(api: Api) -> None:
     assert status(b'{"at":"' + AT.encode() + b'","instance_id":"instance-one","more":1}') == 422
     assert status(to_json(Ping(instance_id="instance-two", at=AT))) == 422
     assert status(b" " * (256 * 1024)) == 422
-    # These two never come to be verified.
+    # These two are refused before their signature is verified.
     assert status(b" " * (256 * 1024 + 1)) == 413
     assert api.post(api.signed(key) | {"X-Long": "x" * 20_000}).status_code in (400, 431)
     assert len(api.rows(REPORTS)) == 1
 
 
 def test_whatever_comes_is_refused_or_not_understood_and_the_next_is_served(api: Api) -> None:
-    """Past the front, at the process itself: bytes that no client would send, and clients that never finish."""
+    """Directly at the process, without the front: bytes that no client would send, and clients that never finish."""
     key = api.key()
     assert api.report(key).status_code == 200
     (running,) = api.lab.control("GET", "/publisher-api")["running"]

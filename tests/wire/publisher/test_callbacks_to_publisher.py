@@ -1,4 +1,4 @@
-"""A run's reports with the publisher's own API at the other end, as its processes and its table are: each kept once."""
+"""A run's reports to the publisher's own API, with its processes and its table. Each report is kept once."""
 
 import json
 import secrets
@@ -34,7 +34,7 @@ API = {"service": "publisher_api"}
 
 
 class SkewedClock(QuickClock):
-    """A clock that is off by so many seconds."""
+    """A clock that differs by this number of seconds."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class SkewedClock(QuickClock):
 
 
 class RewritingProxy(HTTPAdapter):
-    """Sends requests to another path than they were signed for, as a proxy may."""
+    """Sends requests to another path than the signed one, as a proxy may do."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         request.url = str(request.url).replace("/v1/", "//v1/")
@@ -54,7 +54,7 @@ class RewritingProxy(HTTPAdapter):
 
 @dataclass(frozen=True, slots=True)
 class Two:
-    """Both sides: the customer's runs, and what the publisher has of them."""
+    """Both sides: the customer's runs, and the publisher's records of them."""
 
     lab: LabUnderTest
     side: PublisherSide
@@ -88,7 +88,7 @@ class Two:
         return sorted(self.spool.list_blob_names())
 
     def kept(self) -> list[Mapping[str, Any]]:
-        """Return the reports that the publisher has, in the order of their coming."""
+        """Return the reports that the publisher has, in the order of their arrival."""
         table = self.side.clients.table_service.get_table_client(TABLE)
         rows = sorted(table.list_entities(), key=lambda row: str(row["receivedAt"]))
         return [{"id": row["RowKey"], "kind": row["kind"], **json.loads(row["content0"])} for row in rows]
@@ -105,7 +105,7 @@ def sides(lab: LabUnderTest) -> Iterator[Two]:
 
 @pytest.fixture
 def bare(lab: LabUnderTest) -> Iterator[Two]:
-    """Without a key at either side, and without the publisher's table of reports."""
+    """Without a key on either side, and without the publisher's table of reports."""
     with sides(lab) as two:
         yield two
 

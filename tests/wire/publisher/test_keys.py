@@ -1,4 +1,4 @@
-"""Keys at the publisher's: their records in table HmacKeys, their bytes in the vault."""
+"""The publisher's keys: their records in table HmacKeys, and their bytes in the vault."""
 
 import base64
 import json
@@ -71,7 +71,7 @@ def test_a_key_is_kept_and_disabled(side: PublisherSide) -> None:
     key = secrets.token_bytes(KEY_BYTES)
     assert side.custody.read(INSTANCE, KEY_ID) is None
     assert not side.custody.enabled(INSTANCE, KEY_ID)
-    for _ in range(2):  # as where an answer was lost
+    for _ in range(2):  # as if an answer was lost
         side.custody.keep(INSTANCE, KEY_ID, key)
     assert side.custody.read(INSTANCE, KEY_ID) == key
     assert side.redactor.redact(base64.urlsafe_b64encode(key).decode()) != base64.urlsafe_b64encode(key).decode()

@@ -1,4 +1,4 @@
-"""Nonces: each is good once, whatever restarts, and is forgotten when it has had its time."""
+"""Nonces: each is good once, even after a restart, and is forgotten after its time."""
 
 import concurrent.futures
 import secrets
@@ -53,14 +53,14 @@ def test_nonces_that_have_had_their_time_are_forgotten(api: Api) -> None:
     clock.advance(60)
     assert not spend("second", now + 1000)
     assert sorted(row["RowKey"] for row in api.rows(NONCES)) == ["first", "second", "too soon to look"]
-    # Where it fails, no request does.
+    # If the sweep fails, no request fails.
     api.lab.fault("status", status=403, match={"service": "table", "method": "GET", "path": NONCES})
     clock.advance(60)
     assert spend("third", now + 1000)
 
 
 class SlowClock(FakeClock):
-    """By which whatever is done takes longer than a sweep may."""
+    """A clock on which everything takes longer than a sweep may take."""
 
     def monotonic(self) -> float:
         self.advance(SWEEP_BUDGET_SECONDS + 0.5)

@@ -1,4 +1,4 @@
-"""What is the publisher's own in the lab: its storage account, and who may use it and its vault."""
+"""The publisher's part of the lab: its storage account, and the identities that may use it and its vault."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Whether a container keeps what it is given: answers of ARM that the lab, whose policy is locked, cannot give."""
+"""Whether a container is immutable: answers of ARM that the lab cannot give, because its policy is locked."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ FOR_EVER = 2**31
 
 
 class StaticCredential:
-    """A token that nobody checks."""
+    """A token that nobody verifies."""
 
     def get_token(self, *_: str, **__: Any) -> AccessToken:
         return AccessToken("token", FOR_EVER)
@@ -167,7 +167,7 @@ def test_a_missing_role_is_not_taken_for_a_missing_policy(server: ScriptedServer
 
 @pytest.mark.parametrize(("created", "modified"), [(1, 23), (23, 23), (23, 1)])
 def test_a_blob_is_as_old_as_the_last_of_its_bytes(server: ScriptedServer, created: int, modified: int) -> None:
-    """A blob that is made early and filled later keeps its creation time."""
+    """A blob that is created early and filled later keeps its creation time."""
     headers = {
         "Content-Range": "bytes 0-1/2",
         "ETag": '"1"',

@@ -1,4 +1,6 @@
-"""A release in artifact storage: what has no signature, what somebody else put there, and what counts as installed."""
+"""A release in artifact storage: without a signature, written by somebody else, and the releases that count as
+installed.
+"""
 
 import os
 from collections.abc import Iterator
@@ -61,7 +63,7 @@ def test_a_release_that_was_stored_before_releases_were_signed_gets_its_signatur
     assert (event["Outcome"], event["ErrorCode"]) == ("refused", "VD-TRUST-032")
     release_maker.push_release_manifest(publisher, CONTENT, VERSION, "latest")
     mended = run(lab, MANIFEST)
-    # The signature, in two places, and what it is of.
+    # The signature, in two places, and the signed artifact.
     assert (mended.status, mended.result["changed"], mended.result["unchanged"]) == ("succeeded", 3, 3), mended.text
     assert run(lab, IMAGES, plan_only=True).status == "planned"
     assert {row["Outcome"] for row in table_rows(lab) if row["Action"] == "verify"} == {"refused", "verified"}
@@ -80,7 +82,9 @@ def test_a_signature_of_another_release_is_of_no_use(lab: LabUnderTest, customer
 def test_only_what_is_verified_counts_as_installed(
     lab: LabUnderTest, publisher: ContainerRegistry, customer: Customer
 ) -> None:
-    """Who may write blobs cannot keep a release out by a name, nor let an older one in: nobody can delete."""
+    """A person who may write blobs can neither keep a release out with a name, nor let an older one in, because nobody
+    can delete.
+    """
     newer = as_json(document(version="2026.12.0"))
     other = as_json(document(channel="other"))
     put(customer, {f"9999.1.0/{'a' * 64}.json": b"{}"})
@@ -90,7 +94,7 @@ def test_only_what_is_verified_counts_as_installed(
     done = run(lab, MANIFEST)
     assert done.status == "succeeded", done.text
     assert done.text.count(".json is no good: VD-TRUST-") == 3
-    # The one beside it, of its own version, is passed over by those who read, too.
+    # Readers also ignore the blob beside it, which has the same version.
     assert run(lab, IMAGES, plan_only=True, release_version=VERSION).status == "planned"
 
     put(customer, release_maker.stored_parts("2026.13.0", digest_of(b"x"), b"x"))
@@ -112,13 +116,13 @@ def test_any_number_of_names_is_passed_over_in_bounds_and_told_once(
     put(customer, {f"junk/{number}": b"" for number in range(10)})
     release_maker.push_release_manifest(publisher, CONTENT, VERSION, "latest")
     asked = len(lab.journal(service="blob"))
-    # What was there before the others keeps an older one out, however many there are.
+    # The release that was there first keeps an older one out, however many others there are.
     done = run(lab, MANIFEST)
     assert done.error_code == "VD-MANIFEST-007", done.text
     assert done.text.count(".json is no good: VD-TRUST-") == MAX_NO_GOOD
     assert done.text.count(f"{MAX_NO_GOOD} more in release-manifests were not looked at") == 1
     assert len(lab.journal(service="blob")) - asked < 3 * MAX_NO_GOOD + 20
-    # And they keep out nothing themselves.
+    # The others keep nothing out.
     assert run(lab, MANIFEST, allow_downgrade=True).status == "succeeded"
 
 
@@ -136,7 +140,7 @@ def test_more_names_than_can_be_looked_through_are_an_error(
 def test_what_could_not_be_looked_at_is_not_taken_for_no_release(
     lab: LabUnderTest, customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token that ends in the midst of a run would else let an older release in."""
+    """Otherwise a token that ends in the middle of a run would let an older release in."""
     put(customer, release_maker.stored_parts(VERSION, digest_of(CONTENT), CONTENT))
     stored = (ReleaseId(VERSION, digest_of(CONTENT)),)
     with context_as(lab, lab.env["VIBEDATA_UAMI_CLIENT_ID"], monkeypatch) as known:
@@ -192,7 +196,7 @@ def test_a_change_of_pins_is_no_leave_to_go_back(
     back = run(lab, MANIFEST, environ=new.environment())
     assert (back.error_code, back.writes()) == ("VD-MANIFEST-007", []), back.text
     assert "2026.12.0 is installed" in back.text
-    # Who means it says so; what the old root alone has signed holds nothing up from then on.
+    # A person who wants this gives the option. From then on releases that only the old root signed block nothing.
     assert run(lab, MANIFEST, environ=new.environment(), allow_downgrade=True).status == "succeeded"
     release_maker.push_release_manifest(publisher, as_json(document(version="2026.11.1")), "latest", signer=new)
     assert run(lab, MANIFEST, environ=new.environment()).status == "succeeded"

@@ -1,6 +1,7 @@
-"""The hop from the publisher: whose signature a release needs, what stands beside a good one, and what is said of it.
+"""The hop from the publisher: the signature that a release needs, other signatures beside a good one, and the log of
+it.
 
-Each refusal comes before the content is asked for, and before anything is written.
+Each refusal comes before the content is requested, and before anything is written.
 """
 
 import json
@@ -27,7 +28,7 @@ def publisher(lab: LabUnderTest) -> ContainerRegistry:
 
 
 def refused(lab: LabUnderTest, code: str, **given: Any) -> Run:
-    """Run import_manifest, which must refuse the release for its signature's sake."""
+    """Run import_manifest. It must refuse the release because of its signature."""
     ended = run(lab, MANIFEST, **given)
     assert (ended.exit_code, ended.error_code) == (1, code), ended.text
     assert ended.writes() == []
@@ -41,14 +42,14 @@ def refused(lab: LabUnderTest, code: str, **given: Any) -> Run:
 def test_an_unsigned_release_is_refused(lab: LabUnderTest, publisher: ContainerRegistry) -> None:
     digest = release_maker.push_unsigned(publisher, CONTENT)
     ended = refused(lab, "VD-TRUST-001")
-    # The log says so, too, of this artifact; and nothing says "verified".
+    # The log also says it about this artifact, and nothing says "verified".
     (event,) = [row for row in table_rows(lab) if row["Action"] == "verify"]
     assert (event["Outcome"], event["ErrorCode"], event["RunId"]) == ("refused", "VD-TRUST-001", ended.result["run_id"])
     assert digest in event["Message"]
 
 
 def verifications(lab: LabUnderTest, ended: Run) -> list[dict[str, Any]]:
-    """Return what the log tells of a run's verifications, with their details."""
+    """Return the log's events about a run's verifications, with their details."""
     rows = [row for row in table_rows(lab) if row["Action"] == "verify" and row["RunId"] == ended.result["run_id"]]
     return [{**row, "Details": json.loads(row["Details"])} for row in rows]
 
@@ -65,7 +66,7 @@ def test_the_log_tells_by_which_certificate_a_release_was_verified_at_every_hop(
     assert done.status == "succeeded"
     signer = usual_signer()
     events = verifications(lab, done)
-    # As it is offered; as it has arrived; as it will be read, before `latest` moves.
+    # Three events: the offered release, the arrived one, and the one that will be read, before `latest` moves.
     assert [(event["Step"], event["Target"], event["Outcome"]) for event in events] == [
         ("observe", offered, "verified"),
         ("verify", imported, "verified"),
@@ -141,7 +142,8 @@ def test_the_first_good_signature_counts_whatever_else_is_there(
     publisher.push_signature(RELEASE_REPOSITORY, artifact, b"\xd2\x84", media_type="application/cose")
     publisher.push_signature(RELEASE_REPOSITORY, artifact, b"{")
     broken = publisher.push_signature(RELEASE_REPOSITORY, artifact, usual_signer().envelope(artifact))
-    # One that cannot be had says nothing about another: but as long as there is none, it may have been the good one.
+    # A signature that cannot be retrieved says nothing about another one. But if there is no good one, it may have been
+    # the good one.
     lab.fault("status", status=503, times=0, match={"service": "publisher_registry", "path": f"/manifests/{broken}"})
     unknown = refused(lab, "VD-TRUST-014")
     assert unknown.result["error"]["retryable"] and "not signed" not in unknown.text
@@ -168,10 +170,11 @@ def test_two_roots_are_pinned_while_the_publisher_changes_to_another(
     later = as_json(document(version="2026.12.0"))
     release_maker.push_release_manifest(publisher, later, signer=new)
     assert run(lab, MANIFEST, environ=pinned["old"]).error_code == "VD-TRUST-008"
-    # With both, what is installed is read as before, and the next release can come.
+    # With both pins, the installed release is read as before, and the next release can come.
     assert run(lab, IMAGES, environ=pinned["both"], plan_only=True).error_code in ("", "VD-MANIFEST-012")
     assert run(lab, MANIFEST, environ=pinned["both"]).status == "succeeded"
-    # The old one goes when the installed release is of the new one. What was installed before is then read no more.
+    # The old pin is removed when the installed release has the new root. The releases before it cannot be read any
+    # more.
     assert run(lab, MANIFEST, environ=pinned["new"]).status == "unchanged"
     assert run(lab, IMAGES, environ=pinned["new"], plan_only=True).error_code in ("", "VD-MANIFEST-012")
     former = run(lab, IMAGES, environ=pinned["new"], plan_only=True, release_version=VERSION)
@@ -261,7 +264,7 @@ def test_an_ended_certificate_installs_nothing_new_and_stops_nothing_that_is_ins
     made = release_maker.release_of(publisher, 1, created_at="2026-01-01T00:00:00Z", expires_at="2027-01-01T00:00:00Z")
     release_maker.push_release_manifest(publisher, as_json(made), signer=signer)
     assert run(lab, MANIFEST).status == "succeeded"
-    # Certificate and release have both ended; what is installed is worked with as before.
+    # Certificate and release have both ended. The installed release can still be used.
     lab.control("POST", "/clock", {"offset_seconds": 730 * 86400})
     assert run(lab, IMAGES, clock=LateClock()).status == "succeeded"
     refused(lab, "VD-TRUST-007", clock=LateClock())

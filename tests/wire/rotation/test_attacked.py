@@ -1,6 +1,6 @@
-"""Somebody who may start jobs at the customer's stages what they like, under any id: the publisher gets through.
+"""Somebody who may start the customer's jobs stages credentials under any id. The publisher's rotation still succeeds.
 
-All orders of their moves are tried in tests/pure/rotation/test_attacked.py; here it is the real runbooks and vault.
+tests/pure/rotation/test_attacked.py tries all orders of the moves. This uses the real runbooks and a vault.
 """
 
 import json
@@ -38,7 +38,7 @@ def credential(runbook: str) -> bytes:
 def stage(
     side: PublisherSide, runbook: str, rotation_id: str, credential_id: str, *, supersedes: str = ""
 ) -> Mapping[str, Any]:
-    """Stage a credential of one's own, as anybody can who may start jobs: the wrapping key stands in their output."""
+    """Stage a credential as anybody who may start jobs can: the wrapping key is in their output."""
     report = side.run_runbook(runbook, {"phase": "prepare"})["report"]
     return side.run_runbook(
         runbook,
@@ -64,14 +64,14 @@ def in_use(side: PublisherSide, runbook: str) -> str:
 @pytest.mark.parametrize("emergency", [False, True])
 @pytest.mark.parametrize("runbook", KINDS)
 def test_what_somebody_staged_before_is_in_nobodys_way(side: PublisherSide, runbook: str, emergency: bool) -> None:
-    # The name of the secret itself, too, which its own row in table Credentials has.
+    # Also the name of the secret itself, which its own row in table Credentials has.
     names = ["hmac-" + "a" * 16] if runbook == "rotate_hmac" else ["password1-evil", TOKEN]
     before = ""
     for name in names:
         mine = str(uuid.uuid4())
         assert stage(side, runbook, mine, name, supersedes=before)["error"] is None
         before = mine
-    # Their id is none of the publisher's, so there is nothing to give up; the remedy is the command without the option.
+    # This id is not the publisher's, so there is nothing to give up. The remedy is the command without the option.
     with pytest.raises(RunbookError) as refused:
         rotation(side, runbook, emergency=emergency, supersede=before).next_step()
     assert refused.value.code == "VD-ROTATION-036" and "without --supersede" in refused.value.remedy
@@ -85,8 +85,9 @@ def test_what_somebody_staged_before_is_in_nobodys_way(side: PublisherSide, runb
 
 @pytest.mark.parametrize("runbook", KINDS)
 def test_who_sees_the_publishers_jobs_and_comes_before_each_stops_none(side: PublisherSide, runbook: str) -> None:
-    """Before each phase: their own credential under the publisher's ids, the publisher's bytes under theirs, and every
-    phase that they can run."""
+    """Before each phase the attacker stages another credential under the publisher's ids, stages the publisher's bytes
+    under another id, and runs every possible phase.
+    """
     moves = []
 
     def jobs(name: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -102,7 +103,7 @@ def test_who_sees_the_publishers_jobs_and_comes_before_each_stops_none(side: Pub
 
     turn = rotation(side.by(jobs), runbook)
     side.succeed(turn)
-    assert len(moves) == 10  # the promotion was made by them, of the right one, and is found done
+    assert len(moves) == 10  # they promoted the right credential, and the publisher finds it done
     assert in_use(side, runbook) == turn.newest.rotation_id
     side.succeed(rotation(side, runbook))
 
@@ -119,11 +120,11 @@ def test_a_key_that_was_broken_by_hand_in_the_overlap_is_replaced_by_superseding
 
 
 def test_a_rotation_that_something_else_overtook_is_followed_by_another(side: PublisherSide) -> None:
-    """The same command: first it says so, then it begins anew; no option is needed."""
+    """The same command first says so, and then begins another rotation. It needs no option."""
     side.succeed(side.hmac_rotation())
     first = side.hmac_rotation(overlap_seconds=3600)
     side.drive(first, wait=False)
-    # A vault tells when a version was made in whole seconds: this one must be newer.
+    # A vault gives the time of a version in whole seconds. This version must be newer.
     time.sleep(1.1)
     side.customer.secrets.set_secret(KEY, "no key")
     over = side.drive(side.hmac_rotation())

@@ -12,7 +12,10 @@ from tests.support.running_lab import LabUnderTest
 def test_a_rotation_that_is_killed_after_any_write_is_finished_by_the_next_run(
     lab: LabUnderTest, tmp_path: Path
 ) -> None:
-    """And after OTHERS of its other requests, spread evenly over the rotation. `make soak` kills it after each."""
+    """It is also killed after OTHERS of its other requests, spread evenly over the rotation.
+
+    `make soak` kills it after each.
+    """
     with rotations(lab, tmp_path) as made:
         undisturbed = made.rotate()
         for at in range(1, len(undisturbed.writes) + 1):

@@ -10,9 +10,11 @@ from tests.support.running_lab import LabUnderTest
 
 @pytest.mark.timeout(LOAD_SECONDS)
 def test_a_rotation_gets_over_every_lost_answer(lab: LabUnderTest, tmp_path: Path) -> None:
-    """The answer to each write is lost in a rotation of its own, the others in OTHERS rotations, each OTHERS apart.
+    """The answer to each write is lost in a separate rotation.
 
-    `make soak` loses each of them in a rotation of its own.
+    The answers to the other requests are lost in OTHERS rotations, each time every OTHERSth.
+
+    `make soak` loses each of them in a separate rotation.
     """
     with rotations(lab, tmp_path) as made:
         undisturbed = made.rotate()

@@ -43,7 +43,7 @@ CHAIN = Chain(
 
 
 def run(lab: LabUnderTest, chain: Chain[Any] = CHAIN, **parameters: object) -> tuple[int, dict[str, Any], list[str]]:
-    """Run a chain here; return its exit code, its result and what it printed before."""
+    """Run a chain here. Return its exit code, its result and its earlier output."""
     stream = io.BytesIO()
     code = main(chain, [encode(parameters)], lab.env, stream=stream, clock=QuickClock())
     *lines, last = stream.getvalue().decode().splitlines()
@@ -100,7 +100,7 @@ def test_what_a_part_cannot_plan_yet_is_no_failure_of_the_plan(lab: LabUnderTest
     ]
     assert any("sample cannot plan before the changes above are made (VD-NET-003)" in line for line in lines)
     assert not [line for line in lines if line.startswith("ERROR:")]
-    # Nothing is to be done before it: then it is a failure.
+    # If nothing has to be done before it, this is a failure.
     run(lab, first="a", second="a")
     code, result, _ = run(lab, plan_only=True)
     assert (code, result["status"], result["error"]["code"]) == (1, "failed", "VD-NET-003")
@@ -127,13 +127,13 @@ def test_another_deployment_keeps_it_out_with_exit_code_3(lab: LabUnderTest) -> 
         assert "held by ada@desk, since " in result["error"]["message"]
         assert "parts" not in result
         assert not [each for each in lab.journal(since=since) if "/artifacts/" in each["path"]]
-        # It has waited for longer than the lease of a deployment that has died.
+        # It has waited longer than the lease of a dead deployment.
         assert any("of 75 s: held by ada@desk" in line for line in lines)
 
 
 def test_a_chain_that_was_killed_leaves_the_lock_for_a_lease(lab: LabUnderTest) -> None:
     place = places(lab.env)[1]
-    # As the blob is when a job with this correlation id has died in a part.
+    # This is the blob after a job with this correlation id has died in a part.
     with holding(deployment(lab.env, correlation_id="deployment-7"), [place], wait_seconds=0):
         left = content(place)
     overwrite(place, left)

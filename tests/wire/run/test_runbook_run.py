@@ -1,4 +1,4 @@
-"""What all runbooks share, over the wire: a run's order, requests, result and log, and its untimely end."""
+"""The common parts of all runbooks, over the wire: a run's order, requests, result and log, and an early end."""
 
 import io
 import json
@@ -24,13 +24,13 @@ from tests.support.sample_runbook import CANARY, CONTAINER, RUNBOOK
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_SECONDS = 60
-# Longer than a test waits for anything: it takes the latency back when it has seen what it waits for.
+# Longer than any wait of a test. The test removes the latency after it has seen what it waits for.
 HELD_SECONDS = 600
 DEPLOYMENT = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 
 def run(lab: LabUnderTest, **parameters: Any) -> tuple[int, dict[str, Any], list[str]]:
-    """Run the sample runbook here; return its exit code, its result and what it printed before."""
+    """Run the sample runbook here. Return its exit code, its result and its earlier output."""
     stream = io.BytesIO()
     code = main(RUNBOOK, [encode(parameters)], lab.env, stream=stream)
     *lines, last = stream.getvalue().decode().splitlines()
@@ -195,23 +195,25 @@ def read_until(stream: IO[str], words: str) -> str:
     return read
 
 
-def stop(job: "subprocess.Popen[str]") -> None:
-    """Tell a job to stop, and return when it has heard of it."""
-    job.send_signal(signal.SIGTERM)
+def stop(job: "subprocess.Popen[str]", number: signal.Signals) -> None:
+    """Tell a job to stop, and return when it has noticed this."""
+    job.send_signal(number)
     status = Path(f"/proc/{job.pid}/status")
-    asked = 1 << (signal.SIGTERM - 1)
+    asked = 1 << (number - 1)
     wait_for(lambda: int(re.findall(r"ShdPnd:\s*(\w+)", status.read_text())[0], 16) & asked == 0)
-    time.sleep(1)  # a signal that was taken is heard of between two instructions of the main thread
+    time.sleep(1)  # a received signal is handled between two instructions of the main thread
 
 
-def test_a_stop_ends_what_is_under_way_and_flushes_the_log(lab: LabUnderTest) -> None:
+# Automation sends SIGTERM. A closed terminal sends SIGHUP to a runbook in a shell.
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["TERM", "HUP"])
+def test_a_stop_ends_what_is_under_way_and_flushes_the_log(lab: LabUnderTest, number: signal.Signals) -> None:
     lab.latency(service="blob", method="PUT", path="/a$|/a[?]", seconds=HELD_SECONDS)
     with start(lab, ["--blobs", "a;b", "--correlation-id", DEPLOYMENT]) as job:
         assert job.stdout is not None and job.stderr is not None
         wait_for(lambda: len(lab.journal(service="logs")) == 1)
-        output = read_until(job.stdout, " in flight, 0 failed")  # what is under way is told every few seconds
-        # From here on it has STOP_GRACE_SECONDS for its change, and a busy machine needs some of them.
-        stop(job)
+        output = read_until(job.stdout, " in flight, 0 failed")  # the changes in flight are reported every few seconds
+        # From here on it has STOP_GRACE_SECONDS for its change. A busy machine needs some of them.
+        stop(job, number)
         lab.control("DELETE", "/latency")
         output, errors = output + job.stdout.read(), job.stderr.read()
     assert (job.returncode, errors) == (1, "")
@@ -220,8 +222,8 @@ def test_a_stop_ends_what_is_under_way_and_flushes_the_log(lab: LabUnderTest) ->
     assert "1 of 2 changes were not begun" in result["error"]["message"]
     assert [entry["outcome"] for entry in result["changes"]] == ["done", "skipped"]
     assert verify_chain(table_rows(lab)) == []
-    # Whoever stops a job waits for no publisher: what it is to be told is kept, and not even the key is read. What
-    # proves a blob that waits is.
+    # A stop does not wait for the publisher. The report is kept, and not even the signing key is read. The secret that
+    # proves a waiting blob is read.
     assert events(lab)[-2:] == [("run", "callback", "deployment", "kept"), ("run", "finish", "", "failed")]
     assert {entry["path"].split("?")[0].split("/")[2] for entry in lab.journal(service="key_vault")} == {
         "publisher-acr-token"
@@ -232,10 +234,10 @@ def test_a_stop_ends_what_is_under_way_and_flushes_the_log(lab: LabUnderTest) ->
 def test_a_stop_while_looking_changes_nothing(lab: LabUnderTest) -> None:
     lab.latency(service="blob", method="GET", path=f"/{CONTAINER}/a", seconds=HELD_SECONDS)
     with start(lab, ["--blobs", "a"]) as job:
-        # Whose instance it is, and the retry policy; then it looks.
+        # First the instance's identity and the retry policy, then the look.
         wait_for(lambda: len(lab.journal(service="table")) == 2)
         job.send_signal(signal.SIGTERM)
-        time.sleep(1)  # the signal is there before the look ends
+        time.sleep(1)  # the signal must arrive before the look ends
         lab.control("DELETE", "/latency")
         output, errors = job.communicate(timeout=PATIENCE_SECONDS)
     assert (job.returncode, errors) == (1, "")

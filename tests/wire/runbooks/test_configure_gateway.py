@@ -1,6 +1,8 @@
 """configure_gateway over the wire: against the lab's gateway, firewall policy, vault and Automation account."""
 
 import json
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -177,6 +179,25 @@ def test_two_writers_at_once_lose_nothing(rig: Rig) -> None:
     assert rig.changed() == [LISTENER]
     poller.result()
     assert (rig.secret(), rig.gateway().tags) == (rig.wanted_secret(), {"first": "1"})
+
+
+def test_a_change_between_this_run_s_read_and_its_write_is_kept(rig: Rig) -> None:
+    """The run's first write is held up on its way. Meanwhile somebody else changes the gateway."""
+    rig.installed()
+    rig.lab.fault("delay", match=PUTS, times=1, seconds=3)
+
+    def change_in_between() -> None:
+        while not rig.lab.control("GET", "/faults")["faults"][0]["applied"]:
+            time.sleep(0.05)
+        rig.network.application_gateways.update_tags(rig.group, GATEWAY, {"tags": {"other": "writer"}})
+
+    other = threading.Thread(target=change_in_between)
+    other.start()
+    made = rig.run()
+    other.join()
+    assert made.exit_code == 0, made.text
+    assert [entry["status"] for entry in made.sent("arm", "PUT", "/applicationGateways/")] == [412, 200]
+    assert (rig.secret(), rig.gateway().tags) == (rig.wanted_secret(), {"other": "writer"})
 
 
 def test_a_change_of_somebody_else_that_never_ends_is_told(rig: Rig) -> None:

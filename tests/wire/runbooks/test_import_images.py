@@ -1,4 +1,4 @@
-"""import_images over the wire: by digest, side by side, each import on its own, nothing twice."""
+"""import_images over the wire: by digest, side by side, each import separate, and no import twice."""
 
 import dataclasses
 import json
@@ -25,7 +25,7 @@ POLL = {"service": "arm", "method": "GET", "path": "operationResults"}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Release:
-    """A release that import_manifest has installed, and none of whose images is imported."""
+    """A release that import_manifest has installed. None of its images is imported."""
 
     lab: LabUnderTest
     publisher: ContainerRegistry
@@ -38,7 +38,7 @@ class Release:
         return document
 
     def missing(self, document: dict[str, Any]) -> list[str]:
-        """Return what the customer does not have with the digest that the release pins."""
+        """Return the artifacts that the customer does not have with the pinned digest."""
         pins = [*document["images"], *document["runbooks"], document["python_packages"]]
         return [
             f"{pin['repository']}:{pin['tag']}"
@@ -83,9 +83,9 @@ def test_everything_that_is_pinned_is_imported_and_a_rerun_asks_little(lab: LabU
     again = run(lab, IMAGES)
     assert (again.exit_code, again.status, again.result["unchanged"]) == (0, "unchanged", 12), again.text
     assert again.writes() == []
-    # One of them looks whose instance it is.
+    # One of them reads the instance's identity.
     assert len(again.requests) <= 1.2 * 10 + 15 + 1
-    # One lookup an artifact, no 401, no vault, no publisher.
+    # One lookup for each artifact. No 401, no vault, no publisher.
     assert len(again.sent("customer_registry", "HEAD")) == 12
     assert {entry["status"] for entry in again.requests} <= {200, 204, 206, 404}
     assert not {"key_vault", "publisher_registry"} & {entry["service"] for entry in again.requests}
@@ -94,7 +94,7 @@ def test_everything_that_is_pinned_is_imported_and_a_rerun_asks_little(lab: LabU
 def test_many_repositories_share_access_tokens(lab: LabUnderTest, release: Release) -> None:
     release.install(release_maker.release_of(release.publisher, 45))
     planned = run(lab, IMAGES, plan_only=True)
-    # 47 repositories, 20 to a token, and one token before they were known.
+    # 47 repositories, 20 for each token, and one token before the repositories were known.
     assert len(planned.sent("customer_registry", "POST", "/oauth2/token")) == 4
     assert len(planned.sent("customer_registry", "POST", "/oauth2/exchange")) == 1
 
@@ -104,7 +104,7 @@ def test_all_imports_are_in_flight_at_once(lab: LabUnderTest, release: Release) 
     lab.latency(operation="importImage", seconds=4)
     first = run(lab, IMAGES)
     assert first.status == "succeeded", first.text
-    # The last import was asked for before the first image had arrived.
+    # The last import was requested before the first image arrived.
     asked = [entry["sequence"] for entry in first.imports()]
     found = [entry["sequence"] for entry in first.sent("customer_registry", "HEAD") if entry["status"] == 200]
     assert len(asked) == 14
@@ -184,7 +184,7 @@ def test_an_operation_that_never_ends_is_overcome_by_looking(lab: LabUnderTest, 
         running = pool.submit(run, lab, IMAGES)
         while not running.done() and not asked():
             time.sleep(0.05)
-        lab.control("DELETE", "/latency")  # some questions have been asked; now the images arrive
+        lab.control("DELETE", "/latency")  # some requests have been made; now the images arrive
         stuck = running.result()
     assert stuck.status == "succeeded", stuck.text
     assert release.missing(document) == []
@@ -197,7 +197,7 @@ def test_an_image_that_does_not_arrive_ends_by_its_own_deadline(lab: LabUnderTes
     late = run(lab, IMAGES, clock=QuickClock(speed=400))  # 20 minutes in 3 s
     assert (late.exit_code, late.error_code) == (1, "VD-IMPORT-003"), late.text
     assert set(late.codes().values()) == {"VD-IMPORT-003"}
-    # The target was looked at ever less often: not a thousand times.
+    # The looks at the target became rarer: there were not a thousand of them.
     assert len(late.sent("customer_registry", "HEAD")) < 3 * 400
 
 
@@ -233,7 +233,7 @@ def test_a_servers_failure_leaves_open_what_came_of_it(lab: LabUnderTest, releas
     lab.fault("status", status=status, times=1, match=IMPORT)
     mended = run(lab, IMAGES)
     assert mended.status == "succeeded", mended.text
-    assert len(mended.imports()) == 4  # it was looked for, was not there, and was asked for again
+    assert len(mended.imports()) == 4  # it was looked for, was absent, and was requested again
     assert release.missing(document) == []
 
 
@@ -353,7 +353,7 @@ def test_a_stored_manifest_of_another_content_is_not_used(
     release.install(release_maker.release_of(release.publisher, 1))
     with BlobServiceClient(lab.env["VIBEDATA_BLOB_ENDPOINT"], credential=credential) as blobs:
         container = blobs.get_container_client("release-manifests")
-        # Each is signed, but the first has other bytes than were signed, and the second is another version's.
+        # Each is signed. But the first has other bytes than the signed ones, and the second has another version.
         content = as_json(release_maker.document(version="2026.12.0"))
         other = as_json(release_maker.document(version="2026.11.9"))
         altered = release_maker.stored_parts("2026.12.0", "sha256:" + "a" * 64, content)

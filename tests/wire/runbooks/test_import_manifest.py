@@ -1,4 +1,4 @@
-"""import_manifest over the wire: what it leaves at the customer's, and what it refuses before any write."""
+"""import_manifest over the wire: what it leaves in the customer's tenant, and what it refuses before any write."""
 
 import json
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def stored(blobs: BlobServiceClient) -> dict[str, bytes]:
 
 
 def assert_refused(run: Run, code: str, customer: ContainerRegistry) -> None:
-    """Nothing half-done: no write at all."""
+    """Check that nothing was written at all."""
     assert run.error_code == code, run.text
     assert run.exit_code == 1
     assert run.writes() == []
@@ -80,10 +80,10 @@ def test_the_release_manifest_arrives_in_both_places_with_its_signature(
     sha256 = digest_of(content).removeprefix("sha256:")
     parts = {".json": content, ".oci.json": artifact, ".jws": envelope}
     assert stored(blobs) == {f"{VERSION}/{sha256}{part}": held for part, held in parts.items()}
-    # What refers to an artifact does not travel with it: it was imported by its own digest, and says what it is of.
+    # A referrer is not copied together with its artifact. It was imported by its own digest, and names the artifact.
     listed = customer.referrers(RELEASE_REPOSITORY, digest)
     assert [one["digest"] for one in listed] == [signature]
-    # By digest alone, and the customer's latest after all else.
+    # Only by digest, and the customer's latest comes last.
     assert [entry["status"] for entry in first.imports()] == [202, 202, 202]
     last = first.imports()[-1]["sequence"]
     assert all(
@@ -120,7 +120,7 @@ def test_an_upgrade_moves_latest_and_keeps_what_was(
     meant = run(lab, MANIFEST, release_tag=VERSION, allow_downgrade=True)
     assert (meant.status, meant.result["changed"], meant.result["unchanged"]) == ("succeeded", 1, 5)
     assert customer.digest(RELEASE_REPOSITORY, "latest") == old
-    # It is what is installed now: a rerun has nothing to do, and is refused no more.
+    # This release is installed now. A rerun has nothing to do, and is not refused any more.
     again = run(lab, MANIFEST, release_tag=VERSION)
     assert (again.status, again.writes()) == ("unchanged", [])
 

@@ -34,7 +34,7 @@ def credential(lab: LabUnderTest) -> Iterator[ManagedIdentityCredential]:
 
 
 def bad(made: Run) -> list[str]:
-    """Return the codes of what would fail, in the order of the table."""
+    """Return the codes of the bad findings, in the order of the table."""
     return list(made.codes().values())
 
 

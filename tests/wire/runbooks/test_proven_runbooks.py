@@ -1,4 +1,4 @@
-"""validate_runbooks over the wire: what a former job proves, and what proves nothing."""
+"""validate_runbooks over the wire: which former jobs prove a runbook, and which do not."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def customer(lab: LabUnderTest) -> Iterator[Customer]:
 
 
 def tried(done: Run) -> set[str]:
-    """The runbooks that were tried and are ready. The others are proven."""
+    """Return the runbooks that were tried and are ready. The others are proven."""
     assert done.status == ("succeeded" if done.result["changes"] else "unchanged"), done.text
     ready = set(done.result["report"]["ready"])
     assert set(done.result["report"]["proven"]) == set(SCRIPTS) - ready
@@ -52,15 +52,15 @@ def test_a_runbook_that_has_run_here_is_not_tried_again(lab: LabUnderTest, custo
     again = run(lab, VALIDATE)
     assert (tried(again), again.writes()) == (set(), []), again.text
     assert len(lab.control("GET", "/jobs")["jobs"]) == len(SCRIPTS)
-    # Whoever wants it has all tried.
+    # A person can ask to try all runbooks.
     assert tried(run(lab, VALIDATE, try_all=True)) == set(SCRIPTS)
-    # A job of a run for other settings tells nothing of this one.
+    # A job of a run with other settings proves nothing for this one.
     run_job(customer, "alpha", settings={"prefix": "other"})
     assert tried(run(lab, VALIDATE)) == {"alpha"}
-    # A job may have failed since: so the cause of it is looked for.
+    # A later job may have failed, so the cause has to be found.
     customer.automation.ended(customer.automation.start(None, name="beta"))
     assert tried(run(lab, VALIDATE)) == {"beta"}
-    # What Automation has kept cannot be read: a trial needs nothing of it.
+    # Automation's records cannot be read. A trial does not need them.
     lab.fault("status", status=403, times=0, match={"service": "arm", "path": "/runbookContent"})
     blind = run(lab, VALIDATE)
     assert tried(blind) == set(SCRIPTS)
@@ -73,7 +73,7 @@ def test_a_runbook_with_another_text_is_tried_again(lab: LabUnderTest, customer:
     customer.install({**SCRIPTS, "alpha": GOOD + "# a newer one\n"}, PACKAGES, version="2026.12.0")
     run(lab, PUBLISH)
     assert tried(run(lab, VALIDATE)) == {"alpha"}
-    # Somebody lets another text say that all is well, under the same name, and puts the right one back.
+    # Somebody publishes another text under the same name, which reports success, and then restores the right one.
     edit(customer, "beta", GOOD.replace("import base64", "import base64  # forged\nimport base64"))
     run_job(customer, "beta")
     edit(customer, "beta", SCRIPTS["beta"])
@@ -88,7 +88,7 @@ def test_a_runbook_in_another_environment_is_tried_again(lab: LabUnderTest, cust
     moved = run(lab, VALIDATE)
     assert tried(moved) == set(SCRIPTS)
     assert "alpha is tried: its newest job ran elsewhere" in moved.text
-    # The settings that a job reads are others now.
+    # The settings that a job reads have changed.
     settings = load({}, lab.env, None)
     set_variable(AutomationAccount(client=customer.automation.client, settings=settings), AUTOMATION_VARIABLE, "{}")
     after = run(lab, VALIDATE)

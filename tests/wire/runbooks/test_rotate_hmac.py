@@ -1,6 +1,6 @@
-"""rotate_hmac over the wire, against the publisher's own callback API.
+"""rotate_hmac over the wire, with the publisher's own callback API.
 
-What it shares with rotate_acr_token is tested there.
+The tests of rotate_acr_token cover the common parts.
 """
 
 import base64
@@ -39,13 +39,13 @@ class LateClock(QuickClock):
 
 
 def key_of(digit: int) -> bytes:
-    """Return a known key, whose bytes are text in no encoding by chance."""
+    """Return a known key. Its bytes are not text in any encoding by chance."""
     return bytes((digit * 37 + place * 11) % 256 for place in range(32))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publisher:
-    """The publisher's table and vault, of which its callback API reads."""
+    """The publisher's table and vault, which its callback API reads."""
 
     lab: LabUnderTest
     keys: HmacKeys
@@ -57,7 +57,7 @@ class Publisher:
         return self.lab.env["VIBEDATA_SUBSCRIPTION_ID"]
 
     def rotation(self, *, registered: bool = True, **given: Any) -> Rotation:
-        """Make a key, known to the publisher unless said otherwise, and the rotation that brings it."""
+        """Make a key that the publisher knows, unless `registered` is false, and the rotation that brings it."""
         digit = len(self.made) + 1
         turn = Rotation(
             lab=self.lab,
@@ -117,7 +117,7 @@ def pings(lab: LabUnderTest) -> list[int]:
 def test_a_first_key_and_its_rotation(lab: LabUnderTest, publisher: Publisher, customer: Vault) -> None:
     first = publisher.rotation()
     states = []
-    for phase in PHASES:  # nothing was in use before, so that nothing has to be waited for
+    for phase in PHASES:  # no key was in use before, so there is no wait
         first.succeed(phase)
         states.append(first.report["state"])
         assert first.succeed(phase).status == "unchanged"
@@ -186,7 +186,7 @@ def test_key_ids_that_are_none(publisher: Publisher, key_id: str) -> None:
 
 
 def forms(key: bytes) -> Iterator[bytes]:
-    """Yield how a key's bytes may stand in what is searched."""
+    """Yield the forms in which a key's bytes may occur."""
     text = base64url(key)
     yield key
     for shown in (key.hex(), text, base64.b64encode(key).decode()):
@@ -206,7 +206,7 @@ def forms(key: bytes) -> Iterator[bytes]:
 
 
 def left_behind(lab: LabUnderTest) -> Iterator[tuple[str, bytes]]:
-    """Yield all that runs leave outside the vaults: tables of both sides, blobs, the log, the journal."""
+    """Yield everything that runs leave outside of the vaults: tables of both sides, blobs, the log, the journal."""
     with ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential:
         for side in ("VIBEDATA_TABLE_ENDPOINT", "VIBEDATA_PUBLISHER_TABLE_ENDPOINT"):
             with TableServiceClient(endpoint=lab.env[side], credential=credential) as tables:
@@ -234,7 +234,8 @@ def test_the_key_is_nowhere_but_in_the_vaults(lab: LabUnderTest, publisher: Publ
     unknown = publisher.rotation(registered=False)
     sought |= {form: unknown.credential_id for form in forms(unknown.content) if len(form) >= 8}
     streams += [unknown.run(phase).text for phase in ("prepare", "stage", "test", "promote")]
-    # An answer that the suite does not know, while the key is held: its traceback goes to the verbose stream.
+    # While the key is in memory, there is an answer that the suite does not know. Its traceback goes to the verbose
+    # stream.
     lab.fault("status", status=418, times=0, match={"service": "key_vault", "method": "PATCH"})
     publisher.keys.add(publisher.record(unknown, "pending"))
     failed = unknown.run("test")

@@ -128,7 +128,7 @@ def test_a_certificate_and_its_renewal_pass_all_phases_and_the_key_stays_in_the_
     for number in (secret.d, secret.p, secret.q):
         octets = number.to_bytes((number.bit_length() + 7) // 8, "big")
         assert octets.hex() not in told.lower() and str(number) not in told
-        for start in range(3):  # base64 of a text depends on where in the whole it begins
+        for start in range(3):  # base64 of a text depends on its position in the whole
             assert base64.b64encode(octets[start : start + 48]).decode() not in told
 
 
@@ -153,7 +153,7 @@ def test_an_operation_of_somebody_else_is_taken_up_or_discarded(rig: Rig) -> Non
     rig.certificates.cancel_certificate_operation(CERTIFICATE)
     other = rig.request(rotation)
     assert other != theirs.csr  # type: ignore[union-attr]
-    assert rig.request(new_rotation_id()) == other  # weeks later, or by another rotation
+    assert rig.request(new_rotation_id()) == other  # weeks later, or in another rotation
     late = encoded(rig.authority.chain(theirs.csr or b""))  # type: ignore[union-attr]
     assert rig.refused("install", rotation, chain=late) == "VD-TLS-004"
 

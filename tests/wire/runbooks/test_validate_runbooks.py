@@ -1,4 +1,4 @@
-"""validate_runbooks over the wire: real jobs of small runbooks, and what it says of each that is not ready."""
+"""validate_runbooks over the wire: real jobs of small runbooks, and the report about each that is not ready."""
 
 import json
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def jobs(lab: LabUnderTest) -> list[dict[str, Any]]:
 
 
 def test_each_runbook_is_tried_once_and_side_by_side(lab: LabUnderTest, customer: Customer, tmp_path: Path) -> None:
-    # Each job waits for all others: one after the other, none would end.
+    # Each job waits for all others. If they ran one after the other, none would end.
     meeting = f"""\
 import os, pathlib, time
 place = pathlib.Path({str(tmp_path)!r})
@@ -59,7 +59,7 @@ while len(list(place.iterdir())) < 3:
     started = jobs(lab)
     assert sorted(job["runbook"] for job in started) == ["alpha", "beta", "gamma"]
     assert max(job["started"] for job in started) < min(job["ended"] for job in started)
-    # Each only plans, and belongs to the same deployment.
+    # Each job only plans, and belongs to the same deployment.
     for job in started:
         given = json.loads(customer.automation.output(job["id"]))["given"]
         assert given == {
@@ -136,7 +136,7 @@ def test_what_the_release_can_do_without_is_compared_and_not_tried(lab: LabUnder
     client.runbook.begin_publish(*at, "beta").result()
     edited = run(lab, VALIDATE)
     assert edited.codes() == {"runbook beta": "VD-AUTOMATION-010"}, edited.text
-    # What has run here needs no second trial (test_proven_runbooks.py).
+    # A runbook that has run here needs no second trial (test_proven_runbooks.py).
     assert [job["runbook"] for job in jobs(lab)] == ["alpha"]
 
 

@@ -1,4 +1,6 @@
-"""What somebody with blob rights alone writes into the spools, over the wire: never delivered, never in the way."""
+"""Blobs that a person with only blob rights writes into the spools, over the wire: never delivered, and never a
+delay.
+"""
 
 import hashlib
 import json
@@ -30,7 +32,7 @@ BOMB_BYTES = 24 * 1024 * 1024
 
 
 class Log:
-    """The operations log's spool, and who may write blobs."""
+    """The operations log's spool, and a person who may write blobs."""
 
     def __init__(self, lab: LabUnderTest) -> None:
         self.lab = lab
@@ -52,7 +54,7 @@ class Log:
         return {blob.name for blob in self.blobs()}
 
     def put(self, content: bytes, *, stem: str = "evil/00000000", metadata: Mapping[str, str] | None = None) -> str:
-        """Write as somebody who knows the form of a name and has no key."""
+        """Write a blob as a person who knows the form of a name and has no key."""
         name = f"{stem}-{hashlib.sha256(content).hexdigest()}.json"
         self.container.upload_blob(name, content, metadata=dict(metadata or {}), overwrite=True)
         return name
@@ -62,7 +64,7 @@ class Log:
         return [line for line in Run(self.lab, run_id).whole(flushes=0).printed if line.startswith("WARNING: VD-LOG")]
 
     def delivered(self) -> list[str]:
-        """Return whose events are in the table, in the order of their coming."""
+        """Return the run ids of the events in the table, in the order of their arrival."""
         return [str(row["RunId"]) for row in table_rows(self.lab)]
 
 
@@ -89,7 +91,7 @@ def test_a_hundred_and_thousands_of_strangers_hold_up_nothing_and_are_told_of_on
     assert second == []
     (told,) = first
     assert "VD-LOG-003" in told and "121 blobs" in told
-    # No stranger's blob is read, and none is touched.
+    # No stranger's blob is read or changed.
     touched = [e["path"] for e in log.lab.journal(service="blob", since=before) if f"/{SPOOL_CONTAINER}/" in e["path"]]
     assert {path.split("?")[0].split("/")[-2] for path in touched} == {"real"}
     assert len(log.blobs()) == 121
@@ -129,7 +131,7 @@ def test_a_listing_without_end_is_given_up_and_said(log: Log, monkeypatch: pytes
 def test_a_blob_of_any_size_is_never_read(log: Log) -> None:
     log.put(b"[" + b"{}," * (BOMB_BYTES // 3) + b"{}]")
     (real,) = log.spool("real")[-1:]
-    # The same with a proof that is good for another blob.
+    # The same with a proof that belongs to another blob.
     log.put(b"[" + b"{}," * CHUNK_BYTES + b"{}]", stem="more/00000000", metadata=real.metadata)
     before = log.lab.last_request()
     log.run("two")
@@ -145,14 +147,14 @@ def test_no_event_that_no_run_made_gets_into_the_table(log: Log) -> None:
     log.put(forged(), stem="d/00000000", metadata={"spoolkey": first.metadata["spoolkey"], "spoolmac": "e" * 64})
     log.put(forged(), stem="a/00000000", metadata={**first.metadata, "spoolkey": "0" * 32})
     log.put(forged(), stem="b/00000000", metadata={**first.metadata, "spoolkey": "../hmac-key"})
-    # A real one's content under another name; another one's content under a real name, its proof kept.
+    # The content of a real blob under another name, and other content under a real name with its proof.
     content = log.container.download_blob(first.name).readall()
     log.put(content, stem="copy/00000000", metadata=first.metadata)
     log.container.upload_blob(second.name, forged(), metadata=second.metadata, overwrite=True)
     strangers, overwritten = log.run("three")
     assert "6 blobs" in strangers and second.name in overwritten
     assert sorted(log.delivered()) == ["one", "three"]
-    # What was overwritten was told of; it is tried again last, in silence.
+    # The overwritten blob was reported. It is tried again last, without a message.
     assert log.run("four") == []
     assert sorted(log.delivered()) == ["four", "one", "three"]
     assert first.name not in log.names()
@@ -273,7 +275,7 @@ def test_no_report_that_no_run_made_is_sent(one: Rig) -> None:
 
 
 def test_a_report_of_another_instance_stands_before_nobody(one: Rig) -> None:
-    """As where the setting was corrected while a report waited."""
+    """As if the setting was corrected while a report waited."""
 
     def run(instance: str, *acts: Any) -> Any:
         one.publisher.forget()
@@ -288,7 +290,7 @@ def test_a_report_of_another_instance_stands_before_nobody(one: Rig) -> None:
     assert "WARNING: VD-CALLBACK-031" in made.text
     made = run("contoso-1", *[TAKEN] * 4)
     assert "VD-CALLBACK" not in made.text
-    # Where the setting was wrong and is right again, it goes.
+    # If the setting was wrong and is right again, the report is sent.
     run("somebody-else", *[TAKEN] * 4)
     assert other in one.ids_sent()
     assert one.waiting() == []

@@ -1,7 +1,8 @@
-"""One bit of anything that is stored on a release's way, flipped: whoever reads it next stops, and writes nothing on.
+"""One bit of anything that is stored on a release's way is flipped. The next reader stops, and writes nothing.
 
-The container registries' own storage is changed on disk, where nobody checks; artifact storage, written once, gets the
-flipped bytes in the first place; a published text is changed as an Automation account's user would.
+The container registries' own storage is changed on disk, where nobody checks it. Artifact storage is written once, so
+it gets the flipped bytes at the beginning. A published text is changed as a user of the Automation account would change
+it.
 """
 
 import random
@@ -39,12 +40,12 @@ FILES = ("alpha.py", "sbom.json", "provenance.json", "python-packages.json", "on
 IDENTITY = "VIBEDATA_TRUSTED_IDENTITY"
 # Later than an import's first look at its target.
 LATE_SECONDS = 1.5
-# How many bits are tried all over a stored release.
+# The number of bits that are tried in a stored release.
 BITS = 40
 
 
 def assert_each_stops(lab: LabUnderTest, side: str, digest: str, reader: object, *codes: str) -> None:
-    """Flip one bit after another of what a container registry keeps, each of which must stop `reader`."""
+    """Flip one bit after another of the objects in a container registry. Each flip must stop `reader`."""
     file = kept(lab, side, digest)
     whole = file.read_bytes()
     for changed in variants(whole):
@@ -65,7 +66,7 @@ def customer(lab: LabUnderTest) -> Iterator[Customer]:
 
 
 def push(publisher: ContainerRegistry) -> dict[str, str]:
-    """Push a signed release and return the digests of the objects that it consists of."""
+    """Push a signed release and return the digests of its objects."""
     artifact = release_maker.push_unsigned(publisher, CONTENT)
     subject = descriptor(publisher.manifest(RELEASE_REPOSITORY, artifact))
     envelope = usual_signer().envelope(subject)
@@ -79,7 +80,7 @@ def push(publisher: ContainerRegistry) -> dict[str, str]:
 
 
 def assert_stopped(ended: Run, *codes: str) -> None:
-    """Nothing was written, and the error says why."""
+    """Check that nothing was written, and that the error gives the reason."""
     assert ended.exit_code == 1, ended.text
     assert ended.error_code.startswith(codes), ended.text
     assert ended.writes() == []
@@ -109,8 +110,8 @@ def test_a_signature_that_is_no_longer_whole_at_the_customers_is_brought_again(
     digests = push(publisher)
     assert run(lab, MANIFEST).status == "succeeded"
     kept(lab, "customer", digests["envelope"]).unlink()
-    # The signature's manifest shows all along, and the envelope comes late: the first who reads it at the publisher's
-    # is the runbook, the second the import.
+    # The signature's manifest is always there, and the envelope comes late. The first reader at the publisher is the
+    # runbook, and the second is the import.
     envelope = {"service": "publisher_registry", "path": f"/blobs/{digests['envelope']}", "nth": 2}
     lab.fault("delay", seconds=LATE_SECONDS, match=envelope)
     again = run(lab, MANIFEST)
@@ -132,7 +133,7 @@ def test_in_artifact_storage(lab: LabUnderTest, customer: Customer, part: str) -
     for reader in (IMAGES, PUBLISH, VALIDATE, BOOTSTRAP):
         ended = run(lab, reader)
         assert_stopped(ended, *STORED[part])
-    # Nor is it passed over by importing over it.
+    # An import over it does not hide it either.
     release_maker.push_release_manifest(release_maker.container_registry(lab, "publisher"), CONTENT, VERSION, "latest")
     assert_stopped(run(lab, MANIFEST), *STORED[part], "VD-MANIFEST-008")
 
@@ -153,11 +154,11 @@ def test_health_is_checked_all_the_same_and_the_run_fails(lab: LabUnderTest, cus
         assert rig.health("scheduler") == "healthy"
     assert [target for target, outcome in ended.outcomes().items() if outcome != "done"] == ["the recorded release"]
     written = {write.split()[0] for write in ended.writes() if f"/{SPOOL}/" not in write}
-    assert written == {"table"}  # health, and beside it what waits for the publisher
+    assert written == {"table"}  # health, and also the waiting report
 
 
 def test_any_bit_in_artifact_storage(customer: Customer, blobs_of: Callable[[str, dict[str, bytes]], None]) -> None:
-    """Bits all over the three blobs, read as every runbook reads them."""
+    """Flip bits in all three blobs. Every runbook reads them in this way."""
     signer = usual_signer()
     policy = TrustPolicy(roots=frozenset({signer.root_fingerprint}), identity=signer.environment()[IDENTITY])
     chance = random.Random(20261125)  # noqa: S311 - which bits are tried, not a secret
@@ -172,7 +173,7 @@ def test_any_bit_in_artifact_storage(customer: Customer, blobs_of: Callable[[str
         with pytest.raises(RunbookError) as caught:
             read_stored(customer.blobs, ReleaseId(folder, digest_of(CONTENT)), policy)
         assert caught.value.code.startswith(("VD-TRUST-", "VD-STORAGE-003")), (flipped, caught.value)
-        # Without the flipped bit it would have come further: to the version that the folder's name says.
+        # Without the flipped bit it would have reached the version in the folder's name.
         assert "it holds version" not in caught.value.message, flipped
     blobs_of("2027.2.0", parts)
     with pytest.raises(RunbookError, match="it holds version"):
@@ -181,7 +182,7 @@ def test_any_bit_in_artifact_storage(customer: Customer, blobs_of: Callable[[str
 
 @pytest.fixture
 def blobs_of(customer: Customer) -> Callable[[str, dict[str, bytes]], None]:
-    """Return what writes a release's blobs into a folder."""
+    """Return a function that writes a release's blobs into a folder."""
     service: BlobServiceClient = customer.blobs
 
     def write(folder: str, parts: dict[str, bytes]) -> None:
@@ -238,7 +239,7 @@ def test_in_a_kept_file(lab: LabUnderTest, customer: Customer, name: str, publis
         "package list": ("python-packages.json", listing),
         "script": ("alpha.py", SCRIPT.encode()),
     }[name]
-    # Of the right name and size: only who reads it can tell.
+    # It has the right name and size. Only a reader of its bytes can see the change.
     blob = customer.blobs.get_blob_client("artifacts", f"{sha256_of(content)}/{file}")
     blob.upload_blob(flip(content, 0.5), overwrite=True)
     ended = run(lab, PUBLISH)
@@ -249,7 +250,7 @@ def test_in_a_kept_file(lab: LabUnderTest, customer: Customer, name: str, publis
 def test_in_a_package_that_waits_for_its_import(lab: LabUnderTest, customer: Customer) -> None:
     ((file, content),) = wheels("one")
     customer.install({"alpha": SCRIPT}, [(file, content)])
-    # Of the right name and size: only who reads it can tell.
+    # It has the right name and size. Only a reader of its bytes can see the change.
     customer.blobs.get_blob_client("artifacts", f"{sha256_of(content)}/{file}").upload_blob(flip(content, 0.5))
     ended = run(lab, PUBLISH)
     assert_stopped(ended, "VD-STORAGE-003")

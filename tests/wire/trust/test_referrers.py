@@ -1,4 +1,4 @@
-"""What refers to a manifest, asked of a server that answers as no honest one does; and page by page."""
+"""The referrers of a manifest, from a server with answers that an honest one never gives, and page by page."""
 
 import json
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted
 
 
 def listed(server: ScriptedServer, *acts: Answer) -> list[str]:
-    """Return the digests that are found where the server answers so."""
+    """Return the digests that are found with these answers of the server."""
     clock = FakeClock()
     wire = ContainerRegistryWire(
         login_server=server.host, side=PUBLISHER, session=new_session(), policy=NetworkRetryPolicy, clock=clock
@@ -131,7 +131,7 @@ def test_a_link_that_cannot_be_read_is_no_end(server: ScriptedServer, link: str)
 
 
 def typed(number: int, **fields: Any) -> tuple[dict[str, Any], Answer]:
-    """Return an entry without a type, and the answer that has its manifest."""
+    """Return an entry without a type, and the answer with its manifest."""
     content = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "number": number, **fields}).encode()
     entry = {"mediaType": OCI_MANIFEST, "digest": digest_of(content), "size": len(content)}
     return entry, Answer(headers={"Content-Type": OCI_MANIFEST}, body=content)
@@ -154,7 +154,7 @@ def test_what_cannot_be_looked_at_may_be_a_signature(server: ScriptedServer) -> 
         "02",
     ]
     server.forget()
-    # A server that fails is asked no further.
+    # After a failure the server gets no further requests.
     failing = [Answer(status=503)] * 4
     assert listed(server, page(*(descriptor(number, None) for number in range(30))), *failing) == [
         f"{number:02x}" for number in range(30)
@@ -190,7 +190,7 @@ def test_a_server_that_filters_by_what_it_does_not_know_is_asked_for_all(server:
     server.forget()
     assert listed(server, filtered, page()) == []
     server.forget()
-    assert listed(server, page()) == []  # it has shown all that it has
+    assert listed(server, page()) == []  # it has shown everything that it has
     assert len(asked(server)) == 1
 
 
@@ -209,7 +209,7 @@ def test_a_list_that_would_fill_the_memory_is_not_read_on(server: ScriptedServer
         listed(server, page(*half, link=following), page(*half, descriptor(1)))
     assert caught.value.code == "VD-TRUST-014"
     server.forget()
-    # Few entries, each with much in it.
+    # Few entries with much content in each.
     large = page({**descriptor(1), "x": "x" * (MAX_PAGE_BYTES - 1000)}, link=following)
     with pytest.raises(RunbookError, match=f"more than {MAX_LIST_BYTES} bytes") as caught:
         listed(server, *[large] * 5)

@@ -1,4 +1,4 @@
-"""The signing key as whoever signs reads it: provisioned or not, replaced, disabled, damaged."""
+"""The signing key as a signer reads it: provisioned or not, replaced, disabled, damaged."""
 
 import base64
 import json
@@ -21,7 +21,7 @@ KEY = bytes(range(200, 232))
 
 def observe(context: Context, _parameters: CommonParameters) -> SigningKey | None:
     key = read_signing_key(context)
-    if key is not None:  # whatever a runbook does with it, it does not show
+    if key is not None:  # whatever a runbook does with the key, it does not show it
         for shown in (repr(key), key.key.hex(), base64.b64encode(key.key).decode(), base64url(key.key), str(key.key)):
             context.output.info(shown)
         context.output.info(json.dumps(list(key.key)))

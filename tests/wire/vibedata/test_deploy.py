@@ -1,4 +1,6 @@
-"""`vibedata deploy`: which builds it takes, beside what is installed. The deployment itself: tests/end_to_end."""
+"""`vibedata deploy`: the builds that it accepts, depending on the installed release. tests/end_to_end tests the
+deployment itself.
+"""
 
 import json
 from collections.abc import Mapping
@@ -25,14 +27,14 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def customer(lab: LabUnderTest, monkeypatch: pytest.MonkeyPatch) -> ContainerRegistry:
-    """The customer's container registry, of one who trusts who signed these builds."""
+    """The container registry of a customer who trusts the signer of these builds."""
     monkeypatch.setenv("VIBEDATA_TRUST_ROOTS", fingerprint(ISSUER))
     monkeypatch.setenv("VIBEDATA_TRUSTED_IDENTITY", Wanted().name)
     return release_maker.container_registry(lab, "customer")
 
 
 def install(customer: ContainerRegistry, content: bytes, version: str) -> None:
-    """Make a release the installed one, whoever signed it."""
+    """Make a release the installed one. The signer does not matter."""
     release_maker.push_release_manifest(customer, content, version, "latest")
 
 
@@ -43,7 +45,7 @@ def deploy(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Ma
 
 
 def refused(lab: LabUnderTest, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """Deploy, not only plan to; return the code of the refusal, before which nothing was written or run."""
+    """Deploy, and do not only plan. Return the code of the refusal. Nothing was written or run before it."""
     before = lab.journal()[-1]["sequence"] if lab.journal() else 0
     assert cli.main(["deploy", *arguments, "--output", "json"]) == 1
     shown = capsys.readouterr()
@@ -86,7 +88,7 @@ def test_a_build_of_the_installed_version_is_the_installed_release(
     )
     (layer,) = artifact.layers
     install(customer, (release / "blobs" / layer.digest.replace(":", "/")).read_bytes(), VERSION)
-    # Its content is what counts here. An import compares the artifact around it, too.
+    # Only its content counts here. An import also compares the artifact around it.
     assert deploy(capsys, str(release), "--only", "first_runbooks")[0] == 0
     code, planned = deploy(capsys, str(release))
     assert (code, planned["error"]["code"]) == (1, "VD-MANIFEST-008")

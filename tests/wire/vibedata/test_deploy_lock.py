@@ -1,4 +1,4 @@
-"""`vibedata deploy` beside another deployment: exit code 3, who holds the lock, and nothing else."""
+"""`vibedata deploy` beside another deployment: exit code 3, the holder of the lock, and nothing else."""
 
 import json
 from contextlib import closing

@@ -27,7 +27,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pushed(lab: LabUnderTest, release: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The release at the publisher's; the customer trusts who signed it."""
+    """The release at the publisher. The customer trusts its signer."""
     monkeypatch.setenv("VIBEDATA_TRUST_ROOTS", fingerprint(ISSUER))
     monkeypatch.setenv("VIBEDATA_TRUSTED_IDENTITY", Wanted().name)
     assert outcomes(push_now(lab, release)) == {"done"}

@@ -1,7 +1,12 @@
-"""`vibedata deprovision` over the wire: before the customer's deletion is certain, once it is, and where it failed."""
+"""`vibedata deprovision` over the wire: before the customer's deletion is certain, after that, and after a failed
+deletion.
+"""
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +22,10 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from tests.support import dns_zone
 from tests.support.publisher_side import PublisherSide, publisher_side
 from tests.support.release_maker import container_registry, document, push_release_manifest
-from tests.support.running_lab import LabUnderTest
+from tests.support.running_lab import LabUnderTest, environment
 from vibedata import cli
 
+ROOT = Path(__file__).parents[3]
 SECRET = "publisher-acr-token"
 APPLICATION, GROUP = "Microsoft.Solutions/applications/[^/]+$", "/resource[gG]roups/[^/]+$"
 
@@ -48,13 +54,13 @@ def side(lab: LabUnderTest) -> Iterator[PublisherSide]:
 
 
 def gone(lab: LabUnderTest) -> None:
-    """Let Azure say that neither the application nor its group is there."""
+    """Let Azure say that neither the application nor its group exists."""
     for path in (APPLICATION, GROUP):
         lab.fault("status", status=404, times=0, match={"service": "arm", "method": "GET", "path": path})
 
 
 def works(side: PublisherSide) -> bool:
-    """Return whether the customer's token lets somebody in."""
+    """Return whether the customer's token works."""
     stored = json.loads(str(side.customer.secrets.get_secret(SECRET).value))
     host = side.lab.env["VIBEDATA_PUBLISHER_REGISTRY"]
     answer = requests.get(
@@ -70,7 +76,7 @@ def states(side: PublisherSide) -> set[str]:
 
 
 class Typed:
-    """What is typed after `vibedata deprovision --instance ID`."""
+    """The words that are typed after `vibedata deprovision --instance ID`."""
 
     def __init__(self, instance: Instance, capsys: pytest.CaptureFixture[str]) -> None:
         self._id, self._capsys = instance.id, capsys
@@ -130,7 +136,7 @@ def test_once_the_application_is_gone_everything_is_taken_and_a_tombstone_stays(
     assert side.token_rotation().facts.passwords == ()
     assert typed.result("--yes")["status"] == "unchanged"
     assert typed.result("--take-back", code=2)["error"]["code"] == "VD-INSTANCE-011"
-    # Nothing works at it any more, no list shows it, and its id is not given again.
+    # No command works with it any more, no list shows it, and its id is not given again.
     assert list(known.all()) == []
     assert cli.main(["status", "--instance", instance.id, "--output", "json"]) == 2
     file = tmp_path / "again.json"
@@ -243,6 +249,44 @@ def test_a_run_that_fails_is_finished_by_the_next(
     assert "skipped" in {each["outcome"] for each in told["changes"]}
     assert typed.result("--yes")["status"] == "succeeded"
     assert (states(side), standing(known, instance)) == ({"revoked"}, "ended")
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["the deletion has failed", "it is deleted"])
+def test_a_run_that_is_interrupted_says_how_it_goes_on(
+    side: PublisherSide, known: Instances, instance: Instance, typed: Typed, deleted: bool
+) -> None:
+    if deleted:
+        gone(side.lab)
+    # It has marked the instance and waits for this answer.
+    side.lab.fault("delay", seconds=60, match={"service": "arm", "method": "PATCH", "path": "/tokens/"})
+    line = ["deprovision", "--instance", instance.id]
+    with subprocess.Popen(
+        [sys.executable, "-m", "vibedata.cli", *line, "--yes", "--output", "json"],
+        cwd=ROOT,
+        env=environment(side.lab),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as leaving:
+        assert leaving.stderr is not None
+        while not leaving.stderr.readline().startswith("mark "):
+            assert leaving.poll() is None
+        leaving.send_signal(signal.SIGHUP)
+        out, err = leaving.communicate(timeout=120)
+    assert leaving.returncode == 129, err
+    told = json.loads(out)
+    assert (told["status"], told["resume"]) == ("interrupted", f"vibedata {' '.join(line)}")
+    assert [each["outcome"] for each in told["changes"]][:2] == ["done", None]
+    assert standing(known, instance) == "leaving"
+    side.lab.control("DELETE", "/faults")
+    if deleted:
+        gone(side.lab)
+        assert typed.result("--yes")["status"] == "succeeded"
+        assert (states(side), standing(known, instance)) == ({"revoked"}, "ended")
+    else:
+        assert typed.result("--take-back")["status"] == "succeeded"
+        assert (works(side), states(side), standing(known, instance)) == (True, {"current"}, "active")
 
 
 def test_a_lost_answer_costs_nothing(side: PublisherSide, known: Instances, instance: Instance, typed: Typed) -> None:

@@ -1,4 +1,4 @@
-"""`vibedata doctor` from here, where nothing runs yet: what it says of what is not there."""
+"""`vibedata doctor` from here, before anything runs: its findings about missing things."""
 
 import json
 import os

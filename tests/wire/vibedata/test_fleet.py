@@ -1,4 +1,4 @@
-"""`vibedata fleet status` against tables that the publisher's own code wrote, and rows that somebody else did."""
+"""`vibedata fleet status` with tables that the publisher's own code wrote, and rows that somebody else wrote."""
 
 import json
 import os
@@ -86,16 +86,16 @@ def rotation(number: int, **fields: Any) -> Rotation:
 
 @pytest.fixture
 def fleet(tables: TableServiceClient) -> TableServiceClient:
-    """One instance of which everything is known, and one that has never reported."""
+    """One instance with all information, and one that has never reported."""
     for one, name in ((CONTOSO, "Contoso"), (FABRIKAM, "Fabrikam")):
         Instances(tables).add(replace(instance(), id=one, display_name=name))
-    # The newest by the instance's clock comes first: what waited in a spool arrives after it.
+    # The newest report by the instance's clock comes first. Reports that waited in a spool arrive after it.
     report(tables, health(ago(minutes=5), healthy=7), health(ago(hours=9)))
     report(tables, deployment(ago(hours=8), "check_health", "succeeded"), deployment(ago(hours=9), "x", "failed"))
     key = KeyRecord(instance_id=CONTOSO, key_id="hmac-1", state="current", rotation_id="r", created_at=ago(days=2))
     HmacKeys(tables).add(key)
     tokens = RotationRecords(tables, acr_token_credential.TABLE)
-    expires = rfc3339(NOW + timedelta(days=100, hours=1))
+    expires = rfc3339(NOW + timedelta(days=100, hours=12))
     tokens.begin(rotation(1, promoted_at=ago(days=80), ended_at=ago(days=79), expires=expires))
     tokens.begin(rotation(2, expires=rfc3339(NOW + timedelta(days=180))))  # not in use yet
     RotationRecords(tables, hmac_key_credential.TABLE).begin(rotation(1, ended_at=ago(days=1)))
@@ -142,7 +142,7 @@ def test_what_instances_reported_and_what_the_publisher_recorded(
     assert (contoso["deployment"]["step"], contoso["deployment"]["status"]) == ("check_health", "succeeded")
     assert contoso["release"] == {"wanted": "2026.11.0", "reported": "2026.11.0"}
     assert contoso["credentials"]["hmac_key_in_use"] is True
-    assert contoso["credentials"]["registry_token_expires"] == rfc3339(NOW + timedelta(days=100, hours=1))
+    assert contoso["credentials"]["registry_token_expires"] == rfc3339(NOW + timedelta(days=100, hours=12))
     waits = {"command": "rotate-acr-token", "rotation_id": "r-2", "customer": "none"}
     assert (contoso["rotations"], contoso["level"]) == ([waits], "attention")
     fabrikam = told[FABRIKAM]

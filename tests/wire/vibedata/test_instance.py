@@ -40,7 +40,7 @@ def file(tmp_path: Path) -> Path:
 
 
 class Typed:
-    """What is typed after `vibedata instance`, and what is shown."""
+    """The words that are typed after `vibedata instance`, and the output."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
@@ -94,7 +94,7 @@ def test_an_id_is_given_once(typed: Typed, known: Instances, file: Path) -> None
     for options in ([], ["--plan"]):
         assert typed.result("add", file, *options, code=1)["error"]["code"] == "VD-INSTANCE-004"
     assert known.instance(ID) == instance()
-    with pytest.raises(RunbookError) as caught:  # of two who add at the same moment, too
+    with pytest.raises(RunbookError) as caught:  # also if two people add at the same moment
         known.add(replace(instance(), display_name="Fabrikam"))
     assert caught.value.code == "VD-INSTANCE-004"
 
@@ -107,7 +107,7 @@ def test_an_edit_shows_what_it_changes(typed: Typed, known: Instances, file: Pat
     shown = typed.text("edit", ID, *asked)
     for line in ("~ ring: early -> late", "- release: 2026.11.0", "+ settings.publisher_api: https://api.example"):
         assert line in planned.splitlines() and line in shown.splitlines()
-    assert shown.splitlines()[-1] == "1 to add, 1 to change, 1 to take away"
+    assert shown.splitlines()[-1] == "1 to add, 1 to change, 1 to remove"
     edited = known.instance(ID)
     assert (edited.ring, edited.release, edited.settings["publisher_api"]) == ("late", "", "https://api.example")
     assert typed.result("edit", ID, *asked)["status"] == "unchanged"
@@ -145,7 +145,7 @@ def test_a_file_that_is_no_document(typed: Typed, tmp_path: Path) -> None:
 
 
 def test_of_two_who_edit_at_once_one_is_told(known: Instances) -> None:
-    """Each has read the same row. The service lets one of them write, and the others hear of it."""
+    """Both have read the same row. The service lets one of them write, and the other gets an error."""
     known.add(instance())
     row = known.row(ID)
     assert row is not None
@@ -180,7 +180,7 @@ def test_an_instance_that_was_changed_is_not_removed(known: Instances) -> None:
     newer = known.row(ID)
     assert newer is not None
     known.remove(ID, newer)
-    known.remove(ID, newer)  # as a retry after a lost answer
+    known.remove(ID, newer)  # as in a retry after a lost answer
     assert known.row(ID) is None
     with pytest.raises(RunbookError) as gone:
         known.change(newer, instance())

@@ -1,4 +1,6 @@
-"""Whose instance a command works at: said first, refused where it does not belong together, confirmed before harm."""
+"""The instance that a command works on: named first, refused if its parts do not belong together, confirmed before
+harm.
+"""
 
 import json
 import os
@@ -25,7 +27,7 @@ from vibedata import cli
 
 ROOT = Path(__file__).parents[3]
 OTHER = "9e4cfa0e-6b0d-4a4e-8a67-6f9f1b8a7c99"
-# Each command that works at a customer's, as it is typed.
+# Each command that works on a customer's instance, as it is typed.
 COMMANDS = [
     ("status",),
     ("deploy", "nowhere"),
@@ -73,7 +75,7 @@ def about(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def record(customers: TableServiceClient, **parts: str) -> None:
-    """Let the customer's tables say that they are of another instance."""
+    """Let the customer's tables record another instance."""
     identity = Identity(**{"instance_id": "p7w4m1", "subscription_id": OTHER, "resource_group": "fabrikam-g", **parts})
     row = identity_row(identity)
     customers.create_table_if_not_exists("Schema").upsert_entity(
@@ -109,7 +111,7 @@ def test_an_id_and_a_shell_without_the_customers_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     Instances(publishers).add(lab_instance)
-    # Who the operator is stays; what is the customer's goes.
+    # The operator's identity stays. The customer's settings are removed.
     kept = {f"VIBEDATA_{name.upper()}" for name in SHARED} | {"VIBEDATA_UAMI_CLIENT_ID"}
     for name in lab.env:
         if name.startswith("VIBEDATA_") and "PUBLISHER" not in name and name not in kept:
@@ -193,7 +195,7 @@ def test_where_nobody_may_read_the_row_the_command_says_so_and_goes_on(
 ) -> None:
     lab.fault("status", status=403, times=0, match={"service": "table"})
     _, err = typed(capsys, "status", code=1)
-    assert "warning: nobody compared whose instance it is: VD-NET-003" in err
+    assert "warning: the identity of the instance was not compared: VD-NET-003" in err
 
 
 @pytest.mark.parametrize(
@@ -241,7 +243,7 @@ def test_on_a_terminal_it_asks_for_the_instances_name(
 def test_two_parts_of_two_documents_are_no_instance(
     lab: LabUnderTest, lab_instance: Instance, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A document with another customer's storage in a shell that has this one's variables."""
+    """The document has another customer's storage, and the shell has this customer's variables."""
     mixed = tmp_path / "mixed.json"
     blob = {**lab_instance.settings, "blob_endpoint": "https://fabrikam.example"}
     mixed.write_text(to_json(replace(lab_instance, settings=blob)))

@@ -1,4 +1,6 @@
-"""`vibedata invoke`: parameters are compared before a job starts, and one start makes one job, whatever is lost."""
+"""`vibedata invoke`: parameters are compared before a job starts, and one start makes one job, whichever answer is
+lost.
+"""
 
 import json
 import os
@@ -22,6 +24,7 @@ from runbook_lib.run.parameters import parameters_in
 from tests.support.automation import Automation, automation, wait_for
 from tests.support.fake_clock import FakeClock
 from tests.support.probe_jobs import LONG, bring_to, impatient_account, probe, running
+from tests.support.processes import heed_signals
 from tests.support.running_lab import LabUnderTest, environment
 from vibedata import cli
 from vibedata.jobs.following import PASSING_SECONDS, follow
@@ -41,7 +44,7 @@ def account(lab: LabUnderTest) -> Iterator[Automation]:
 
 
 def built(name: str, change: Callable[[str], str] = lambda text: text) -> str:
-    """A built runbook. change: makes another release's text of each of its sources."""
+    """A built runbook. `change` makes another release's text from each of its sources."""
     sources = {file: change(text) for file, text in read_sources(ROOT).items()}
     return bundle(name, sources=sources, version="2026.11.0").text
 
@@ -58,7 +61,9 @@ def jobs_of(account: Automation) -> list[str]:
 
 
 class Watcher:
-    """Is told of a job. act: what is done at each look, by its number."""
+    """Observes a job. `act` is called at each look, with its number."""
+
+    option = " --instance contoso1"
 
     def __init__(self, act: Callable[[int], None] = lambda _look: None) -> None:
         self._act = act
@@ -77,6 +82,16 @@ class Watcher:
 
 
 # --- Parameters -------------------------------------------------------------------------------------------------------
+
+
+def test_a_parameter_that_is_given_twice_is_refused_before_anything_is_asked(
+    lab: LabUnderTest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = len(lab.journal(service="arm"))
+    words = ("--parameter", "release_version=1", "--parameter", "release_version=2")
+    code, _, err = typed(capsys, "invoke", "probe", *words)
+    assert code == 2 and "VD-PARAM-002" in err and "(release_version): it is given twice" in err
+    assert len(lab.journal(service="arm")) == before
 
 
 def test_parameters_are_compared_with_the_published_runbooks_before_a_job_starts(
@@ -150,9 +165,10 @@ def test_a_start_of_which_nothing_is_known_says_how_to_look(
     lab.fault("reset_after", times=ALL_ATTEMPTS, match=PUT)
     lab.fault("status", status=503, times=ALL_ATTEMPTS, match=GET)
     with pytest.raises(RunbookError) as caught:
-        start_job(impatient_account(lab.env), "probe", {"correlation_id": "good"})
+        start_job(impatient_account(lab.env), "probe", {"correlation_id": "good"}, option=" --instance ./a.json")
     assert caught.value.code == "VD-AUTOMATION-022"
-    line = re.search(r"`vibedata (logs \S+ --follow)`", caught.value.remedy)
+    assert "--follow --instance ./a.json`" in caught.value.remedy
+    line = re.search(r"`vibedata (logs \S+ --follow) --instance ./a.json`", caught.value.remedy)
     assert line is not None
     code, out, _ = typed(capsys, *line[1].split())
     assert code == 0 and "probe: succeeded (job " in out
@@ -203,6 +219,8 @@ def test_each_end_has_its_own_message_and_none_is_waited_for_for_ever(lab: LabUn
         with pytest.raises(RunbookError) as caught:
             result_of(follow(access, job, Watcher(), clock=clock))
         assert (caught.value.code, job in str(caught.value)) == (code, True), status
+        if code == "VD-AUTOMATION-028":
+            assert f"`vibedata logs {job} --follow --instance contoso1`" in caught.value.remedy
         assert exception in caught.value.message
         assert sum(clock.slept) <= PASSING_SECONDS + 20
 
@@ -226,7 +244,7 @@ def test_looks_become_fewer_and_throttling_ends_nothing(lab: LabUnderTest, accou
     job, clock = running(account), FakeClock()
 
     def act(look: int) -> None:
-        if look == 5:  # longer than the retries of one request wait
+        if look == 5:  # longer than the retries of one request take
             lab.fault("throttle", seconds=300, times=1, match=GET)
         if look == 45:
             bring_to(account, job, "Stopped")
@@ -243,9 +261,11 @@ def test_looks_become_fewer_and_throttling_ends_nothing(lab: LabUnderTest, accou
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
 def test_a_run_that_is_left_can_be_taken_up_again(
-    lab: LabUnderTest, account: Automation, number: signal.Signals, capsys: pytest.CaptureFixture[str]
+    lab: LabUnderTest, account: Automation, number: signal.Signals, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    account.publish("import time\ntime.sleep(3)\n" + probe())
+    goes_on = tmp_path / "the-job-goes-on"
+    waits = f"while not pathlib.Path({str(goes_on)!r}).exists():\n    time.sleep(0.05)\n"
+    account.publish(f"import pathlib, time\n{waits}{probe()}")
     left = subprocess.Popen(
         [sys.executable, "-m", "vibedata.cli", "invoke", "probe", "--parameter", "correlation_id=bad", "--output=json"],
         cwd=ROOT,
@@ -254,6 +274,7 @@ def test_a_run_that_is_left_can_be_taken_up_again(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_signals,  # noqa: PLW1509 - no threads that hold locks
     )
     (job,) = wait_for(lambda: jobs_of(account), bool)
     wait_for(lambda: account.status(job), lambda status: status == "Running")
@@ -266,8 +287,9 @@ def test_a_run_that_is_left_can_be_taken_up_again(
     result: dict[str, Any] = json.loads(out)
     assert (result["status"], result["job_id"]) == ("interrupted", job)
     assert result["resume"] == f"vibedata logs {job} --follow"
-    # The state is that of the command's last look, which may be older than the job's first line.
-    goes_on = r"goes on in Azure \(last seen: (New|Activating|Running)\)\. "
-    assert re.search(goes_on + re.escape(f"`{result['resume']}` takes it up again."), err), err
+    # This is the state at the command's last look, which may be older than the job's first line.
+    left_behind = r"goes on in Azure \(last seen: (New|Activating|Running)\)\. "
+    assert re.search(left_behind + re.escape(f"`{result['resume']}` follows it again."), err), err
+    goes_on.touch()
     code, out, _ = typed(capsys, *result["resume"].split()[1:], "--output", "json")
     assert (code, json.loads(out)["error"]["code"]) == (1, "VD-PUBLISH-001")

@@ -1,4 +1,4 @@
-"""`vibedata jobs` and `vibedata logs`: what ran, what it wrote, how it ended. And a login that is not there."""
+"""`vibedata jobs` and `vibedata logs`: the jobs, their output, and their end. And a missing login."""
 
 import json
 import unicodedata
@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from runbook_lib.run.parameters import encode
-from tests.support.automation import Automation, automation
-from tests.support.probe_jobs import LONG, bring_to, probe, running
+from tests.support.automation import Automation, automation, wait_for
+from tests.support.probe_jobs import LONG, bring_to, impatient_account, probe, running
 from tests.support.running_lab import LabUnderTest
 from vibedata import cli
-from vibedata.jobs.following import MAX_SHOWN_LINES
+from vibedata.jobs.following import MAX_SHOWN_LINES, Lines
 
 OTHER_TENANT = "99999999-8888-4777-8666-555555555555"
-# Each is a job of `probe`, but the last one. They are the newest last.
+# All are jobs of `probe` except the last one. The newest is the last one.
 STARTED: tuple[tuple[str, dict[str, object]], ...] = (
     ("probe", {"correlation_id": "good", "started_by": "ada@desk with vibedata"}),
     ("probe", {"correlation_id": "good", "plan_only": True, "trial": True, "started_by": "validate_runbooks"}),
@@ -88,6 +88,11 @@ def test_jobs_and_their_logs(account: Automation, capsys: pytest.CaptureFixture[
     code, out, _ = typed(capsys, "jobs", "--limit", "2")
     assert code == 0 and f"3 older: vibedata jobs --older-than {ids[3][:8]}" in out
     assert controls_in(out) == []
+    options = ("--runbook", "probe", "--since", "36h", "--limit", "1")
+    _, out, _ = typed(capsys, "jobs", *options)
+    assert out.endswith(f"3 older: vibedata jobs --older-than {ids[3][:8]} --runbook probe --since 36h --limit 1\n")
+    _, out, _ = typed(capsys, *out.splitlines()[-1].partition("vibedata ")[2].split())
+    assert ids[2][:8] in out and out.count("release 2026.11.0") == 1
 
     wrong = as_json(capsys, "jobs", "--runbook", "porbe", code=1)["error"]
     assert wrong["code"] == "VD-AUTOMATION-023" and "did you mean 'probe'?" in wrong["message"]
@@ -163,6 +168,27 @@ def test_what_a_job_wrote_is_filtered_and_bounded(account: Automation, capsys: p
         assert max(map(len, out.splitlines())) < 3000
 
 
+def test_each_look_reads_only_the_last_page_and_the_end_reads_all(lab: LabUnderTest, account: Automation) -> None:
+    account.publish("import time\nfor number in range(250):\n    print(number, flush=True)\ntime.sleep(600)\n")
+    job = account.start()
+    wait_for(lambda: len(list(account.client.job_stream.list_by_job(*account.at, job))), lambda found: found == 250)
+    lines = Lines(impatient_account(lab.env), job)
+
+    def reads(*, whole: bool = False) -> tuple[int, int]:
+        """Return the number of new lines and of requests."""
+        before = len(streams_asked(lab))
+        return len(lines.new(whole=whole)), len(streams_asked(lab)) - before
+
+    assert [reads(), reads(), reads(whole=True), reads()] == [(250, 3), (0, 1), (0, 3), (0, 1)]
+    # Automation does not know the address of the page any more.
+    lab.fault("status", status=400, times=1, match={"service": "arm", "path": "/streams\\?"})
+    assert reads() == (0, 4)
+
+
+def streams_asked(lab: LabUnderTest) -> list[object]:
+    return [each for each in lab.journal(service="arm") if str(each["path"]).split("?")[0].endswith("/streams")]
+
+
 # --- Who one is -------------------------------------------------------------------------------------------------------
 
 
@@ -197,7 +223,7 @@ def test_with_a_login_of_another_tenant_there_are_four_lines(
     document |= {"tenant_id": OTHER_TENANT}
     file = tmp_path / "other.json"
     file.write_text(json.dumps(document))
-    # The subscription takes it all the same, as where rights are delegated.
+    # The subscription accepts the login all the same, as if rights were delegated.
     code, _, err = typed(capsys, "jobs", "--instance", str(file))
     assert code == 0, err
     publishers = lab.env["VIBEDATA_PUBLISHER_CLIENT_ID"]

@@ -1,4 +1,6 @@
-"""What a person reads who types a command where something is wrong: the cause first and once, and what to type next."""
+"""The messages for a person who types a command while something is wrong: the cause first and once, then the next
+command.
+"""
 
 import json
 import re
@@ -113,7 +115,7 @@ def test_a_name_that_does_not_resolve_is_told_at_once(lab: LabUnderTest, monkeyp
     resolve = socket.getaddrinfo
 
     def getaddrinfo(host: Any, *rest: Any, **options: Any) -> Any:
-        if host == UNRESOLVED:  # as the C library says it; nobody's server is asked
+        if host == UNRESOLVED:  # as the C library reports it; no real server is asked
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return resolve(host, *rest, **options)
 
@@ -206,5 +208,5 @@ def test_what_a_job_prints_reaches_no_terminal_unfiltered(
     if output == "text":
         assert max(map(len, shown.out.splitlines())) < 3000
     else:
-        # A last line of another form is no result, whatever status it claims.
+        # A last line in another form is not a result, whatever status it has.
         assert json.loads(shown.out)["status"] == "failed"

@@ -1,4 +1,4 @@
-"""`vibedata preflight` from here: each bad state is found, with the line that mends it."""
+"""`vibedata preflight` from here: each bad state is found, with the command that repairs it."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from vibedata.preflight.provider_checks import check_providers
 from vibedata.preflight.quota_checks import check_quotas
 from vibedata.session import open_session
 
-# Beside the permissions: services that answer, what they hold, networks, providers, quota, identity.
+# Besides the permissions: services that answer, their contents, networks, providers, quota, identity.
 GOOD_ROWS = 8 + 8 + 1 + 4 + 3 + 1 + 1 + 1
 
 

@@ -1,4 +1,7 @@
-"""`vibedata preflight` finds each bad state, and the line that it prints mends it: typed into the Azure CLI."""
+"""`vibedata preflight` finds each bad state.
+
+The command that it prints repairs the state, when the Azure CLI runs it.
+"""
 
 import json
 from collections.abc import Callable, Iterator, Sequence

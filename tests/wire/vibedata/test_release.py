@@ -1,4 +1,4 @@
-"""`vibedata release`: an example to begin with, and digests from the publisher's container registry."""
+"""`vibedata release`: an example to start with, and digests from the publisher's container registry."""
 
 import json
 from pathlib import Path

@@ -85,7 +85,7 @@ def test_a_job_of_a_killed_run_that_delivers_late_delivers_what_works(side: Publ
     def killed(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         if parameters["phase"] != "stage":
             return side.run_runbook(name, parameters)
-        late.append(parameters)  # the job is started, and nobody waits for it any more
+        late.append(parameters)  # the job has started, and nobody waits for it any more
         raise Killed
 
     def meanwhile(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:

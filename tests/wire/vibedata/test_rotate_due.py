@@ -1,9 +1,17 @@
-"""`vibedata rotate --due`: what waits at all instances is finished, and one that fails keeps no other back."""
+"""`vibedata rotate --due` finishes the waiting rotations of all instances.
+
+If one fails, the others are still finished.
+"""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,16 +24,20 @@ from runbook_lib.basics.clock import rfc3339
 from runbook_lib.rotation.versions import OVERLAP_SECONDS
 from tests.support.instance_documents import instance
 from tests.support.publisher_side import Interrupted, PublisherSide, publisher_side
-from tests.support.running_lab import LabUnderTest
+from tests.support.running_lab import LabUnderTest, environment
 from tests.support.token_rotation import token_rotations
 from vibedata import cli
 
+ROOT = Path(__file__).parents[3]
+WAIT_SECONDS = 60
 LONG_AGO = datetime.now(timezone.utc) - timedelta(seconds=OVERLAP_SECONDS + 60)
 
 
 @pytest.fixture
 def side(lab: LabUnderTest) -> Iterator[PublisherSide]:
-    """The lab's instance, whose token's rotation lacks only its end, and one that no shell of the lab may reach."""
+    """The lab's instance, whose token rotation only has to be ended, and an instance that the lab's shell cannot
+    reach.
+    """
     token_rotations(lab)  # the publisher's container registry has a release to pull
     with publisher_side(lab) as opened:
         own = read((lab.directory / "instance.json").read_text(), source="the lab")
@@ -55,7 +67,7 @@ def test_what_waits_is_finished_once_its_time_has_come(side: PublisherSide, caps
     assert records.change(replace(newest, promoted_at=rfc3339(LONG_AGO)))
     planned = due(capsys, "--plan")
     assert (planned["status"], planned[id_]["status"]) == ("planned", "planned")
-    # Another instance comes first, and fails: the environment is that of the lab's.
+    # Another instance comes first, and fails, because the environment belongs to the lab's instance.
     begun = rfc3339(LONG_AGO)
     other = Rotation(instance_id="k3v9x2p7", number=1, rotation_id="r-1", credential_id="c", started_at=begun)
     assert RotationRecords(side.clients.table_service, hmac_key_credential.TABLE).begin(other)
@@ -66,6 +78,69 @@ def test_what_waits_is_finished_once_its_time_has_come(side: PublisherSide, caps
     ended = records.newest(id_)
     assert ended is not None and not ended.open and ended.rotation_id == newest.rotation_id
     assert due(capsys, "--instance", id_)["rotations"] == [], "nothing waits, and none was begun"
+
+
+def interrupted(side: PublisherSide, *words: str, at: str, number: signal.Signals) -> tuple[dict[str, Any], str]:
+    """Send a signal to a command after it has said `at`. Return its result and its messages."""
+    # The command waits for this answer while the signal comes.
+    side.lab.fault("delay", seconds=WAIT_SECONDS, times=1, match={"service": "arm", "path": "/tokens/"})
+    with subprocess.Popen(
+        [sys.executable, "-m", "vibedata.cli", *words, "--output", "json"],
+        cwd=ROOT,
+        env=environment(side.lab),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as rotating:
+        assert rotating.stderr is not None
+        while at not in rotating.stderr.readline():
+            assert rotating.poll() is None
+        time.sleep(1)  # it is on its way to the answer that is late
+        rotating.send_signal(number)
+        out, err = rotating.communicate(timeout=WAIT_SECONDS)
+    side.lab.control("DELETE", "/faults")
+    assert rotating.returncode == 128 + number, err
+    told: dict[str, Any] = json.loads(out)
+    return told, err
+
+
+def test_one_rotation_that_is_interrupted_names_its_own_command(side: PublisherSide) -> None:
+    line = ("rotate-acr-token", "--instance", side.settings.instance_id, "--overlap-seconds", "600", "--wait")
+    told, err = interrupted(side, *line, at="rotate-acr-token: begins", number=signal.SIGHUP)
+    assert (told["status"], told["resume"]) == ("interrupted", " ".join(("vibedata", *line)))
+    assert told["instance"]["id"] == side.settings.instance_id
+    assert "interrupted. No job runs in Azure." in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["TERM", "HUP"])
+def test_an_interruption_says_what_is_done_what_is_not_and_what_to_type(
+    side: PublisherSide, number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    id_ = side.settings.instance_id
+    tables = side.clients.table_service
+    # Its environment is another's: this one fails. The lab's own is interrupted. One comes after it.
+    Instances(tables).add(instance(id="zz9plural", display_name="The last one"))
+    for name in ("k3v9x2p7", "zz9plural"):
+        begun = rfc3339(LONG_AGO)
+        other = Rotation(instance_id=name, number=1, rotation_id=f"r-{name}", credential_id="c", started_at=begun)
+        assert RotationRecords(tables, acr_token_credential.TABLE).begin(other)
+    records = RotationRecords(tables, acr_token_credential.TABLE)
+    newest = records.newest(id_)
+    assert newest is not None and records.change(replace(newest, promoted_at=rfc3339(LONG_AGO)))
+    order = [row["instance"] for row in due(capsys, "--plan")["rotations"]]
+    assert order == sorted(order)
+    told, err = interrupted(side, "rotate", "--due", at=f"({id_}): rotate-acr-token", number=number)
+    assert told["status"] == "interrupted" and told["resume"] == "vibedata rotate --due"
+    assert told["goes_on"] == "No job runs in Azure."
+    ends = {each["instance"]: each["status"] for each in told["rotations"]}
+    assert ends == {
+        id_: "interrupted",
+        **dict.fromkeys(order[order.index(id_) + 1 :], "not begun"),
+        **dict.fromkeys(order[: order.index(id_)], "failed"),
+    }
+    assert f"interrupted. {told['goes_on']}" in err
+    assert due(capsys, code=1)[id_]["status"] == "finished"
 
 
 def test_without_a_rotation_it_says_so(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:

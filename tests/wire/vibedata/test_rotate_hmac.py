@@ -1,4 +1,4 @@
-"""`vibedata rotate-hmac` over the wire, beside what the load test shows: emergencies, lost keys, two operators."""
+"""`vibedata rotate-hmac` over the wire, beyond the load test: emergencies, lost keys, two operators."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ def test_in_an_emergency_every_key_is_refused_before_there_is_a_new_one(side: Pu
     assert states(side) == ["current", "revoked", "revoked"]
     for key in (stolen, also_stolen):
         assert not side.custody.enabled(side.settings.instance_id, key.key_id)
-    # The next one finds nothing to make up for.
+    # The next rotation has nothing to repair.
     side.succeed(side.hmac_rotation())
     assert states(side) == ["current", "retired", "revoked", "revoked"]
 
@@ -71,7 +71,7 @@ def test_an_emergency_may_end_anywhere(side: PublisherSide) -> None:
 def test_two_operators_at_once_drive_the_same_rotation(side: PublisherSide) -> None:
     ways = [side.hmac_rotation(overlap_seconds=600) for _ in range(2)]
     for way in ways:
-        way.observe()  # both see that none is open
+        way.observe()  # both see that no rotation is open
     outcomes = {}
 
     def drive(number: int) -> None:
@@ -82,7 +82,7 @@ def test_two_operators_at_once_drive_the_same_rotation(side: PublisherSide) -> N
         thread.start()
     for thread in threads:
         thread.join(120)
-    if any(outcome.failed for outcome in outcomes.values()):  # two jobs may get into each other's way: again
+    if any(outcome.failed for outcome in outcomes.values()):  # two jobs may disturb each other, so try again
         side.drive(side.hmac_rotation(overlap_seconds=600), wait=False)
     assert {way.observe().newest.number for way in ways} == {2}  # type: ignore[union-attr]
     side.succeed(side.hmac_rotation())
@@ -145,7 +145,8 @@ def test_a_run_that_begins_none_names_none(side: PublisherSide) -> None:
     assert rotating.newest is not None and not rotating.newest.open
     result = result_json(rotating.newest, outcome)
     assert (result["rotation_id"], result["credential_id"], result["status"]) == (None, None, "failed")
-    told = {"stage", "action", "target", "before", "after", "outcome"}  # not what a change carries for its action
+    # Without the object that a change has for its action
+    told = {"stage", "action", "target", "before", "after", "outcome"}
     assert {frozenset(change) for change in result["changes"]} == {frozenset(told)}
 
 
@@ -159,7 +160,7 @@ def test_a_newer_rotation_is_noticed(side: PublisherSide) -> None:
 
 
 class Met:
-    """A run that meets something just before it changes a key's record for the first time."""
+    """A run during which something happens right before it changes a key's record for the first time."""
 
     def __init__(self, rotating: RotationRun[KeyFacts], met: Callable[[], object]) -> None:
         self._rotating = rotating
@@ -180,7 +181,7 @@ class Met:
 
 
 def test_a_key_that_an_emergency_revoked_stays_refused(side: PublisherSide) -> None:
-    """Whatever a run that had looked before goes on to do, and though the emergency's own run was killed."""
+    """This holds even if an earlier run goes on, and even if the emergency's own run was killed."""
     before = key_in_use(side.lab)
 
     def emergency() -> None:

@@ -1,4 +1,4 @@
-"""`vibedata status` against tables that the runbooks' own code wrote, and jobs that really ran."""
+"""`vibedata status` with tables that the runbooks' own code wrote, and jobs that really ran."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def ready(lab: LabUnderTest) -> Iterator[Rig]:
 
 @pytest.fixture
 def installed(ready: Rig) -> Rig:
-    """A release of three applications, one of them ill, and a credential that is about to expire."""
+    """A release of three applications, one of them ill, and a credential that will expire soon."""
     tables = ComponentTables(open_session().clients.table_service, retry_policy=NetworkRetryPolicy, clock=SYSTEM_CLOCK)
     release = {"digest": DIGEST, "channel": "stable", "createdAt": "", "expiresAt": "", "state": CURRENT}
     expires = datetime.now(timezone.utc) + timedelta(days=12, hours=1)
@@ -46,7 +46,7 @@ def installed(ready: Rig) -> Rig:
     ready.register("api-service")
     ready.register("studio", drift="the release has 2026.11.0, 2026.10.2 is there")
     ready.lab.control("POST", "/resources", {"delete": ["api-service"]})
-    # The release is recorded, and nothing of it stored; health is recorded all the same.
+    # The release is recorded, but no part of it is stored. Health is recorded all the same.
     assert ready.check().error_code == "VD-TRUST-032"
     return ready
 
@@ -111,7 +111,7 @@ def test_runs_are_the_accounts_jobs(lab: LabUnderTest, capsys: pytest.CaptureFix
     told = as_json(capsys)
     assert [(run["job_id"], run["status"]) for run in told["runs"]] == [(bad, "Failed"), (good, "Completed")]
     assert all(run["runbook"] == "probe" and run["seconds"] >= 0 for run in told["runs"])
-    assert "The last run of probe ended Failed" in " ".join(note["text"] for note in told["verdict"]["notes"])
+    assert "The last run of probe ended as failed" in " ".join(note["text"] for note in told["verdict"]["notes"])
 
 
 def test_a_trial_is_no_last_run(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,7 +122,7 @@ def test_a_trial_is_no_last_run(lab: LabUnderTest, capsys: pytest.CaptureFixture
     assert trial != real
     told = as_json(capsys)
     assert [run["job_id"] for run in told["runs"]] == [real]
-    assert "ended Failed" not in " ".join(note["text"] for note in told["verdict"]["notes"])
+    assert "ended as failed" not in " ".join(note["text"] for note in told["verdict"]["notes"])
 
 
 def test_one_source_that_is_down_hides_no_other(installed: Rig, capsys: pytest.CaptureFixture[str]) -> None:

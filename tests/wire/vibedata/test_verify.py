@@ -1,4 +1,4 @@
-"""`vibedata verify`: what it says of good releases, and of every way in which one is not."""
+"""`vibedata verify`: its output for good releases, and for every kind of bad release."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The option that trusts who signs these releases."""
+    """The option that trusts the signer of these releases."""
     file = tmp_path_factory.mktemp("trust") / "root.pem"
     file.write_bytes(pem(ISSUER))
     return f"--trust-root={file}"
@@ -68,7 +68,7 @@ def test_a_pushed_release_is_verified_to_its_last_pin(
 
 
 def sign_as_notation_does(folder: Path, signer: ReleaseSigner) -> str:
-    """Do what `notation sign --oci-layout` (1.3.2) does to a folder, and return the signature manifest's digest."""
+    """Do what `notation sign --oci-layout` (1.3.2) does to a folder. Return the signature manifest's digest."""
     index = json.loads((folder / "index.json").read_bytes())
     (entry,) = [each for each in index["manifests"] if f"{REPOSITORY}:" in str(each.get("annotations"))]
     subject = descriptor(blob_path(folder, entry["digest"]).read_bytes())
@@ -111,7 +111,7 @@ def test_a_folder_that_notation_has_signed_is_taken(
     signature = sign_as_notation_does(folder, signer)
     code, result = verify(capsys, str(folder), *trust)
     assert (code, result["certificate"]["fingerprint"]) == (0, signer.leaf_fingerprint)
-    # And it is pushed, listed and found there: registries show the configuration's type as the artifact's.
+    # Readers also find it after a push: registries show the configuration's type as the artifact's.
     assert {outcome.outcome for outcome in push_now(lab, folder)} == {"done"}
     code, result = verify(capsys, "latest", *trust)
     assert (code, result["certificate"]["fingerprint"]) == (0, signer.leaf_fingerprint)
@@ -140,7 +140,7 @@ def test_who_is_not_trusted_is_named(
     lab: LabUnderTest, release: Path, root: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     push_now(lab, release)
-    # The lab's own pins, from the environment: another signer's.
+    # The lab's own pins, from the environment, belong to another signer.
     code, result = verify(capsys, VERSION)
     assert (code, result["error"]["code"]) == (1, "VD-TRUST-008")
     assert [(check["check"], check["outcome"]) for check in result["checks"]] == [
@@ -149,7 +149,7 @@ def test_who_is_not_trusted_is_named(
     ]
     assert "its chain of certificates is complete" in result["checks"][2]["found"]
     assert result["checks"][3]["found"] == result["error"]["message"]
-    # Whose it is, though it is not believed, and of what.
+    # The output names the signer and the artifact, although the signer is not trusted.
     good = verify(capsys, VERSION, root)[1]
     assert result["digest"] == good["digest"] != ""
     told = {name: good["certificate"][name] for name in ("subject", "fingerprint")}
@@ -160,7 +160,7 @@ def test_who_is_not_trusted_is_named(
     cli.main(["verify", VERSION])
     words = capsys.readouterr().out
     assert told["fingerprint"][:16] in words and "certificate of the refused signature" in words
-    # Two roots at once, while the publisher changes to another; by fingerprint as well as by file.
+    # Two roots at once, as during a change of the root. One is given as a fingerprint, and one as a file.
     other = make(AUTHORITY)
     (tmp_path / "other.pem").write_bytes(pem(other))
     assert verify(capsys, VERSION, f"--trust-root={tmp_path / 'other.pem'}", root)[0] == 0

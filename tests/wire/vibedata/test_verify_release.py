@@ -1,4 +1,6 @@
-"""`vibedata verify-release`: each of its checks over the wire, with a fault that it must find; all faults at once."""
+"""`vibedata verify-release`: each of its checks over the wire, with a fault that it must find; and all faults at
+once.
+"""
 
 import json
 from collections.abc import Sequence
@@ -44,7 +46,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def unfit(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A release that only Automation would refuse: it is whole, and signed by whom all trust."""
+    """A release that only Automation would refuse. It is complete, and a trusted signer has signed it."""
 
     def bundled(name: str, **options: Any) -> Bundle:
         made = bundle(name, **options)
@@ -95,12 +97,12 @@ def verify(capsys: pytest.CaptureFixture[str], bicep: Path, *options: str) -> tu
 
 
 def states(result: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """Each row's state and code, by what was looked at."""
+    """Return each row's state and code, by its subject."""
     return {row["subject"]: (row["state"], row["code"]) for row in result["rows"]}
 
 
 def of_code(result: dict[str, Any], code: str) -> list[str]:
-    """What the rows with a code say."""
+    """Return the details of the rows with a code."""
     found = [row for row in result["rows"] if row["code"] == code]
     assert all(row["remedy"] and row["state"] == "bad" for row in found)
     return [f"{row['subject']}: {row['detail']}" for row in found]
@@ -121,7 +123,7 @@ def test_a_promoted_release_is_good_to_a_customer(
     assert "with all that they need" in details["Python packages"]
     assert details["image tags"] == "none is a literal in 1 file"
     assert len(writes(promoted)) == before
-    # The same for people, with its progress, and for a release that a pipeline has promoted by mistake.
+    # The same output for people, with its progress, and for a release that a pipeline has promoted by mistake.
     assert cli.main(["verify-release", VERSION, *TRUST, "--bicep", str(bicep)]) == 0
     words = capsys.readouterr().out
     assert "looking at: release" in words and "0 unknown, 0 bad" in words
@@ -137,7 +139,7 @@ def test_every_fault_is_found_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     publisher = oci_client.publisher(promoted)
-    # A layer is lost, a customer may not read one repository, another release is the latest, two files are not good.
+    # A layer is lost, a customer may not read one repository, `latest` is another release, and two files are bad.
     lost = oci_client.digest_of(PANEL.blobs[-1])
     assert publisher.send("DELETE", f"/v2/vibedata/panel/blobs/{lost}").status_code == 202
     repositories = {pin.repository for pin in read_built_release(release).manifest.pins} - {"vibedata/studio"}
@@ -150,7 +152,7 @@ def test_every_fault_is_found_at_once(
     as_customer(promoted, monkeypatch)
     code, result = verify(capsys, bicep)
     assert (code, result["status"], result["unknown"], result["bad"]) == (1, "bad", 0, 5)
-    assert [row["state"] for row in result["rows"]][-5:] == ["bad"] * 5  # the worst stand last
+    assert [row["state"] for row in result["rows"]][-5:] == ["bad"] * 5  # the worst rows are the last
     found = states(result)
     assert found["tag latest"] == ("bad", "VD-VERIFY-001")
     assert found["artifact vibedata/panel:1.4.0"] == ("bad", "VD-TRUST-055")
@@ -179,7 +181,7 @@ def test_what_automation_would_refuse_is_found_before_anything_is_sent(
     for words in ("check_health", "boto3", "rotate_hmac", "isodate"):
         assert words in answer.err
     assert len(writes(lab)) == before
-    # Somebody has sent it in another way. Then the validation finds the same.
+    # Somebody has sent it in another way. The validation still finds the same.
     push_now(lab, unfit)
     as_customer(lab, monkeypatch)
     code, result = verify(capsys, bicep)

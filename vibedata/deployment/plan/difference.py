@@ -92,7 +92,7 @@ def as_text(title: str, plans: Sequence[StepPlan]) -> str:
         lines += [f"  ? {told(words)}" for words in plan.not_known]
     found = counts(plans)
     last = (
-        f"{found['add']} to add, {found['change']} to change, {found['take_away']} to take away;"
+        f"{found['add']} to add, {found['change']} to change, {found['take_away']} to remove;"
         f" {found['unchanged']} already right"
     )
     return "\n".join([*lines, "", last + (f"; {found['not_known']} not known yet" if found["not_known"] else ""), ""])

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 
 class PlanFacts:
-    """What the plans of the steps need, each part read when it is first asked for.
+    """The facts that the plans of the steps need. Each part is read when a plan first asks for it.
 
-    shown_before: the steps whose plans are shown together with the others. What such a step brings is not counted again
-    in a later step. Where one step is looked at alone, nothing may be left out of its plan.
+    Attributes:
+        work: The release, the instance and the chosen steps.
+        shown_before: The steps whose plans are shown together with the others. A later step does not count again what
+            such a step brings. If only one step is looked at, this is empty, so that its plan leaves nothing out.
     """
 
     def __init__(self, work: ReleaseWork, *, shown_before: Collection[str] = ()) -> None:

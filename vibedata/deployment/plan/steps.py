@@ -45,7 +45,7 @@ def plan_needs_of_preflight(step: str, facts: PlanFacts) -> StepPlan:
 
 
 def plan_first_runbooks(step: str, facts: PlanFacts) -> StepPlan:
-    """The first runbooks, but for what the preflight brings."""
+    """Plan to publish the first runbooks, without those that the preflight brings."""
     return _of_plan(step, _without(facts, PREFLIGHT, _published(facts, FIRST_RUNBOOKS), (PREFLIGHT,)))
 
 
@@ -56,22 +56,22 @@ def plan_credential(credential: FirstCredential, facts: PlanFacts) -> StepPlan:
 
 
 def plan_import_manifest(step: str, facts: PlanFacts) -> StepPlan:
-    """The plan of import_manifest."""
+    """Plan as import_manifest does."""
     return _of_plan(step, facts.manifest_plan, version=facts.manifest.version)
 
 
 def plan_import_images(step: str, facts: PlanFacts) -> StepPlan:
-    """The plan of import_images."""
+    """Plan as import_images does."""
     return _of_plan(step, facts.images_plan)
 
 
 def plan_publish_runbooks(step: str, facts: PlanFacts) -> StepPlan:
-    """The plan of publish_runbooks, but for what the steps before bring."""
+    """Plan as publish_runbooks does, without what earlier steps bring."""
     return _of_plan(step, _without(facts, FIRST_STEP, publication.plan(facts.held), FIRST_RUNBOOKS))
 
 
 def plan_validate_runbooks(step: str, facts: PlanFacts) -> StepPlan:
-    """It starts a trial of each runbook that no former job has proven, and changes nothing."""
+    """Plan the trials. This step starts a trial of each runbook that no earlier job has proven. It changes nothing."""
     found = facts.validation
     to_try = len(validate_runbooks.plan(found).changes)
     if not to_try:
@@ -81,7 +81,10 @@ def plan_validate_runbooks(step: str, facts: PlanFacts) -> StepPlan:
 
 
 def plan_bootstrap_registry(step: str, facts: PlanFacts) -> StepPlan:
-    """The plan of bootstrap_registry if the release is installed; else the components of its manifest."""
+    """Plan as bootstrap_registry does if the release is installed.
+
+    Otherwise plan only the components of its manifest.
+    """
     installed = facts.installed
     try:
         if installed:
@@ -124,12 +127,12 @@ def plan_configure_gateway(step: str, facts: PlanFacts) -> StepPlan:
 
 
 def plan_check_health(step: str, facts: PlanFacts) -> StepPlan:
-    """It records health. Nobody can know health in advance."""
+    """Plan that health is recorded. Nobody can know health in advance."""
     return StepPlan(step=step, each_time=f"probes {len(facts.manifest.components)} components and records their health")
 
 
 def plan_report(step: str, facts: PlanFacts) -> StepPlan:  # noqa: ARG001 - as every step's
-    """It tells the publisher."""
+    """Plan that the publisher is told."""
     return StepPlan(step=step, each_time="tells the publisher how the deployment ended")
 
 
@@ -141,7 +144,7 @@ def _published(facts: PlanFacts, runbooks: Sequence[str]) -> Plan:
 
 
 def _without(facts: PlanFacts, step: str, plan: Plan, runbooks: Sequence[str]) -> Plan:
-    """Return a plan without what an earlier step brings when it publishes these runbooks."""
+    """Return a plan without the changes that an earlier step makes when it publishes these runbooks."""
     if step not in facts.shown_before:
         return plan
     earlier = _published(facts, runbooks)
@@ -174,7 +177,7 @@ def _of_plan(step: str, plan: Plan, *, version: str = "") -> StepPlan:
 
 
 def _named(change: Change, version: str) -> str:
-    """Return the changes with names instead of digests, because a digest says nothing to a person."""
+    """Return the changes with names instead of digests, because a person cannot read digests."""
     subject = change.subject
     if isinstance(subject, ArtifactBlob):
         return f"file {subject.filename}"

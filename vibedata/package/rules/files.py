@@ -75,7 +75,7 @@ def artifacts_must_be_in_the_package(contents: Contents) -> Iterator[Fault]:
     needs=[VIEW],
 )
 def view_definition_is_correct(contents: Contents) -> Iterator[Fault]:
-    """Find what the portal does not show: an unknown view, a chart without a metric, a wrong schema."""
+    """Find what the portal cannot show: an unknown view, a chart without a metric, a wrong schema."""
     value = contents.documents[VIEW].value
     if member(value, "$schema") != _VIEW_SCHEMA:
         yield Fault(VIEW, ("$schema",), f"$schema is not {_VIEW_SCHEMA}")

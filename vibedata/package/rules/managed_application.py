@@ -14,7 +14,7 @@ LIMITS = {"parameters": 256, "variables": 512, "outputs": 64}
 MAX_RESOURCES = 800
 _ROLE_ASSIGNMENTS = "microsoft.authorization/roleassignments"
 _JOB_SCHEDULES = "microsoft.automation/automationaccounts/jobschedules"
-# What a parameter or output has beside its plain type in language version 2.0.
+# The additional members of a parameter or an output in language version 2.0.
 _OF_TYPES = ("$ref", "additionalProperties", "discriminator", "items", "nullable", "prefixItems", "properties")
 _IMAGE = re.compile(r"image|(?:linux|windows)FxVersion")
 # The characters between two references to images.
@@ -28,7 +28,7 @@ _BETWEEN = re.compile(r"[^\w.|/:@-]")
     " outputs, object or nullable types of parameters, a module without a name. Managed applications take 1.0 alone.",
 )
 def template_language_must_be_1_0(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find what a template of language version 2.0 has."""
+    """Find the parts of a template that need language version 2.0."""
     for key in ("languageVersion", "definitions", "imports", "extensions"):
         if key in scope.value:
             yield Fault(scope.name, (*scope.path, key), f"the template has {key}")
@@ -65,7 +65,7 @@ def deployments_must_stay_in_the_managed_resource_group(scope: Scope, _contents:
     remedy="Write mode Incremental. Complete deletes what the runbooks have made.",
 )
 def deployment_mode_must_be_incremental(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a nested deployment that deletes what it does not name."""
+    """Find a nested deployment that deletes all resources that it does not name."""
     for resource in scope.resources():
         mode = member(resource.value, "properties", "mode")
         if resource.is_deployment and mode != "Incremental":
@@ -78,7 +78,7 @@ def deployment_mode_must_be_incremental(scope: Scope, _contents: Contents) -> It
     remedy="Write principalType, for an identity ServicePrincipal: Azure may not know a new identity yet.",
 )
 def role_assignments_must_name_the_principal_type(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a role assignment that fails now and then because the identity has just been made."""
+    """Find a role assignment that fails now and then, because Azure has just created the identity."""
     for resource in scope.resources():
         if resource.type.lower() == _ROLE_ASSIGNMENTS and member(resource.value, "properties", "principalType") is None:
             yield Fault(scope.name, (*resource.path, "properties"), "principalType is missing")
@@ -90,7 +90,7 @@ def role_assignments_must_name_the_principal_type(scope: Scope, _contents: Conte
     remedy="Leave schedules to the runbooks: a second deployment of a job schedule fails.",
 )
 def job_schedules_must_not_be_deployed(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a link of a schedule and a runbook, which cannot be deployed twice."""
+    """Find a link between a schedule and a runbook. Such a link cannot be deployed twice."""
     for resource in scope.resources():
         if resource.type.lower() == _JOB_SCHEDULES:
             yield Fault(scope.name, resource.path, "the template deploys a job schedule")
@@ -135,7 +135,7 @@ def _names_image(text: str) -> bool:
     needs=[TEMPLATE],
 )
 def template_limits_must_be_kept(contents: Contents) -> Iterator[Fault]:
-    """Find a template that Azure Resource Manager refuses for what it counts."""
+    """Find a template that exceeds a number that Azure Resource Manager allows."""
     for scope in scopes(contents.documents[TEMPLATE]):
         for section, most in LIMITS.items():
             if (count := len(scope.section(section))) > most:

@@ -1,4 +1,4 @@
-"""Rules of Azure's own type definitions: what would be refused when the template is deployed."""
+"""Rules about Azure's own type definitions. They find what Azure would refuse when the template is deployed."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from vibedata.package.rule import Fault, template_rule
 from vibedata.package.template import Scope
 
 _SOURCE = "Azure/bicep-types-az, kept in infra/types"
-# What a template says of any resource, whatever its type.
+# The members that every resource of a template may have.
 _OF_ANY_RESOURCE = {
     "type",
     "apiVersion",
@@ -33,7 +33,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "array": list,
     "object": Mapping,
 }
-# A part of a resource: the way to it, its value, and its definition. `is_root` is set for the resource itself.
+# A part of a resource: its path, its value, and its definition. `is_root` is set for the resource itself.
 _Part = tuple[Path, Any, Mapping[str, Any], bool]
 
 
@@ -105,14 +105,16 @@ def read_only_properties_must_not_be_set(scope: Scope, contents: Contents) -> It
     types=True,
 )
 def values_must_be_allowed(scope: Scope, contents: Contents) -> Iterator[Fault]:
-    """Find a literal of another kind, out of the list, or out of the bounds that the type has."""
+    """Find a literal of another kind, a literal that is not in the type's list, or a literal beyond the type's
+    bounds.
+    """
     for path, value, schema, is_root in _parts(scope, contents):
         if not is_root and (trouble := _trouble(value, schema)):
             yield Fault(scope.name, path, trouble)
 
 
 def _parts(scope: Scope, contents: Contents) -> Iterator[_Part]:
-    """Yield each part of each resource whose definition is that of its own api-version.
+    """Yield each part of each resource whose definition has the resource's api-version.
 
     A nested deployment is left out: the compiler makes it, and the template in it has its own scope.
     """

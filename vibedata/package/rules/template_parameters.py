@@ -30,7 +30,7 @@ def parameters_must_be_referenced(scope: Scope, _contents: Contents) -> Iterator
     remedy="Use the variable, or take it out of the template.",
 )
 def variables_must_be_referenced(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a variable that no expression of its template names, also one that a copy loop makes."""
+    """Find a variable that no expression of its template names. A copy loop may have made the variable."""
     used = _used(scope, "variables")
     for path, name in _variables(scope):
         if name.lower() not in used:
@@ -43,7 +43,7 @@ def variables_must_be_referenced(scope: Scope, _contents: Contents) -> Iterator[
     remedy="Give both minValue and maxValue, as whole numbers.",
 )
 def min_and_max_value_are_numbers(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a bound that is no whole number, or that has no other one beside it."""
+    """Find a bound that is not a whole number, or a bound without its counterpart."""
     for name, parameter in scope.section("parameters").items():
         given = parameter if isinstance(parameter, Mapping) else {}
         bounds = {key: given[key] for key in ("minValue", "maxValue") if key in given}
@@ -61,7 +61,7 @@ def min_and_max_value_are_numbers(scope: Scope, _contents: Contents) -> Iterator
     remedy="Give both parameters the same type.",
 )
 def parameter_types_should_be_consistent(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a parameter of a nested template that is given one of another type."""
+    """Find a parameter of a nested template that is given a value of another type."""
     types = {name.lower(): _type(parameter) for name, parameter in scope.section("parameters").items()}
     for resource in scope.resources():
         if not resource.is_deployment:
@@ -88,7 +88,7 @@ def parameter_types_should_be_consistent(scope: Scope, _contents: Contents) -> I
     " nested template, give them none.",
 )
 def artifacts_parameter(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find an address of the package's files that is not declared as Azure fills it in."""
+    """Find an address of the package's files that is not declared in the way in which Azure sets it."""
     parameters = scope.section("parameters")
     location, token = parameters.get(_ARTIFACTS), parameters.get(_SAS_TOKEN)
     if location is None:

@@ -10,7 +10,7 @@ from vibedata.package.rule import Fault, arm_ttk, template_rule
 from vibedata.package.template import Scope, calls_in, names_in
 
 _MACHINES = ("microsoft.compute/virtualmachines", "microsoft.compute/virtualmachinescalesets")
-# They are no ids of resources in the managed resource group.
+# These properties are not ids of resources in the managed resource group.
 _OTHER_IDS = (
     "tenantid",
     "subscriptionid",
@@ -80,7 +80,7 @@ def deployment_resources_must_not_be_debug(scope: Scope, _contents: Contents) ->
     remedy="Take the size from a parameter: not every region and subscription has every size.",
 )
 def vm_size_should_be_a_parameter(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a size of a machine that the customer cannot choose. It may come through a variable."""
+    """Find a machine size that the customer cannot choose. It may come through a variable."""
     variables = {name.lower(): value for name, value in scope.section("variables").items()}
     for path, value in scope.values("resources"):
         if not path or path[-1] != "vmSize":
@@ -123,7 +123,7 @@ def virtual_machines_should_not_be_preview(scope: Scope, _contents: Contents) ->
     remedy="Make the id with resourceId(), or take it from a parameter.",
 )
 def ids_should_be_derived_from_resource_ids(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find an id that is put together. As arm-ttk, this looks at no template that Bicep made."""
+    """Find an id that is joined from parts. Like arm-ttk, this leaves out templates that Bicep has made."""
     if scope.by_bicep:
         return
     for path, value in scope.values("resources"):
@@ -140,7 +140,7 @@ def ids_should_be_derived_from_resource_ids(scope: Scope, _contents: Contents) -
     remedy="Give the function the parts of the name one by one. It takes the subscription and the group by itself.",
 )
 def resource_ids_should_not_contain(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find an id whose first part is put together. As arm-ttk, this looks at no template that Bicep made."""
+    """Find an id whose first part is joined from parts. Like arm-ttk, this leaves out templates that Bicep has made."""
     if scope.by_bicep:
         return
     for path, call in scope.calls():

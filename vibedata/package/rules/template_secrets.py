@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 from runbook_lib.basics.strict_json import member
 from vibedata.package.contents import Contents
-from vibedata.package.expressions import Call, is_expression
+from vibedata.package.expressions import Call, Expression, Literal, Member, is_expression
 from vibedata.package.rule import Fault, arm_ttk, template_rule
-from vibedata.package.template import Scope, calls_in, is_secure, names_in, referenced, walk
+from vibedata.package.template import Scope, calls_in, is_secure, names_in, parts_in, referenced, walk
+from vibedata.template.syntax import is_secret_property
 
 _SOUNDS_SECRET = re.compile(r"password|secret|accountkey", re.IGNORECASE)
 # secretName, secretUrl, secretVersion and secretPermissions name a secret, but are not secrets.
@@ -23,12 +24,16 @@ _IDENTITY_EXTENSION = re.compile(r"managedidentityextension", re.IGNORECASE)
     remedy="Take the output out: whoever may read the deployment reads its outputs. Put the secret in the vault.",
 )
 def outputs_must_not_contain_secrets(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find an output that calls a list function, names a secure parameter, is secure, or sounds like a password."""
-    for path, call in scope.calls("outputs"):
-        if _LISTS.fullmatch(call.name):
-            yield Fault(scope.name, path, f"an output calls {call.name}, which returns secrets")
-        if (name := referenced(call, "parameters")) is not None and _is_secure(scope, name):
-            yield Fault(scope.name, path, f"an output holds the secure parameter {name}")
+    """Find an output that shows a secret, also through variables, that is secure, or that sounds like a password."""
+    for path, text in scope.texts("outputs"):
+        for part in _parts_with_variables(scope, text):
+            if isinstance(part, Call) and _LISTS.fullmatch(part.name):
+                yield Fault(scope.name, path, f"an output calls {part.name}, which returns secrets")
+            if isinstance(part, Member) and isinstance(part.key, Literal) and is_secret_property(str(part.key.value)):
+                yield Fault(scope.name, path, f"an output holds the property {part.key.value}, which is a secret")
+            name = referenced(part, "parameters") if isinstance(part, Call) else None
+            if name is not None and _is_secure(scope, name):
+                yield Fault(scope.name, path, f"an output holds the secure parameter {name}")
     for name, output in scope.section("outputs").items():
         if "password" in name.lower() or is_secure(output):
             yield Fault(scope.name, (*scope.path, "outputs", name), f"output {name} is a secret")
@@ -40,7 +45,7 @@ def outputs_must_not_contain_secrets(scope: Scope, _contents: Contents) -> Itera
     remedy="Take the default out, leave it empty, or make it with newGuid().",
 )
 def secure_string_parameters_cannot_have_default(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a secret that stands in the template."""
+    """Find a secret that is written in the template."""
     for name, parameter in scope.section("parameters").items():
         default = member(parameter, "defaultValue")
         if is_secure(parameter) and default not in (None, "", {}) and not _calls(default, "newguid"):
@@ -103,7 +108,7 @@ def command_to_execute_must_use_protected_settings_for_secrets(scope: Scope, _co
     remedy="Take the name from a parameter.",
 )
 def admin_username_should_not_be_a_literal(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find an administrator's name that stands in the template."""
+    """Find an administrator's name that is written in the template."""
     yield from _literals(scope, {"adminusername", "administratorlogin"})
 
 
@@ -113,7 +118,7 @@ def admin_username_should_not_be_a_literal(scope: Scope, _contents: Contents) ->
     remedy="Take the password from a secure parameter.",
 )
 def admin_password_should_not_be_a_literal(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find an administrator's password that stands in the template."""
+    """Find an administrator's password that is written in the template."""
     yield from _literals(scope, {"adminpassword", "administratorloginpassword"})
 
 
@@ -139,6 +144,18 @@ def _literals(scope: Scope, names: set[str]) -> Iterator[Fault]:
                 literal = isinstance(given, str) and not is_expression(given)
                 if literal or (isinstance(held, str) and not is_expression(held)):
                     yield Fault(scope.name, path, f"{path[-1]} is a literal")
+
+
+def _parts_with_variables(scope: Scope, text: str) -> Iterator[Expression]:
+    """Yield the expressions in a text, and those in all variables that it uses, each variable once."""
+    held = {key.lower(): value for key, value in scope.section("variables").items()}
+    waiting, seen = [text], set[str]()
+    while waiting:
+        found = waiting.pop()
+        yield from parts_in(found)
+        names = names_in(found, "variables") - seen
+        seen |= names
+        waiting += [value for name in names for _, value in walk(held.get(name), ()) if isinstance(value, str)]
 
 
 def _is_secure(scope: Scope, name: str) -> bool:

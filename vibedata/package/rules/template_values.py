@@ -45,7 +45,10 @@ _JOINING = ("concat", "format")
     remedy=f"Give $schema the value {_SCHEMAS[0]}",
 )
 def deployment_template_schema_is_correct(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a template that is not one of a resource group. Only such a template is a managed application's."""
+    """Find a template that is not for a resource group.
+
+    A managed application's template must be for a resource group.
+    """
     if scope.value.get("$schema") not in _SCHEMAS:
         yield Fault(scope.name, (*scope.path, "$schema"), "$schema is not that of a resource group's template")
 
@@ -118,7 +121,7 @@ def resources_should_have_location(scope: Scope, _contents: Contents) -> Iterato
     remedy="Join an address with uri(base, relative).",
 )
 def uris_should_be_properly_constructed(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find an address that concat() or format() joins: a slash too many or too few breaks it."""
+    """Find an address that concat() or format() joins. One slash too many or too few would break it."""
     for path, value in scope.values():
         if not path or not isinstance(path[-1], str) or not _ADDRESS.search(path[-1]):
             continue
@@ -134,7 +137,7 @@ def uris_should_be_properly_constructed(scope: Scope, _contents: Contents) -> It
     remedy="Keep the choices in one object, and take one by its name: variables('sizes')[parameters('size')].",
 )
 def dynamic_variable_references_should_not_use_concat(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a variable whose name is put together."""
+    """Find a variable whose name is joined from parts."""
     for path, call in scope.calls():
         named = call.arguments[0] if call.name.lower() == "variables" and call.arguments else None
         if isinstance(named, Call) and named.name.lower() == "concat":

@@ -23,7 +23,9 @@ _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-\w+)?")
     types=True,
 )
 def api_versions_should_be_recent(scope: Scope, contents: Contents) -> Iterator[Fault]:
-    """Find an api-version that is no literal, a preview, or over a year old although there is a newer one."""
+    """Find an api-version that is not a literal, that is a preview, or that is over a year old although a newer one
+    exists.
+    """
     for resource in scope.resources():
         version = resource.value.get("apiVersion")
         path = (*resource.path, "apiVersion")
@@ -60,7 +62,7 @@ def api_versions_should_be_recent_in_reference_functions(scope: Scope, contents:
     remedy="Write the api-version as a literal.",
 )
 def providers_api_versions_is_not_permitted(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find an api-version that is asked from Azure, so that it changes by itself."""
+    """Find an api-version that the template asks Azure for. It changes by itself."""
     for path, text in scope.texts():
         if re.search(r"\bproviders\(.*\)\s*\.\s*apiVersions", text, re.IGNORECASE):
             yield Fault(scope.name, path, "it asks for the api-version")
@@ -69,7 +71,7 @@ def providers_api_versions_is_not_permitted(scope: Scope, _contents: Contents) -
 def _trouble(type_: str, version: str, contents: Contents) -> str | None:
     known, day = contents.types.find(type_), published(version)
     if known is None or day is None or version == known.api_version:
-        return None  # rules/resource_types.py finds a type that is not known
+        return None  # rules/resource_types.py reports an unknown type
     if version.count("-") > 2:
         return f"{type_} has the preview {version}, and the stable version {known.api_version}"
     if version not in known.stable_versions:

@@ -40,7 +40,7 @@ _PROPERTIES = {
     "Microsoft.Common.TextBlock": {*_COMMON, "options"},
     "Microsoft.Common.Section": {*_COMMON, "label", "elements"},
 }
-# Elements that the project does not use: whatever they have is taken.
+# Elements that the project does not use. All their members are accepted.
 _OTHERS = {
     "Microsoft.Common.EditableGrid",
     "Microsoft.Common.FileUpload",
@@ -189,7 +189,7 @@ def credential_confirmation_should_not_be_hidden(contents: Contents) -> Iterator
     needs=[USER_INTERFACE],
 )
 def password_boxes_must_have_min_length(contents: Contents) -> Iterator[Fault]:
-    """Find a password that may be short. Without a regex of its own the portal's rules hold."""
+    """Find a password that may be short. A password box without its own regular expression has the portal's rules."""
     for element in _all(contents, PASSWORD_BOX):
         regex = element.constraints.get("regex")
         shortest = sum(int(each) for each in _LENGTH.findall(regex)) if isinstance(regex, str) else _MIN_PASSWORD
@@ -204,7 +204,7 @@ def password_boxes_must_have_min_length(contents: Contents) -> Iterator[Fault]:
     needs=[USER_INTERFACE],
 )
 def hide_existing_must_be_correctly_handled(contents: Contents) -> Iterator[Fault]:
-    """Find an element that offers existing resources and does not hand on where the chosen one is."""
+    """Find an element that offers existing resources, but does not pass on the place of the chosen one."""
     texts = [str(text).lower() for text in outputs(contents.documents[USER_INTERFACE].value).values()]
     for element in _all(contents, *_OFFER_EXISTING):
         if member(element.value, "options", "hideExisting") is True:
@@ -221,7 +221,7 @@ def hide_existing_must_be_correctly_handled(contents: Contents) -> Iterator[Faul
     needs=[USER_INTERFACE],
 )
 def elements_must_be_known(contents: Contents) -> Iterator[Fault]:
-    """Find an element that the portal ignores or shows otherwise than meant."""
+    """Find an element that the portal ignores, or shows in another way than intended."""
     names: set[tuple[str, ...]] = set()
     for element in _all(contents):
         if element.type not in _PROPERTIES and element.type not in _OTHERS:
@@ -242,7 +242,7 @@ def elements_must_be_known(contents: Contents) -> Iterator[Fault]:
     needs=[USER_INTERFACE],
 )
 def defaults_must_be_labels(contents: Contents) -> Iterator[Fault]:
-    """Find a choice whose default is none of its labels, so that the portal takes another one."""
+    """Find a choice whose default is not one of its labels. The portal would take another default."""
     for element in _all(contents, *CHOICES):
         allowed = element.constraints.get("allowedValues")
         labels = [member(each, "label") for each in allowed] if isinstance(allowed, list) else []

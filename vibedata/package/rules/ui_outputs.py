@@ -1,4 +1,4 @@
-"""Rules of a createUiDefinition's outputs: what the template is given."""
+"""Rules about a createUiDefinition's outputs, which become the template's parameters."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,9 +11,9 @@ from vibedata.package.rule import Fault, arm_ttk, rule
 from vibedata.package.template import is_secure, scopes
 
 _PROVIDERS = "learn azure-resource-manager/managed-applications/create-uidefinition-overview"
-# The portal takes these itself.
+# The portal itself takes these outputs.
 _OF_THE_APPLICATION = ("applicationresourcename", "jitaccesspolicy", "managedidentity", "managedresourcegroupid")
-# They are registered in every subscription.
+# These providers are registered in every subscription.
 _ALWAYS_REGISTERED = {"microsoft.authorization", "microsoft.resources"}
 _SIZE_SELECTOR = "Microsoft.Compute.SizeSelector"
 _PATH = ("parameters", "outputs")
@@ -26,7 +26,7 @@ _PATH = ("parameters", "outputs")
     needs=[USER_INTERFACE],
 )
 def location_should_be_in_outputs(contents: Contents) -> Iterator[Fault]:
-    """Find a definition that does not hand on the customer's region."""
+    """Find a definition that does not pass on the customer's region."""
     found = outputs(contents.documents[USER_INTERFACE].value).get("location")
     if not isinstance(found, str) or found.strip() != "[location()]":
         yield Fault(USER_INTERFACE, (*_PATH, "location"), "output location is not [location()]")
@@ -118,7 +118,7 @@ def password_textboxes_must_be_used_for_password_parameters(contents: Contents) 
     needs=[USER_INTERFACE, TEMPLATE],
 )
 def vm_sizes_must_match_template(contents: Contents) -> Iterator[Fault]:
-    """Find a choice of machine sizes that leaves out the template's own."""
+    """Find a choice of machine sizes that does not have the template's default."""
     for element, name, parameter in _given(contents, (_SIZE_SELECTOR,)):
         allowed = element.constraints.get("allowedSizes")
         default = parameter.get("defaultValue")

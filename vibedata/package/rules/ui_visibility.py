@@ -1,6 +1,6 @@
-"""Rules of a createUiDefinition in each combination of what a customer can choose.
+"""Rules about a createUiDefinition in each combination of a customer's choices.
 
-Elements appear and disappear with other elements' values. An output that names a hidden one fails only when the
+The value of one element may show or hide other elements. An output that names a hidden element fails only when the
 customer deploys (microsoft/finops-toolkit issue 1770).
 """
 
@@ -46,7 +46,7 @@ _STEPS = ("parameters", "steps")
     needs=[USER_INTERFACE],
 )
 def outputs_must_have_values_in_each_combination(contents: Contents) -> Iterator[Fault]:
-    """Find an output, or the visibility of an element, that cannot be evaluated for something a customer can choose."""
+    """Find an output, or an element's visibility, that cannot be evaluated for one of the customer's choices."""
     definition = contents.documents[USER_INTERFACE].value
     if (count := count_combinations(definition)) > MAX_COMBINATIONS:
         yield Fault(USER_INTERFACE, _STEPS, f"{count} combinations of choices, at most {MAX_COMBINATIONS}")
@@ -74,7 +74,7 @@ def outputs_must_have_values_in_each_combination(contents: Contents) -> Iterator
     needs=[USER_INTERFACE, TEMPLATE],
 )
 def outputs_must_fit_the_parameters_in_each_combination(contents: Contents) -> Iterator[Fault]:
-    """Find an output that the template's parameter refuses: its type, its length or its allowed values."""
+    """Find an output that does not fit the template's parameter: its type, its length or its allowed values."""
     definition = contents.documents[USER_INTERFACE].value
     declared = member(contents.documents[TEMPLATE].value, "parameters")
     worlds = _worlds(definition)
@@ -119,7 +119,7 @@ def _worlds(definition: Any) -> list[World]:
 
 
 def _evaluated(output: Any, world: World) -> tuple[Any, str | None]:
-    """Return an output's value, and why it has none."""
+    """Return an output's value, and the reason if it has none."""
     try:
         if isinstance(output, Mapping):
             return {key: _raw(each, world) for key, each in output.items()}, None

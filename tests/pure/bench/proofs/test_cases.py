@@ -96,7 +96,7 @@ def test_a_part_says_that_it_is_one(kept: Records) -> None:
     others = ", ".join(step for step in STEPS if step != STEP)
     assert f"**This is a part: 1 cases were done. Their number is not known yet for: {others}.**" in text
     assert "1 undisturbed steps made 5 requests, 3 of them writes." in text
-    # The moment that one of two runs had is none.
+    # A moment that only one of two runs had does not count.
     assert row(text, KILLED) == f"| {STEP} | killed | 2 | 1 | 1 killed | 1 | 0 | 0 |"
     assert "Who was killed, and how often: operator 1." in text
 

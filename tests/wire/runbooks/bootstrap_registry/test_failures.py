@@ -1,4 +1,4 @@
-"""What a bootstrap survives: pages and batches that fail, and others who write at the same time."""
+"""Failures that a bootstrap survives: pages and batches that fail, and others who write at the same time."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from tests.support import running_lab
 from tests.support.bootstrap_rig import BATCH, World, component
 from tests.support.running_lab import LabUnderTest
 
-HELD_SECONDS = 600  # a test takes it back when it has seen what it waits for
+HELD_SECONDS = 600  # the test removes it after it has seen what it waits for
 
 # --- What it survives -------------------------------------------------------------------------------------------------
 
@@ -95,7 +95,7 @@ def test_a_table_that_is_being_deleted_is_named(world: World) -> None:
 
 
 def looks(world: World, since: int) -> int:
-    """Return how many runs have read the table of resources, which each does once."""
+    """Return how many runs have read the table of resources. Each run reads it once."""
     entries = world.lab.journal(since=since, service="table", method="GET")
     return sum("/Resources()" in entry["path"] and entry["status"] is not None for entry in entries)
 
@@ -124,7 +124,7 @@ def test_two_runs_at_once_leave_one_table(world: World, change: str) -> None:
         listed = world.rows("Resources").values()
         names = [str(one["resourceId"]) for one in listed if "/runbooks/" not in one["resourceId"]]
         world.resources(provisioningState=dict.fromkeys(names, "Failed"))
-    # Both have looked before either writes.
+    # Both have looked before one of them writes.
     world.lab.latency(service="table", method="POST", seconds=HELD_SECONDS)
     since = world.lab.journal()[-1]["sequence"]
     runs = [started(world.lab) for _ in range(2)]
@@ -144,7 +144,7 @@ def test_two_runs_at_once_leave_one_table(world: World, change: str) -> None:
 
 
 def test_somebody_elses_change_between_look_and_write_is_seen(world: World) -> None:
-    """The batch is held back; meanwhile the entity changes. The write must not go through on what was seen before."""
+    """The batch is delayed, and meanwhile the entity changes. The write must not succeed with the old facts."""
     world.install(component("studio"))
     assert world.bootstrap().status == "succeeded"
     world.resources(version={"studio": "2026.10.0"})

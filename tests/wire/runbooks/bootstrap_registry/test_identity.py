@@ -1,4 +1,6 @@
-"""Whose instance it is: recorded once, compared by every runbook before it changes, logs or reports anything."""
+"""The identity of the instance: recorded once, and compared by every runbook before it changes, logs or reports
+anything.
+"""
 
 import threading
 import time
@@ -18,7 +20,7 @@ ROW = "schema/identity"
 
 @pytest.fixture
 def recorded(world: World) -> World:
-    """A customer whose component registry says whose it is."""
+    """A customer whose component registry records the identity."""
     world.install(component("studio"))
     made = world.bootstrap()
     assert made.status == "succeeded", made.text
@@ -53,7 +55,7 @@ def test_one_customers_subscription_and_another_ones_storage(recorded: World, ru
     assert (made.exit_code, made.error_code) == (1, "VD-COMPONENT-008")
     for told in (OTHER_SUBSCRIPTION, recorded.lab.env["VIBEDATA_SUBSCRIPTION_ID"]):
         assert told in made.result["error"]["message"]
-    # Neither log nor report: they would be of an instance that is not meant. One row is all that was read.
+    # There is neither log nor report, because they would belong to the wrong instance. Only one row was read.
     assert {entry["service"] for entry in made.requests} <= {"identity", "table"}
     assert len(made.sent("table", "GET")) == 1
 
@@ -108,6 +110,6 @@ def test_where_the_tables_cannot_be_read_it_is_told_and_the_run_goes_on(recorded
     )
     made = run(recorded.lab, import_images.RUNBOOK)
     assert made.error_code != "VD-COMPONENT-008"
-    assert "nobody compared whose instance it is" in made.text
-    # The second table is not asked: it would only take the retries' time again.
+    assert "the identity of the instance was not compared" in made.text
+    # The second table is not read, because that would only take the retries' time again.
     assert len(made.sent("table", "GET")) == 1

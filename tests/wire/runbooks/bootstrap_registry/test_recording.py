@@ -1,4 +1,4 @@
-"""bootstrap_registry over the wire: what it records, what of it changes later, and what it leaves alone."""
+"""bootstrap_registry over the wire: what it records, which records change later, and what it does not touch."""
 
 import json
 from collections import Counter
@@ -219,7 +219,7 @@ def test_a_credentials_state_is_recorded_and_its_value_never_read(
     assert (row["state"], row["expires"]) == (state, at.strftime("%Y-%m-%dT%H:%M:%S.000000Z"))
     assert row["notBefore"] < row["expires"]
     assert warning in made.text and ("WARNING" in made.text) == bool(warning)
-    # The lists of the secrets and of its versions have no value.
+    # The list of the secrets and the list of its versions have no value.
     reads = [entry["path"].split("?")[0] for entry in made.sent("key_vault", "GET", "/secrets/publisher-acr-token")]
     assert reads and all(path.endswith("/versions") for path in reads)
     assert not any("password" in str(value) for value in row.values())
@@ -234,7 +234,7 @@ def test_a_deleted_and_an_absent_credential_are_told_apart(world: World, credent
         absent = world.bootstrap()
     assert (deleted.status, absent.status) == ("succeeded", "unchanged")
     assert "it is deleted and can be recovered: `az keyvault secret recover --id" in told(deleted)
-    assert "it is absent; the publisher makes it anew: `vibedata rotate-acr-token`" in told(absent)
+    assert "it is absent; the publisher makes a new one: `vibedata rotate-acr-token`" in told(absent)
     assert world.rows("Credentials")["registry-token/publisher-acr-token"]["state"] == "absent"
 
 

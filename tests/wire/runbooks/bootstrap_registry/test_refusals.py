@@ -1,4 +1,4 @@
-"""What a bootstrap refuses before it writes anything."""
+"""Things that a bootstrap refuses before it writes anything."""
 
 import pytest
 from azure.core.exceptions import HttpResponseError

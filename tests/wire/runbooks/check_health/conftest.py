@@ -1,4 +1,4 @@
-"""A lab whose components a bootstrap has recorded: none of them, and three that need each other."""
+"""A lab whose components a bootstrap has recorded: no components, and three that depend on each other."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ def ready(lab: LabUnderTest) -> Iterator[Rig]:
 
 @pytest.fixture
 def three(ready: Rig) -> Rig:
-    """Three applications that need each other, and a vault."""
+    """Three applications that depend on each other, and a vault."""
     ready.register("control-panel", depends_on=["api-service"])
     ready.register("api-service", depends_on=["api-gateway"])
     ready.register("api-gateway")

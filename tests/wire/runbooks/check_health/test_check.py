@@ -1,4 +1,4 @@
-"""check_health as a whole: what it records, what it tells, what it fails by, and what it does not fail by."""
+"""check_health as a whole: its records, its reports, the failures that end it, and those that do not."""
 
 import threading
 from datetime import datetime, timedelta, timezone
@@ -18,7 +18,7 @@ def test_a_first_check_finds_all_well_and_records_it(three: Rig) -> None:
     assert abs(datetime.fromisoformat(entity["checkedAt"].replace("Z", "+00:00")) - datetime.now(timezone.utc)) < (
         timedelta(minutes=5)
     )
-    # What others wrote is left as it is.
+    # Columns that others wrote stay unchanged.
     assert (entity["version"], entity["healthPath"]) == ("2026.11.0", "/healthz")
     assert transitions(three.lab, result) == {
         "application/control-panel": ("healthy", ""),
@@ -55,10 +55,10 @@ def test_an_outage_its_way_through_the_dependants_and_its_end(three: Rig) -> Non
     first = three.check()
     assert (first.exit_code, first.status) == (0, "succeeded")
     assert transitions(three.lab, first) == {"application/api-gateway": ("degraded", "answers 503, not 200")}
-    assert three.health("api-service") == "healthy"  # one failure troubles nobody else
+    assert three.health("api-service") == "healthy"  # one failure does not affect the others
     three.check()
     third = three.check()
-    assert third.exit_code == 0  # ill components are what it is there to find
+    assert third.exit_code == 0  # ill components do not fail the run: it looks for them
     assert transitions(three.lab, third) == {
         "application/api-gateway": ("unhealthy", "answers 503, not 200 (3 in a row)"),
         "application/api-service": ("degraded", "depends on application/api-gateway, which is unhealthy"),
@@ -179,7 +179,7 @@ def test_a_clock_that_jumps_makes_nothing_ill(three: Rig) -> None:
     three.change("api-service", checkedAt="1970-01-01T00:00:00.000000Z")
 
     class Jumping:
-        """Runs years ahead with every look at it; measuring goes on as ever."""
+        """A clock that jumps years ahead at every look. Measuring times still works."""
 
         looks = 0
 
@@ -238,7 +238,7 @@ def test_without_its_tables_it_could_not_do_its_job(three: Rig) -> None:
     )
     result = three.check()
     assert (result.exit_code, result.error_code) == (1, "VD-NET-002")
-    assert transitions(three.lab, result) == {}  # what is not recorded has not changed
+    assert transitions(three.lab, result) == {}  # a change that is not recorded does not count
 
 
 def test_a_write_whose_answer_is_lost(three: Rig) -> None:

@@ -1,4 +1,4 @@
-"""What check_health records of the credentials and of what waits: table Credentials, and the rows of the spools."""
+"""check_health's records of the credentials and of waiting blobs: table Credentials, and the rows of the spools."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
@@ -34,7 +34,7 @@ def states(customer: Vault) -> Mapping[str, str]:
 
 
 def rotation_in(customer: Vault) -> tuple[str, str, bool]:
-    """Return what the token's row says: the unfinished rotation, how far it is, and whether it says until when."""
+    """Return the content of the token's row: the unfinished rotation, its state, and whether it has an end time."""
     row = customer.rows()[TOKEN]
     return row["rotationId"], row["rotationState"], bool(row["retireAfter"])
 
@@ -51,7 +51,7 @@ def test_a_disabled_secret_shows_after_one_check(ready: Rig, customer: Vault) ->
 
 
 def test_a_rotation_that_is_not_finished_shows_after_one_check(ready: Rig, customer: Vault) -> None:
-    """Whoever emptied the row, or did a phase by other means: the vault says how far it is."""
+    """Somebody may have emptied the row, or done a phase in another way. The vault shows the state."""
     rotation = token_rotations(ready.lab)()
     credentials = customer.tables.get_table_client("Credentials")
     other = {"PartitionKey": "registry-token", "RowKey": "publisher-acr-token", "rotationId": "x"}

@@ -1,4 +1,4 @@
-"""The health of what observes: the log, the alert rules, and the check's own schedule."""
+"""The health of the observability: the log, the alert rules, and the check's own schedule."""
 
 from datetime import datetime, timedelta, timezone
 
@@ -24,7 +24,7 @@ def test_the_observability_itself(three: Rig) -> None:
     assert result.exit_code == 0
     assert three.health("action-groups", "observability") == "unhealthy"
     assert three.reason("action-groups", "observability") == "vibedata-operators (nobody receives it)"
-    assert three.reason("alert-rules", "observability").startswith("nobody hears of: ")
+    assert three.reason("alert-rules", "observability").startswith("nobody gets the alerts of: ")
     assert three.health("alert-rules", "observability") == "unhealthy"
 
 

@@ -1,4 +1,4 @@
-"""Artifacts that are not what the release says: none of them gets into the account."""
+"""Artifacts that differ from the release: none of them gets into the account."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.support.running_lab import LabUnderTest
 
 
 def repinned(customer: Customer, **runbook: str) -> None:
-    """Install a release whose one runbook's pin differs from what the container registry has."""
+    """Install a release whose one runbook's pin differs from the artifact in the container registry."""
     release = customer.install({"alpha": SCRIPTS["alpha"]}, wheels("one"), version="2026.12.0")
     document: dict[str, Any] = {**release.document, "version": "2026.12.1"}
     document["runbooks"] = [{**document["runbooks"][0], **runbook}]
@@ -91,7 +91,7 @@ def test_a_kept_wheel_of_the_same_length_is_refused_and_no_link_to_it_given(
 
 
 def test_a_link_is_given_only_to_bytes_that_are_compared(customer: Customer) -> None:
-    """Whatever was seen before: the wheel is replaced while its import waits for its turn."""
+    """The bytes are compared again: the wheel is replaced while its import waits."""
     content = b"the wheel's bytes"
     blob = ArtifactBlob(filename="one.whl", sha256=sha256_of(content), size=len(content))
     blobs = ArtifactBlobs(blob_service=customer.blobs, clock=SYSTEM_CLOCK, learn_secret=lambda _: None)

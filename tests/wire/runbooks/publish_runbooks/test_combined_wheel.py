@@ -1,4 +1,4 @@
-"""All packages as one wheel: one import, and the single wheels where Automation does not take it."""
+"""All packages as one wheel: one import, or the single wheels if Automation does not take it."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ COMBINED = "vibedata_runbook_packages"
 PACKAGES = wheels("one", "two", "three")
 SINGLES = dict.fromkeys(("one", "two", "three"), ("Succeeded", "1.0"))
 NOT_TAKEN = "Automation does not take all 3 packages as one wheel"
-# What a job sees of the packages: their modules, and what is known of each by its own name.
+# What a job sees of the packages: their modules, and the metadata of each by its own name.
 PROBE = """\
 import importlib.metadata, json, one, two, three
 found = {name: importlib.metadata.version(name) for name in ("one", "two", "three")}
@@ -75,7 +75,7 @@ def test_where_it_is_not_taken_the_same_run_imports_the_single_wheels(
     assert held.pop(COMBINED)[0] == {"failed": "Failed", "stuck": "Creating"}[state]
     assert held == SINGLES
     assert seen_by_a_job(customer) == ["1.0", "1.0", "1.0", dict.fromkeys(("one", "two", "three"), "1.0")]
-    # The next one sees by the environment alone what it is to be.
+    # The next run sees from the environment alone which wheels it must have.
     again = run(lab, PUBLISH)
     assert (again.status, again.writes()) == ("unchanged", []), again.text
     assert NOT_TAKEN not in again.text
@@ -135,7 +135,7 @@ def test_validation_asks_for_what_the_environment_is_to_hold(
     run(lab, PUBLISH)
     validate = validate_runbooks.RUNBOOK
     missing = COMBINED if taken else "two"
-    # The trial's text prints no result: that alone is lacking.
+    # The trial's text prints no result. Nothing else is missing.
     assert "lacks package" not in run(lab, validate).text
     customer.automation.client.package.delete(*customer.automation.at, release.environment, missing)
     assert f"alpha  lacks package   {missing} " in run(lab, validate).text

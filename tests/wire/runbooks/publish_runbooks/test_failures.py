@@ -1,4 +1,4 @@
-"""What a publication survives, and what it names when it cannot go on."""
+"""Failures that a publication survives, and the error if it cannot go on."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -63,7 +63,7 @@ def test_a_run_that_was_cut_off_is_taken_up(lab: LabUnderTest, customer: Custome
     lab.control("DELETE", "/faults")
     rest = run(lab, PUBLISH)
     assert rest.outcomes() == {"runbook alpha": "done", "runbook beta": "done"}
-    assert "had a draft" not in rest.text  # its own
+    assert "had a draft" not in rest.text  # the draft was its own
     assert customer.published("beta") == ("Published", release.environment, SCRIPTS["beta"])
 
 

@@ -1,4 +1,4 @@
-"""publish_runbooks over the wire: what it leaves in the account, and what it leaves alone."""
+"""publish_runbooks over the wire: what it leaves in the account, and what it does not touch."""
 
 import threading
 from datetime import datetime, timedelta, timezone
@@ -134,14 +134,15 @@ def test_a_new_release_replaces_without_a_gap_and_disturbs_no_job(lab: LabUnderT
         done.set()
         watcher.join()
     assert upgrade.status == "succeeded", upgrade.text
-    # It was there all the time, and whole: the old text, then the new one, which never met the old packages.
+    # The runbook was always there and complete: first the old text, then the new one, which never ran with the old
+    # packages.
     texts = [text for text, _ in seen]
     assert set(texts) <= {old_text, new_text}
     assert texts == sorted(texts, key=[old_text, new_text].index)
     assert seen[0] == (old_text, old.environment)
     assert {environment for text, environment in seen if text == new_text} <= {new.environment}
     assert customer.published("alpha") == ("Published", new.environment, new_text)
-    # The old environment stays, with what runs in it.
+    # The old environment stays, and so do its running jobs.
     assert new.environment != old.environment
     assert customer.packages(old.environment) == {"one": ("Succeeded", "1.0")}
     ended = customer.automation.ended(job)
@@ -214,7 +215,7 @@ def test_imports_stay_within_the_accounts_limit(lab: LabUnderTest, customer: Cus
     assert done.status == "succeeded", done.text
     asked = [entry["status"] for entry in done.sent("arm", "PUT", "/packages/")]
     assert asked.count(201) == 12
-    # Who is told to wait holds up the others: one refusal for each five imports, and no storm of them.
+    # A request that is told to wait delays the others: one refusal for each five imports, and no flood of them.
     assert asked.count(429) <= 4
     assert {state for state, _ in customer.packages(release.environment).values()} == {"Succeeded"}
 

@@ -1,4 +1,4 @@
-"""What a rotation survives: lost answers, refused writes, a vault that lags, and what people do to it."""
+"""Problems that a rotation survives: lost answers, refused writes, a slow vault, and changes by people."""
 
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -36,7 +36,7 @@ def test_lost_answers_and_throttling_at_every_write(
 def test_a_credential_that_was_stored_twice_in_one_second_is_one(
     lab: LabUnderTest, customer: Vault, rotation: CredentialMaker
 ) -> None:
-    """A vault lists versions in no order that tells the second from the first."""
+    """A vault does not list versions of the same second in the order of their creation."""
     twice = 0
     for _ in range(6):
         turn = rotation()
@@ -92,7 +92,7 @@ def test_secrets_and_keys_that_were_deleted_are_recovered(
     customer.secrets.begin_delete_secret(PENDING).wait()
     turn.succeed("test")
     customer.secrets.begin_delete_secret(SECRET).wait()
-    recovered = turn.succeed("promote")  # what the deleted secret held shows only now
+    recovered = turn.succeed("promote")  # only now the versions of the deleted secret are visible
     assert turn.report["state"] == "tested" and recovered.outcomes() == {f"secret {SECRET}": "done"}
     turn.succeed("promote")
     customer.secrets.begin_delete_secret(SECRET).wait()
@@ -109,7 +109,7 @@ def test_a_purged_secret_is_provisioned_anew(customer: Vault, rotation: Credenti
         customer.secrets.begin_delete_secret(name).wait()
         customer.secrets.purge_deleted_secret(name)
     assert turn.run("promote").error_code == "VD-ROTATION-001"
-    turn.through("retire")  # nothing was in use before, and nothing has to be waited for
+    turn.through("retire")  # no credential was in use before, so there is no wait
     assert customer.enabled(SECRET) == [turn.rotation_id]
 
 
@@ -124,7 +124,7 @@ def test_what_somebody_disabled(lab: LabUnderTest, customer: Vault, rotation: Cr
     assert turn.run("promote").error_code == "VD-ROTATION-003"
     assert customer.enabled(SECRET) == [""]
     redactor = Redactor()
-    former = read_publisher_token(customer.secrets, redactor, now=datetime.now(timezone.utc))  # in use again
+    former = read_publisher_token(customer.secrets, redactor, now=datetime.now(timezone.utc))  # it is in use again
     assert former.password == lab.control("GET", "/names")["publisher_token_password"]
     customer.secrets.update_secret_properties(SECRET, customer.versions(SECRET)[-1].version, enabled=False)
     with pytest.raises(RunbookError, match=r"VD-VAULT-001.*set-attributes --id \S+/secrets/publisher-acr-token"):
@@ -135,7 +135,9 @@ def test_what_somebody_disabled(lab: LabUnderTest, customer: Vault, rotation: Cr
 
 
 def test_the_last_look_before_a_promotion(customer: Vault, rotation: CredentialMaker) -> None:
-    """What was superseded while it was being promoted stays out of use: the vault is read once more."""
+    """A credential that is superseded during its promotion does not come into use, because the vault is read once
+    more.
+    """
     turn, other = rotation("password1"), rotation("password2")
     turn.through("test")
     observed = rotate_acr_token.RUNBOOK.observe

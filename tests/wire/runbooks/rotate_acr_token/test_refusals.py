@@ -1,4 +1,4 @@
-"""What a rotation refuses, and by which code."""
+"""The refusals of a rotation, and their codes."""
 
 from typing import Any
 
@@ -59,7 +59,8 @@ def test_wrapping_keys_that_do_not_fit(customer: Vault, rotation: CredentialMake
     assert unknown.error_code == "VD-ROTATION-004" and f"the newest is {old}" in unknown.text
     mangled = turn.run("stage", wrapped_key="A" * 512)
     assert mangled.error_code == "VD-ROTATION-005"
-    # Rotated in between: what was wrapped for the older version is still good, but not for the newer one.
+    # Somebody rotated the key in between. A credential that was wrapped for the older version is still good, but not
+    # for the newer one.
     customer.keys.create_rsa_key(KEY, size=3072, key_operations=["wrapKey", "unwrapKey"])
     newer = customer.keys.get_key(KEY).properties.version
     assert turn.run("stage", wrapping_key_version=newer).error_code == "VD-ROTATION-005"
@@ -78,7 +79,7 @@ def test_a_key_that_cannot_wrap_gets_a_new_version(customer: Vault, rotation: Cr
     turn = rotation()
     made = turn.succeed("prepare")
     assert made.result["changes"][0]["before"].startswith("RSA-2048")
-    customer.keys.update_key_properties(KEY, enabled=False)  # somebody has closed it: it stays closed
+    customer.keys.update_key_properties(KEY, enabled=False)  # somebody disabled it, so it stays disabled
     turn.succeed("prepare")
     versions = list(customer.keys.list_properties_of_key_versions(KEY))
     assert sorted(bool(one.enabled) for one in versions) == [False, True, True]

@@ -1,4 +1,4 @@
-"""rotate_acr_token over the wire, and by it what both rotations have in common."""
+"""rotate_acr_token over the wire, and with it the common parts of both rotations."""
 
 import json
 from datetime import datetime, timedelta, timezone
@@ -53,7 +53,7 @@ def test_auto_goes_on_with_what_was_left(customer: Vault, rotation: CredentialMa
     for _ in range(4):
         turn.succeed("auto")
         states.append(turn.report["state"])
-    waiting = turn.succeed("auto", rotation_id="")  # days later, by somebody who knows no id
+    waiting = turn.succeed("auto", rotation_id="")  # days later, by a person who knows no id
     assert states == ["prepared", "pending", "tested", "promoted"]
     assert waiting.status == "unchanged" and turn.report["rotation_id"] == turn.rotation_id
     after = datetime.fromisoformat(turn.report["retire_after"].replace("Z", "+00:00"))
@@ -101,7 +101,7 @@ def test_what_is_recorded(customer: Vault, rotation: CredentialMaker) -> None:
     assert rows["registry-token/first"]["state"] == "retired"
     tags = customer.versions(SECRET)[0].tags or {}
     assert rows["registry-token/second"]["notBefore"] == tags["writtenAt"]
-    # Somebody has emptied the table: the record is made again, of what the vault holds.
+    # Somebody emptied the table. The record is made again from the vault.
     for row in rows.values():
         customer.tables.get_table_client("Credentials").delete_entity(row)
     assert second.succeed("retire", **NOW).writes() != []
