@@ -1,5 +1,5 @@
-// What vibedata-uami may do. `python -m scripts.pages.role_assignments` writes this file from what the runbooks declare
-// (Runbook.permissions); docs/permissions.md says which runbook needs which role, and what for.
+// The rights of vibedata-uami. `python -m scripts.pages.role_assignments` writes this file from the runbooks'
+// declarations (Runbook.permissions). docs/permissions.md says which runbook needs which role, and why.
 
 param identityId string
 param principalId string

@@ -6,6 +6,7 @@ The record is changed under its ETag, and before what it tells of is done at the
 import base64
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from publisher.certificates import plan
@@ -73,7 +74,7 @@ class OrderRun:
             else:
                 self._release(**self._failure(issuance))
             raise
-        self._driven.change(order=order, claimed_at="")
+        self._driven.update(lambda now: replace(self._mine(now), order=order, claimed_at=""))
 
     def _claim(self, issuance: Issuance) -> Issuance:
         """Count the order and record that this run sends it, before it is sent. Raises RunbookError VD-TLS-026, -029.
@@ -88,7 +89,8 @@ class OrderRun:
         attempt = plan.attempt_of(issuance, now)
         self._claimed = self._attempts.reserve(attempt, issuance.rotation_id)
         try:
-            issuance = self._driven.change(claimed_at=rfc3339(now), attempt=self._claimed)
+            # Not `change`, which reads again: the row must still be the one that nobody had claimed.
+            self._driven.record(replace(issuance, claimed_at=rfc3339(now), attempt=self._claimed))
         except RunbookError:
             self._attempts.note(self._claimed, withdrawn=True)
             raise
@@ -97,13 +99,19 @@ class OrderRun:
             self._release()
             words = f"at most {wait.limit.most} {wait.limit.name}"
             raise TooManyOrdersError(words, target=issuance.host, until=wait.until)
-        return issuance
+        return self._driven.recorded()
 
     def _release(self, **changed: Any) -> None:
         """Record that this run sends no order after all."""
         self._attempts.note(self._claimed, withdrawn=True)
+        self._driven.update(lambda now: replace(self._mine(now), claimed_at="", attempt="", **changed))
         self._claimed = ""
-        self._driven.change(claimed_at="", attempt="", **changed)
+
+    def _mine(self, now: Issuance) -> Issuance:
+        """Return the record if the claim is still this run's. Raises RunbookError VD-TLS-029: it has ended."""
+        if now.attempt != self._claimed:
+            raise tls.ORDERED_BY_ANOTHER.error(target=now.host)
+        return now
 
     def _see_order(self, _planned: Issuance) -> str | None:
         return "open" if self._driven.recorded().order else None
@@ -226,8 +234,11 @@ class OrderRun:
             return  # another run has recorded it
         failed = {"failedAt": rfc3339(self._clock.now())} if seen.status == "invalid" else {}
         self._attempts.note(issuance.attempt, givenUp=True, **failed)
-        issuance = self._driven.change(order="", attempt="", **self._failure(issuance))
-        if issuance.challenge:
+        over, failure = issuance.order, self._failure(issuance)
+        issuance = self._driven.update(
+            lambda now: replace(now, order="", attempt="", **failure) if now.order == over else now
+        )
+        if issuance.challenge and not issuance.order:
             self._clean(issuance.challenge)
 
     def _failure(self, issuance: Issuance) -> dict[str, Any]:

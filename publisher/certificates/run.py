@@ -106,7 +106,12 @@ class CertificateRun:
             reported = customer.run_phase(issuance, phase, self._run_runbook, self._clock)
         except PhaseError as error:
             code = error.customer_code
-            self._driven.update(lambda now: customer.after_refusal(now, phase, code, self._clock))
+            # Another run may have ordered again meanwhile.
+            self._driven.update(
+                lambda now: (
+                    customer.after_refusal(now, phase, code, self._clock) if now.chain == issuance.chain else now
+                )
+            )
             raise
         self._driven.update(reported)
 
