@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 
 from publisher.certificates.plan import IssuanceRequest
 from runbook_lib.basics.clock import SYSTEM_CLOCK
@@ -11,6 +12,7 @@ from vibedata.progress_view.events import StepBegan
 from vibedata.progress_view.writer import watching
 from vibedata.rotation.certificate import certificate_rotation, result_json, result_text
 from vibedata.rotation.certificates_due import COLUMNS, go_on, instances
+from vibedata.rotation.command import told_how_to_go_on
 from vibedata.rotation.drive import drive
 from vibedata.rotation.due import failure_lines
 from vibedata.session import open_customer
@@ -57,7 +59,9 @@ def _one(arguments: argparse.Namespace) -> int:
     session, customer = open_customer(arguments)
     about = {**customer.as_field(), "instance_id": session.settings.instance_id}
     title = f"{arguments.command}: {customer}"
-    with watching(title, output=arguments.output, clock=SYSTEM_CLOCK, option=customer.option) as view:
+    watched = watching(title, output=arguments.output, clock=SYSTEM_CLOCK, option=customer.option, about=about)
+    resume = f"vibedata rotate-tls{customer.option}{' --now' if arguments.now else ''}"
+    with told_how_to_go_on("" if arguments.plan else resume), watched as view:
         view.tell(StepBegan(arguments.command))
         rotating = certificate_rotation(session, os.environ, IssuanceRequest(now=arguments.now), view)
         if not arguments.plan:
@@ -76,9 +80,12 @@ def _one(arguments: argparse.Namespace) -> int:
 
 def _all(arguments: argparse.Namespace) -> int:
     at = SYSTEM_CLOCK.now()
-    with watching("rotate-tls --due", output=arguments.output, clock=SYSTEM_CLOCK) as view:
+    wanted = arguments.instance or os.environ.get(choice.VARIABLE, "")
+    resume = "vibedata rotate-tls --due" + (f" --instance {shlex.quote(wanted)}" if wanted else "")
+    watched = watching("rotate-tls --due", output=arguments.output, clock=SYSTEM_CLOCK)
+    with told_how_to_go_on("" if arguments.plan else resume), watched as view:
         view.tell(StepBegan(arguments.command))
-        found, troubles = instances(arguments.instance or os.environ.get(choice.VARIABLE, ""))
+        found, troubles = instances(wanted)
         ended = list(go_on(found, view, plan=arguments.plan))
     failed = bool(troubles) or any(each.outcome == "failed" for each in ended)
     result = {

@@ -99,7 +99,7 @@ def run_rotation(
     instance = {**customer.as_field(), "instance_id": session.settings.instance_id}
     title, option = f"{arguments.command}: {customer}", customer.option
     watched = watching(title, output=arguments.output, clock=SYSTEM_CLOCK, option=option, about=instance)
-    with _told_how_to_go_on(arguments, option), watched as view:
+    with told_how_to_go_on("" if arguments.plan else _again(arguments, option)), watched as view:
         view.tell(StepBegan(arguments.command))
         rotating = rotation(view)
         if not arguments.plan:
@@ -118,14 +118,16 @@ def run_rotation(
 
 
 @contextmanager
-def _told_how_to_go_on(arguments: argparse.Namespace, option: str) -> Iterator[None]:
-    """If a person interrupts the rotation, say how to finish it. Before that, the view says what goes on in Azure."""
+def told_how_to_go_on(resume: str) -> Iterator[None]:
+    """If a person interrupts the rotation, say how to finish it. Before that, the view says what goes on in Azure.
+
+    resume: the command line that finishes it, "" if nothing was begun.
+    """
     try:
         yield
     except Interrupted as interrupt:
-        if arguments.plan:
+        if not resume:
             raise
-        resume = _again(arguments, option)
         text = f"A rotation that has begun continues where it stopped. To go on, type:\n  {resume}\n"
         raise Interrupted(interrupt.code, {**interrupt.result, "resume": resume}, text) from interrupt
 

@@ -247,6 +247,14 @@ def test_a_writer_needs_rights_at_what_the_gateway_uses(lab: LabUnderTest) -> No
         where = f"{below}/roleAssignments/{assignment}?api-version=2022-04-01"
         assert send(lab, where, "PUT", json={"properties": properties}).status_code in (200, 201, 409)
 
+    # What the deployment has assigned at the gateway and at what it uses.
+    listed = send(lab, f"{below}/roleAssignments?api-version=2022-04-01").json()["value"]
+    for one in listed:
+        if (
+            "/Microsoft.Network/" in one["properties"]["scope"]
+            or "/Microsoft.ManagedIdentity/" in one["properties"]["scope"]
+        ):
+            assert send(lab, f"{one['id']}?api-version=2022-04-01", "DELETE").status_code == 200
     body = send(lab, path(lab)).json()
     assign(["Microsoft.Network/applicationGateways/write"])
     lab.control("POST", "/authorization", {"judged": "everybody"})
