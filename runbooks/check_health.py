@@ -85,7 +85,7 @@ class Facts:
     `entities` has the rows of table Components, and `seen` this check's observations, by target (`type/name`).
     `depends_on` has the targets that each target depends on. `credentials` is empty if the vault cannot be read.
     `credentials_recorded` is None if there is no such table, and `policy` if none is recorded. `checked_at` is RFC
-    3339. `manifest` is the recorded release's, None if it is unreadable or not needed. `refusal` is None if it is good.
+    3339. `manifest` is the recorded release's, None if there is none to read. `refusal` says why it is refused, if so.
     """
 
     entities: Mapping[str, Entity]
