@@ -3,11 +3,17 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from vibedata.lines import Line
 from vibedata.terminal import LINE_CHARACTERS, told, write_lines
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 CHOICES = ("text", "json")
+# A frame takes this number of characters in front of and behind the text of a column.
+BORDER_CHARACTERS = 3
 
 
 class CommandError(Exception):
@@ -58,8 +64,29 @@ def show_failure(output: str, *, error: Mapping[str, object], text: str) -> None
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a table as text, without colour, because no command writes control characters."""
+    """Return a table as text, without colour, because no command writes control characters.
+
+    If a column is too narrow for a word, the word would be cut, and nobody could copy it. Then each row is a record:
+    its first cell, and below it a line for each of its other cells. Empty cells are left out.
+    """
     from rich.console import Console
+
+    cells = [[told(cell) for cell in row] for row in rows]
+    console = Console(file=sys.stdout, color_system=None)
+    widest = (max(map(len, " ".join(column).split())) for column in zip(columns, *cells, strict=True))
+    if sum(widest) + BORDER_CHARACTERS * len(columns) + 1 > console.width:
+        return "\n".join([title, *(line for row in cells for line in _record(columns, row))]) + "\n"
+    return _framed(console, title, columns, cells)
+
+
+def _record(columns: Sequence[str], cells: Sequence[str]) -> list[str]:
+    """Return a row as lines, each with the name of its column."""
+    widest = max(map(len, columns[1:]), default=0)
+    pairs = zip(columns[1:], cells[1:], strict=True)
+    return [cells[0], *(f"  {column:<{widest}}  {cell}" for column, cell in pairs if cell)]
+
+
+def _framed(console: "Console", title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     from rich.table import Table
     from rich.text import Text
 
@@ -68,8 +95,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         shown.add_column(column, overflow="fold")
     for row in rows:
         # Use Text: otherwise rich would read brackets as its own markup.
-        shown.add_row(*(Text(told(cell)) for cell in row))
-    console = Console(file=sys.stdout, color_system=None)
+        shown.add_row(*map(Text, row))
     with console.capture() as capture:
         console.print(shown)
     return capture.get()

@@ -84,3 +84,13 @@ def test_a_cell_of_a_table_is_bounded_and_filtered() -> None:
     assert len(shown) < LINE_CHARACTERS * 4
     assert "forged" not in [line.strip("\u2502 ") for line in table("t", ("a",), [("x\nforged",)]).splitlines()]
     assert told("a\nb") == "a b"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_a_word_of_a_table_is_never_cut(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    digests = [f"sha256:{number:064d}" for number in range(2)]
+    rows = [(f"vibedata/runbooks/import_images:2026.12.{number}", digest, "") for number, digest in enumerate(digests)]
+    shown = table("artifacts", ("artifact", "digest", "note"), rows)
+    assert all(word in shown.split() for row in rows for word in row if word)
+    assert ("note" in shown) == ("\u2502" in shown) == (columns == 200), "a record leaves out what is empty"
