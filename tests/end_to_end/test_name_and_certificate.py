@@ -49,7 +49,7 @@ def issue(rig: CertificateRig) -> None:
         if parameters["phase"] == "test":
             configured = run(rig.lab, configure_gateway.RUNBOOK)
             assert configured.exit_code == 0, configured.text
-        environ = {"VIBEDATA_PUBLIC_HOST": HOST, "VIBEDATA_GATEWAY": rig.lab.env["VIBEDATA_LAB_GATEWAY"]}
+        environ = {"VIBEDATA_PUBLIC_HOST": HOST, "VIBEDATA_GATEWAY": rig.lab.env["VIBEDATA_GATEWAY"]}
         made = run(rig.lab, rotate_tls_certificate.RUNBOOK, environ=environ, **parameters)
         rig.said.append(made.text)
         return made.result
@@ -77,7 +77,7 @@ def test_a_browser_opens_the_instance_by_its_name(
 
         def opened(source: str) -> Page:
             assert look_up(server, HOST, "A") == ["203.0.113.40"]
-            return open_page(lab.env["VIBEDATA_LAB_GATEWAY"], HOST, trust=root, source=source)
+            return open_page(lab.env["VIBEDATA_GATEWAY"], HOST, trust=root, source=source)
 
         with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
             opened(CUSTOMER)  # it is the placeholder

@@ -29,7 +29,7 @@ FOUR_HOURS = 4 * 3600
 def listen(lab: LabUnderTest) -> dict[str, Any]:
     """Start the listener and return what the lab says about it."""
     shown: dict[str, Any] = lab.control("POST", "/gateway", {"listen": True})
-    assert shown["https"] == lab.env["VIBEDATA_LAB_GATEWAY"]
+    assert shown["https"] == lab.env["VIBEDATA_GATEWAY"]
     return shown
 
 
@@ -41,7 +41,7 @@ def renew(secrets: SecretClient, authority: WebAuthority) -> int:
 
 
 def served(lab: LabUnderTest) -> int:
-    return open_page(lab.env["VIBEDATA_LAB_GATEWAY"], HOST, trust=trusting_anybody()).serial
+    return open_page(lab.env["VIBEDATA_GATEWAY"], HOST, trust=trusting_anybody()).serial
 
 
 def refuses(lab: LabUnderTest) -> bool:
@@ -78,15 +78,15 @@ def test_a_browser_that_trusts_the_authority_opens_the_control_panel(
 ) -> None:
     serial = renew(secrets, authority)
     listen(lab)
-    page = open_page(lab.env["VIBEDATA_LAB_GATEWAY"], HOST, trust=trusting(authority.root_pem))
+    page = open_page(lab.env["VIBEDATA_GATEWAY"], HOST, trust=trusting(authority.root_pem))
     assert (page.status, page.serial) == (200, serial)
     assert '"application": "control-panel"' in page.text
     (request,) = lab.journal(service="application")
     assert request["path"] == "/control-panel/healthz"
     with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
-        open_page(lab.env["VIBEDATA_LAB_GATEWAY"], HOST, trust=trusting(new_web_authority().root_pem))
+        open_page(lab.env["VIBEDATA_GATEWAY"], HOST, trust=trusting(new_web_authority().root_pem))
     with pytest.raises(OSError, match="mismatch"):
-        open_page(lab.env["VIBEDATA_LAB_GATEWAY"], "other.vibedata.ai", trust=trusting(authority.root_pem))
+        open_page(lab.env["VIBEDATA_GATEWAY"], "other.vibedata.ai", trust=trusting(authority.root_pem))
 
 
 def test_a_renewed_certificate_is_served_after_four_hours_without_a_write(
@@ -179,7 +179,7 @@ def test_a_stopped_gateway_does_not_listen(lab: LabUnderTest) -> None:
 
 
 def statuses(lab: LabUnderTest, *sources: str) -> list[int]:
-    gateway = lab.env["VIBEDATA_LAB_GATEWAY"]
+    gateway = lab.env["VIBEDATA_GATEWAY"]
     return [open_page(gateway, HOST, trust=trusting_anybody(), source=source).status for source in sources]
 
 

@@ -342,7 +342,7 @@ def test_an_address_within_the_ranges_gets_in_and_another_does_not(rig: Rig) -> 
     rig.lab.control("POST", "/gateway", {"listen": True})
 
     def status(source: str) -> int:
-        return open_page(rig.lab.env["VIBEDATA_LAB_GATEWAY"], HOST, trust=trusting_anybody(), source=source).status
+        return open_page(rig.lab.env["VIBEDATA_GATEWAY"], HOST, trust=trusting_anybody(), source=source).status
 
     assert (status("127.0.0.1"), status("127.0.0.2")) == (200, 403)
     rig.let_in(["127.0.0.3"], ["127.0.0.2/31"])

@@ -30,7 +30,7 @@ def authority(three: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> We
 
 def seen(rig: Rig) -> tuple[str, str]:
     """Return the row's health and reason after three checks, so that one lucky or unlucky look decides nothing."""
-    environ = {"VIBEDATA_PUBLIC_HOST": HOST, "VIBEDATA_GATEWAY": rig.lab.env["VIBEDATA_LAB_GATEWAY"]}
+    environ = {"VIBEDATA_PUBLIC_HOST": HOST, "VIBEDATA_GATEWAY": rig.lab.env["VIBEDATA_GATEWAY"]}
     for _ in range(3):
         made = rig.check(environ=environ)
         assert made.exit_code == 0, made.text
