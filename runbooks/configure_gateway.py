@@ -51,7 +51,7 @@ class Parameters(CommonParameters):
     """The parameters of configure_gateway."""
 
     read_again: bool = field(
-        default=False, metadata={"help": "let the gateway read the vault now, also one that has failed"}
+        default=False, metadata={"help": "make the gateway read the vault now, even if it has failed"}
     )
 
 
@@ -183,7 +183,7 @@ def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 -
 
 RUNBOOK = Runbook(
     name="configure_gateway",
-    summary="let the gateway serve the vault's certificate, and let in known addresses only",
+    summary="make the gateway serve the vault's certificate, and let in only known addresses",
     parameters=Parameters,
     observe=observe,
     plan=plan,
