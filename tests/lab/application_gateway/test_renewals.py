@@ -1,4 +1,4 @@
-"""Renewals while clients open connections without a pause: no handshake fails, none sees another certificate."""
+"""Renewals while clients open connections without a pause. No handshake fails or sees a wrong certificate."""
 
 import pytest
 from azure.keyvault.secrets import SecretClient
