@@ -62,7 +62,7 @@ class Operations:
         return web.Response(text="") if result is None else web.json_response(result)
 
     def status(self, operation_id: str, resource_id: str) -> web.Response:
-        """Return what an `Azure-AsyncOperation` address tells about an operation (learn async-operations)."""
+        """Return the answer of an `Azure-AsyncOperation` address about an operation (learn async-operations)."""
         started = self._known(operation_id)
         shown: dict[str, Any] = {"id": resource_id, "name": operation_id, "status": "InProgress"}
         if not started.task.done():

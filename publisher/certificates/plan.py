@@ -132,7 +132,7 @@ def _issuance(request: IssuanceRequest, issuance: Issuance, facts: Facts) -> Ste
 
 
 def _use(issuance: Issuance, facts: Facts) -> Step:
-    """Return the step once the certificate is installed."""
+    """Return the step after the certificate is installed."""
     if not issuance.reached("tested"):
         # The gateway still serves the former certificate for some time. If this is the first one, the test comes now.
         taken = from_rfc3339(issuance.installed_at) + GATEWAY_TIME if issuance.installed_at else facts.now

@@ -35,7 +35,7 @@ END: ActionKind[Standing] = ActionKind("end", stage=5)
 
 ENABLED, DISABLED = "enabled", "disabled"
 NO_PASSWORDS = "none"
-_LATER = "only once the managed application is gone"
+_LATER = "only after the managed application is gone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

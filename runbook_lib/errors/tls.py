@@ -124,8 +124,8 @@ REQUEST_DIFFERS = entry(
     "the customer's signing request is not as agreed",
     "It asks for another name than the instance's public host, or for several; its signature or its key does not fit;"
     " or it cannot be read.",
-    "Nothing was ordered. Compare the setting public_host of the instance document with that of the instance. Then see"
-    " who has changed certificate vibedata-tls in the customer's vault.",
+    "Nothing was ordered. Compare the setting public_host of the instance document with the setting of the instance."
+    " Then find out who has changed the certificate vibedata-tls in the customer's vault.",
 )
 FORBIDDEN_BY_CAA = entry(
     "VD-TLS-024",

@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     facts: Facts | Exception
     try:
         facts = departure.observe(application)
-    except Exception as error:  # noqa: BLE001 - the name is cleared whatever else fails; then it is raised
+    except Exception as error:  # noqa: BLE001 - first remove the name's records, then raise this
         facts = error
     rest = Plan() if isinstance(facts, Exception) else take_back(facts) if arguments.take_back else leave(facts)
     parts = ((cleared, host_actions), (rest, departure.actions()))

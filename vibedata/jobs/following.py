@@ -186,7 +186,7 @@ def _passing(error: Exception, job_id: str, option: str) -> RunbookError:
     named = as_runbook_error(error)
     if named is None:
         raise error
-    remedy = f"The job goes on without you. As soon as this is mended, type `{take_up(job_id, option)}`."
+    remedy = f"The job goes on without you. When this works again, type `{take_up(job_id, option)}`."
     told_again = named.entry.error(named.detail, target=named.target, remedy=f"{named.remedy} {remedy}")
     if not named.retryable:
         raise told_again from error

@@ -122,7 +122,7 @@ def test_a_proof_that_a_name_server_does_not_serve_causes_no_failed_authorizatio
     waits = rig.succeed()
     assert waits.resume_at == from_rfc3339(newest.failed_at) + timedelta(minutes=1)
     rig.set(failed_at=LONG_AGO)
-    assert rig.finish().chain and rig.asked(ORDER) == 1, "the same order was taken up"
+    assert rig.finish().chain and rig.asked(ORDER) == 1, "the same order was continued"
 
 
 def test_caa_records_that_forbid_the_order_are_found_before_it(rig: CertificateRig) -> None:

@@ -105,7 +105,7 @@ def test_a_plan_changes_nothing_and_tells_what_waits(
     told = typed.result("--plan")
     assert (told["status"], told["application"]) == ("planned", "Succeeded")
     assert [each["action"] for each in told["changes"]] == ["mark", "switch"]
-    assert "only once the managed application is gone" in {each["why"] for each in told["unchanged"]}
+    assert "only after the managed application is gone" in {each["why"] for each in told["unchanged"]}
     assert (works(side), standing(known, instance)) == (True, "active")
 
 

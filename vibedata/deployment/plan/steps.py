@@ -113,7 +113,7 @@ def plan_first_certificate(step: str, facts: PlanFacts) -> StepPlan:
 
 
 def plan_configure_gateway(step: str, facts: PlanFacts) -> StepPlan:
-    """The plan of configure_gateway."""
+    """Plan in the same way as configure_gateway."""
     try:
         plan = configure_gateway.plan(configure_gateway.observe(facts.context, configure_gateway.Parameters()))
     except Exception as error:

@@ -91,7 +91,7 @@ def test_every_state_has_one_next_step_that_keeps_the_rules() -> None:
         if {"publish", "answer", "finalize"} & set(made):
             assert issuance.order and not issuance.chain and not issuance.failures
         if "answer" in made:
-            assert made == ["publish", "answer"], "the value is seen before the authority is told to look"
+            assert made == ["publish", "answer"], "the value is seen before the authority is asked to look"
         if "install" in made:
             assert issuance.chain and issuance.customer == "prepared"
         if issuance.challenge and (issuance.chain or not issuance.order):
