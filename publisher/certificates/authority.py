@@ -54,9 +54,7 @@ class OrderView:
     """An order as the authority describes it.
 
     Attributes:
-        status: Its status.
-        finalize: The address that takes the signing request, "" for none.
-        certificate: The address of the chain, "" before the authority has issued it.
+        finalize, certificate: The addresses of the signing request and of the chain, "" for none.
         authorization: The proof that the order needs, None if nobody needs to look at it any more.
         error: The authority's words about a failure, "" for none.
     """
@@ -74,9 +72,7 @@ class Authority:
     Args:
         directory: The address of the authority's directory (RFC 8555, 7.1.1).
         key: Returns the account's key.
-        session: Sends the requests.
-        policy: Returns the retry policy of a request.
-        clock: Gives the time.
+        session, policy, clock: See BoundedNetwork.
 
     Raises:
         RunbookError: VD-TLS-020 if the authority refuses a request, VD-TLS-021 if its answer cannot be understood.
@@ -198,14 +194,10 @@ class Authority:
             return tuple(x509.load_pem_x509_certificates(self._post(seen.certificate, None).content))
 
     def window(self, certificate_id: str) -> tuple[Window | None, float | None]:
-        """Return when the authority suggests the renewal, and after how many seconds to ask again.
+        """Return when the authority suggests the renewal of a certificate, and after how many seconds to ask again.
 
-        Nothing depends on the answer (RFC 9773, 4.3). Without an answer, the certificate's lifetime alone decides.
-
-        Args:
-            certificate_id: The ARI id of the certificate.
-
-        Returns: the window, and the seconds. Each is None if the authority does not say it.
+        Each is None if the authority does not say it. Nothing depends on the answer (RFC 9773, 4.3): without it, the
+        certificate's lifetime alone decides.
         """
         try:
             with self._told():
@@ -286,11 +278,7 @@ def _words(error: messages.Error) -> str:
 
 
 def certificate_id(certificate: x509.Certificate) -> str:
-    """Return the ARI id (RFC 9773, 4.1): the authority's key id and the serial number.
-
-    Raises:
-        ValueError: The certificate does not name its authority's key.
-    """
+    """Return the ARI id (RFC 9773, 4.1): the authority's key id and the serial number. Raises ValueError."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
     except x509.ExtensionNotFound as error:
