@@ -59,12 +59,12 @@ param customerAdminObjectId string
 @allowed(['User', 'Group'])
 param customerAdminType string = 'User'
 
-@description('The address ranges (CIDR) from which the customer uses a new instance. An update keeps those of the instance: docs/gateway.md says how they are changed.')
+@description('The address ranges (CIDR) from which the customer uses a new instance. An update keeps the ranges of the instance. docs/gateway.md says how to change them.')
 @minLength(1)
 @maxLength(600)
 param customerIpRanges array
 
-@description('The address ranges (CIDR) from which the publisher reaches a new instance. An update keeps those of the instance.')
+@description('The address ranges (CIDR) from which the publisher reaches a new instance. An update keeps the ranges of the instance.')
 @minLength(1)
 @maxLength(600)
 param publisherIpRanges array
@@ -77,7 +77,7 @@ param alertEmail string
 @allowed(['unlocked', 'locked'])
 param immutability string = 'unlocked'
 
-@description('Whether the instance is new. An update says false: it writes no first token and no placeholder certificate over those in use, keeps the certificate and the address ranges of the gateway, and leaves a locked retention policy as it is, since Azure refuses to write one.')
+@description('Whether the instance is new. An update says false. Then the template keeps the token and the certificate in use, the address ranges of the gateway, and a locked retention policy, because Azure refuses to write such a policy again.')
 param firstDeployment bool = true
 
 @description('How long a release manifest is kept, in days.')
@@ -147,7 +147,8 @@ resource publisherVault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   scope: resourceGroup(split(publisherVaultId, '/')[2], split(publisherVaultId, '/')[4])
 }
 
-// What an update finds. The runbook configure_gateway has changed them since the first deployment: an update keeps them.
+// The gateway and its policy before an update. The runbook configure_gateway has changed them since the first
+// deployment, and an update keeps these changes.
 resource gatewayBefore 'Microsoft.Network/applicationGateways@2025-09-01' existing = {
   name: '${prefix}-gateway'
 }

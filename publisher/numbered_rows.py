@@ -1,7 +1,7 @@
-"""Numbered rows of an instance in one of the publisher's tables. The newest row has the smallest key.
+"""The numbered rows of an instance in one of the publisher's tables. The newest row has the smallest key.
 
-A number is used once (insert-if-absent). If two operators insert the same number at the same moment, one succeeds.
-Nothing is deleted: the rows are the history.
+A number is used once (insert-if-absent). If two operators insert the same number at the same moment, only one succeeds.
+Nothing is deleted, because the rows are the history.
 """
 
 import re
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # The newest row has the smallest key, so that one request finds it.
 _LAST_NUMBER = 99_999_999
 _NUMBER = re.compile(r"[0-9]{8}")
-# How many rows of others before our newest row are ignored.
+# The number of rows with other keys that are ignored before our newest row.
 MAX_STRANGE_ROWS = 100
 
 
@@ -29,10 +29,10 @@ class NumberedRows:
         self._table = table
 
     def recent(self, partition: str, most: int) -> Sequence[Mapping[str, Any]]:
-        """Return at most the `most` last rows, the newest first; none if there is no such table."""
+        """Return at most the `most` last rows, the newest first. Return none if there is no such table."""
         from azure.core.exceptions import ResourceNotFoundError
 
-        # A row whose key is not a number of ours is not counted. Ignore it.
+        # Ignore a row whose key is not a number of ours.
         rows = self._tables.get_table_client(self._table).query_entities(
             "PartitionKey eq @partition and RowKey ge @first and RowKey le @last",
             parameters={"partition": partition, "first": _key(_LAST_NUMBER), "last": _key(0)},
@@ -45,7 +45,7 @@ class NumberedRows:
             return []
 
     def insert(self, partition: str, number: int, columns: Mapping[str, Any]) -> bool:
-        """Insert a row under its number. Return False if another one has the number."""
+        """Insert a row under its number. Return False if another row has this number."""
         return insert_if_absent(self._tables, self._table, partition, _key(number), columns)
 
     def change(self, partition: str, number: int, columns: Mapping[str, Any], *, etag: str) -> bool:

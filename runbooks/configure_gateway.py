@@ -1,8 +1,8 @@
-"""Let the Application Gateway serve the vault's certificate, and let in known addresses only.
+"""Make the Application Gateway serve the vault's certificate, and admit only known addresses.
 
-The listener gets the address of the vault's certificate once, without a version. After that a renewal is a new version
-in the vault, and the gateway reads it within 4 hours. The address ranges are in the Automation variable
-vibedata-address-ranges. No parameter holds them: whoever may start a job must not open the firewall.
+The listener gets the address of the vault's certificate once, without a version. Each renewal is a new version in the
+vault, and the gateway reads it within 4 hours. The Automation variable vibedata-address-ranges holds the address
+ranges. They are not a parameter, because a person who may start jobs must not be able to open the firewall.
 """
 
 import sys
@@ -51,15 +51,20 @@ class Parameters(CommonParameters):
     """The parameters of configure_gateway."""
 
     read_again: bool = field(
-        default=False, metadata={"help": "let the gateway read the vault now, also one that has failed"}
+        default=False, metadata={"help": "make the gateway read the vault now, even if it has failed"}
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What configure_gateway found. `rule` is the text of the firewall's rule, None if there is none.
+    """The facts that configure_gateway found.
 
-    `policy_id` is the id of the instance's firewall policy. `trial`: the run only shows that the runbook works here.
+    Attributes:
+        wanted: The state that the run wants.
+        gateway: The facts of the gateway.
+        rule: The text of the firewall's rule, None if there is none.
+        policy_id: The id of the instance's firewall policy.
+        trial: Whether the run only shows that the runbook works here.
     """
 
     wanted: Wanted
@@ -74,7 +79,8 @@ class Facts:
 def observe(context: Context, parameters: Parameters) -> Facts:
     """Read the ranges, the vault's certificate, the gateway and its firewall policy.
 
-    Raises RunbookError VD-GATEWAY-001, -006, -007, -008, -009, VD-ARM-001 and VD-TLS-012.
+    Raises:
+        RunbookError: VD-GATEWAY-001, VD-GATEWAY-006 to VD-GATEWAY-009, VD-ARM-001 and VD-TLS-012.
     """
     settings = context.settings
     at_gateway, at_policy = (
@@ -102,7 +108,7 @@ def observe(context: Context, parameters: Parameters) -> Facts:
 
 
 def _secret_id(context: Context) -> str:
-    """Return the address of the vault's certificate as a secret, "" if the vault has none that the gateway can read."""
+    """Return the address of the certificate's secret, "" if the vault has no certificate that the gateway can read."""
     settings = context.settings
     vault = CertificateVault(client=context.clients.certificates, clock=context.clock, host=settings.public_host)
     current = vault.current()
@@ -118,9 +124,12 @@ def _ranges(context: Context) -> AddressRanges | None:
 
 
 def plan(facts: Facts) -> Plan:
-    """Plan the changes. Raises RunbookError VD-GATEWAY-002, -003, -004, -005, but not in a trial.
+    """Plan the changes.
 
-    A release must not fail because somebody has stopped the gateway.
+    A trial does not check the gateway: a release must not fail because somebody has stopped a gateway.
+
+    Raises:
+        RunbookError: The errors of `check_gateway`, but not in a trial.
     """
     if not facts.trial:
         check_gateway(facts.gateway, policy_id=facts.policy_id, read_again=facts.wanted.read_again)
@@ -128,7 +137,7 @@ def plan(facts: Facts) -> Plan:
 
 
 def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: ARG001 - a runbook's signature
-    """Return the actions. Each writes one whole resource, and keeps what others have written."""
+    """Return the actions. Each action writes one whole resource, and keeps the changes of others."""
     at_gateway, at_policy = facts.at_gateway, facts.at_policy
 
     def allow(ranges: AddressRanges) -> None:
@@ -143,7 +152,7 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: A
         at_gateway.write(lambda found: None if was_read(found, etag) else found)
 
     def refers(found: Mapping[str, Any]) -> str:
-        # ARM shows what was asked for, also where the gateway could not do it.
+        # ARM shows the wanted address even if the gateway could not use it.
         now = read_gateway(found)
         return now.secret_id if now.state != FAILED else f"{now.secret_id}, and the gateway has failed"
 
@@ -163,7 +172,7 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: A
 
 
 def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 - a runbook's signature
-    """Return what the listener reads, and how many ranges are let in."""
+    """Return the address that the listener reads, and the number of the admitted ranges."""
     ranges = facts.wanted.ranges
     return {
         "certificate": facts.wanted.secret_id or facts.gateway.secret_id,
@@ -174,7 +183,7 @@ def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 -
 
 RUNBOOK = Runbook(
     name="configure_gateway",
-    summary="let the gateway serve the vault's certificate, and let in known addresses only",
+    summary="make the gateway serve the vault's certificate, and let in only known addresses",
     parameters=Parameters,
     observe=observe,
     plan=plan,

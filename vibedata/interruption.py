@@ -1,4 +1,4 @@
-"""Signals end a command as Ctrl-C does. So the command gives back what it holds, and says what goes on in Azure."""
+"""Signals end a command in the same way as Ctrl-C. So the command releases its lock, and says what goes on in Azure."""
 
 import signal
 import threading
@@ -14,7 +14,7 @@ SIGNALLED = 128
 
 
 class EndedBySignal(KeyboardInterrupt):
-    """A signal other than that of Ctrl-C has asked the command to end."""
+    """A signal has asked the command to end. It is not the signal of Ctrl-C."""
 
     def __init__(self, number: int) -> None:
         """Keep the signal's number."""
@@ -23,16 +23,16 @@ class EndedBySignal(KeyboardInterrupt):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A command was ended in the middle of its work, and its end can be told.
+    """A command was interrupted in the middle of its work, and can say where.
 
     Attributes:
         code: The command's exit code.
-        result: What a program is told: what is done, what goes on, and how it is taken up again.
-        text: What a person is still to be told.
+        result: The JSON result: what is done, what goes on in Azure, and which command continues.
+        text: The text that a person has not seen yet.
     """
 
     def __init__(self, code: int, result: Mapping[str, Any], text: str = "") -> None:
-        """Keep what is told."""
+        """Keep the exit code, the result and the text."""
         super().__init__(code)
         self.code = code
         self.result = result
@@ -48,10 +48,10 @@ def exit_code_of(interrupt: KeyboardInterrupt) -> int:
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Raise EndedBySignal for the first signal of each of NUMBERS within the block.
+    """Within the block, raise EndedBySignal for the first signal of each number in NUMBERS.
 
-    A later signal of the same number must not end the clean-up: both a shell and the kernel send SIGHUP when a terminal
-    is closed. A signal that was ignored before (nohup) stays ignored.
+    A second signal of the same number must not end the clean-up. When a terminal is closed, both the shell and the
+    kernel send SIGHUP. A signal that was ignored before (nohup) stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -33,7 +33,6 @@ OTHER_VARIABLES = frozenset(
         "CUSTOMER_REGISTRY_PASSWORD",
         "LOGS_QUERY_ENDPOINT",
         "LAB_CONTROL",
-        "LAB_GATEWAY",
     )
 )
 # How similar two names must be (difflib's ratio): one or two letters may be wrong, missing or additional.

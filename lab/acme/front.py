@@ -2,15 +2,15 @@
 
 Real: Pebble checks signatures, nonces, accounts and challenges, and issues. It sees the client's Host header, so that
 all its addresses lead through this front. The front adds renewal information (lab/acme/renewals.py), `replaces` in
-orders, and rate limits (lab/acme/limits.py; 429 rateLimited with Retry-After), by the lab's clock. Left out: profiles,
-DNS-PERSIST-01, CAA (it names itself, and Pebble does not look), external accounts, pauses.
+orders, rate limits by the lab's clock (lab/acme/limits.py; 429 rateLimited with Retry-After), and the authority's name
+in CAA records. Left out: profiles, DNS-PERSIST-01, a check of CAA records (Pebble has none), external accounts, pauses.
 
 The control API:
 
     POST /acme  {"renew_now": true}        the renewal windows of all certificates are over
                 {"refuse_replaces": true}  no order may replace a certificate, as after a change of the account
                 {"bad_nonces": 3}          the next 3 signed requests are refused with badNonce
-                {"slow_looks": 9}          the next 9 looks at an order that is issued say that it is not yet
+                {"slow_looks": 9}          the next 9 looks at an issued order show that it is still processing
 
 Sources: RFC 8555, RFC 9773; letsencrypt.org docs/rate-limits; Pebble 2.4.0.
 """
@@ -54,7 +54,7 @@ class AcmeState:
 
     orders: the orders, by the address that finalizes them. account_of: the account, by the address of its certificate.
     failed: addresses of the authorizations that were counted as failed. bad_nonces: how many of the next signed
-    requests are refused. slow_looks: how many of the next looks at an issued order say that it is not yet.
+    requests are refused. slow_looks: how many of the next looks at an issued order show that it is still processing.
     """
 
     limits: Limits = field(default_factory=Limits)

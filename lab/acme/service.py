@@ -1,4 +1,4 @@
-"""Start the certificate authority: Pebble, its front, and its root, which only the customer's jobs trust by default."""
+"""Start the certificate authority: Pebble, its front, and its root. By default only the customer's jobs trust it."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ def _start(lab: Lab, _subscriptions: Subscriptions) -> Fronts:
 
 @contextlib.asynccontextmanager
 async def _root(lab: Lab) -> AsyncIterator[None]:
-    """Write the root of what is issued, and let jobs trust it, as those of Azure trust public authorities."""
+    """Write the root of all issued certificates. Jobs trust it, because in Azure jobs trust the public authorities."""
     async with lab.upstream.get(lab.real_urls[pebble.MANAGEMENT] + "/roots/0") as answer:
         root = await answer.read()
     (lab.dir / ROOT_FILE).write_bytes(root)

@@ -1,10 +1,10 @@
-"""What the proxy must do for a gateway and its firewall policy, and the proxy's files that say so. Pure.
+"""Make the proxy's files from a gateway and its firewall policy. Pure.
 
 Faithful: the listener at port 443 serves the certificate that it names, for every host name; its rule leads to the
-backend, with the host name of the backend's settings and TLS of version 1.2 or newer; the listener at port 80 leads to
-port 443; the firewall's rules come first at both, and answer 403. A listener without its certificate is disabled:
-nobody listens there. Left out: several listeners of a port, host names of listeners, probes, path maps, the managed
-rules.
+backend, with the host name of the backend's settings and TLS of version 1.2 or newer; the listener at port 80 redirects
+to port 443; at both ports the firewall's rules come first, and they answer 403. A listener without its certificate is
+disabled: nobody listens at its port. Left out: several listeners of a port, host names of listeners, probes, path maps,
+the managed rules.
 
 Source: learn application-gateway/configuration-listeners, -request-routing-rules, key-vault-certs; HAProxy's
 configuration manual 2.6.
@@ -17,21 +17,25 @@ from typing import Any
 from lab.application_gateway.firewall import Rule, rules_in_force
 from lab.arm.resources import Resource
 
-# Below the proxy's working directory, which is the lab's folder of servers: a path in it is short.
+# A path below the proxy's working directory, which is the lab's folder of servers. So the path is short.
 FOLDER = "application_gateway"
 CERTIFICATE, CONTROL, SETTINGS = f"{FOLDER}/listener.pem", f"{FOLDER}/control.sock", f"{FOLDER}/haproxy.cfg"
 UNREACHABLE = f"{FOLDER}/unreachable.http"
 HTTP, HTTPS = 80, 443
-# How long a process that another one has replaced goes on with the requests that it has.
+# A replaced process may take this time to finish its requests.
 DRAIN_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a gateway asks for. secret: id of the certificate's secret, "" without a TLS listener.
+    """The behaviour that a gateway and its policy ask for.
 
-    backend: `127.0.0.1:PORT`, "" for none. backend_host: the name that it is asked for, and proves. redirects: whether
-    port 80 leads to port 443.
+    Attributes:
+        secret: The id of the certificate's secret, "" if there is no TLS listener.
+        backend: `127.0.0.1:PORT`, "" for none.
+        backend_host: The host name in requests to the backend. The backend's certificate must have this name.
+        redirects: Whether port 80 leads to port 443.
+        rules: The firewall's rules in their order.
     """
 
     secret: str = ""
@@ -43,7 +47,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where the proxy listens, `127.0.0.1:PORT` each, and the file of the CA that backends are checked with."""
+    """The addresses at which the proxy listens, `127.0.0.1:PORT` each, and the file of the CA for backends."""
 
     http: str
     https: str
@@ -51,7 +55,7 @@ class Addresses:
 
 
 def wanted(gateway: Resource, policy: Resource | None) -> Wanted:
-    """Return what a gateway and its policy ask for."""
+    """Return the behaviour that a gateway and its policy ask for."""
     properties: Mapping[str, Any] = gateway["properties"]
     made: dict[str, Any] = {"rules": tuple(rules_in_force(policy)) if policy is not None else ()}
     for rule in properties["requestRoutingRules"]:
@@ -72,7 +76,7 @@ def wanted(gateway: Resource, policy: Resource | None) -> Wanted:
 def files(asked: Wanted, at: Addresses, *, certificate: bool, number: int) -> dict[str, str]:
     """Return the proxy's files by their paths, without the certificate.
 
-    certificate: whether there is one. number: tells this configuration from others of the same proxy.
+    certificate: whether there is a certificate. number: the number of this configuration of the proxy.
     """
     lists = {
         f"{FOLDER}/rule-{order}-{place}.lst": "".join(f"{one}\n" for one in condition.ranges)
@@ -103,7 +107,7 @@ def _rules(rules: Sequence[Rule]) -> list[str]:
             f"{'!' if condition.negated else ''}{{ src -f {FOLDER}/rule-{order}-{place}.lst }}"
             for place, condition in enumerate(rule.conditions)
         )
-        # A rule that lets a request in ends the asking, but not what the listener does with the request.
+        # After a rule that lets a request in, no further rule is asked. The listener still handles the request.
         does = "set-var(txn.let_in) bool(true)" if rule.action == "Allow" else "deny deny_status 403"
         lines.append(f"http-request {does} if !{{ var(txn.let_in) -m bool }} {holds}")
     return lines
@@ -114,13 +118,14 @@ def _frontend(name: str, bind: str, lines: Sequence[str]) -> str:
 
 
 def _named(properties: Mapping[str, Any], holder: Mapping[str, Any], reference: str, kind: str) -> Mapping[str, Any]:
-    """Return the properties of the part that a part names, {} if it names none."""
+    """Return the properties of the part that another part refers to, {} if it refers to none."""
     own = holder.get("properties", holder)
     target = str((own.get(reference) or {}).get("id", "")).lower()
     return next((one["properties"] for one in properties[kind] if str(one["id"]).lower() == target), {})
 
 
-# One thread: the lab shares the machine. The old process passes its sockets on, so that no connection is refused.
+# One thread is enough, because the lab shares the machine. The old process passes its sockets to the new one, so no
+# connection is refused.
 _GLOBAL = """\
 global
     nbthread 1
@@ -138,7 +143,7 @@ defaults
     timeout server 60s
     errorfile 503 {unreachable}
 """
-# What Azure answers where the proxy says 503: the backend does not answer.
+# Azure's answer if the backend does not answer. The proxy itself would answer 503.
 _UNREACHABLE_ANSWER = """\
 HTTP/1.1 502 Bad Gateway\r
 Content-Length: 0\r

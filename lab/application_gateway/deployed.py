@@ -1,6 +1,7 @@
-"""What the deployment has made: the gateway, its firewall policy and its public address, as in the template.
+"""The resources that the deployment has made: the gateway, its firewall policy and its public address.
 
-Left out: the ports of the public network. The backend is the control panel at its own address in the lab.
+They are as in the template. Left out: the ports of the public network. The backend is the control panel at its own
+address in the lab.
 Sources: infra/modules/gateway.bicep; learn rest/api/application-gateway, rest/api/virtualnetwork.
 """
 
@@ -15,7 +16,7 @@ from lab.shared import Lab
 
 FIREWALL_TYPE = "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies"
 ADDRESS_TYPE = "Microsoft.Network/publicIPAddresses"
-# Addresses for documentation (RFC 5737), and this machine, so that the demo's clients are let in.
+# Ranges for documentation (RFC 5737), and this machine, so that the firewall lets the demo's clients in.
 PUBLIC_ADDRESS = "203.0.113.40"
 CUSTOMER_RANGES = ("198.51.100.0/24", "127.0.0.1/32")
 PUBLISHER_RANGES = ("192.0.2.0/24",)
@@ -24,7 +25,7 @@ BACKEND_HOST = "localhost"
 
 
 def new_etag() -> str:
-    """Return an ETag as Microsoft.Network writes it."""
+    """Return an ETag in the form of Microsoft.Network."""
     return f'W/"{uuid.uuid4()}"'
 
 

@@ -1,9 +1,9 @@
-"""What a firewall policy's PUT may say, and whether its custom rules let an address in. Pure.
+"""Check the PUT of a firewall policy, and read the custom rules that are in force. Pure.
 
-Faithful: at most 100 custom rules, and at most 600 addresses in one condition; a rule fits if all of its conditions
-hold; rules are asked in the order of their priorities. The lab knows rules about the client's address alone
-(`RemoteAddr`, `IPMatch`) and refuses all others. It does not carry out the managed rules. Not documented, so chosen
-here: the codes of the refusals; an empty list and a malformed address are refused.
+Faithful: at most 100 custom rules, and at most 600 addresses in one condition; a rule matches if all of its conditions
+hold; rules are asked in the order of their priorities. The lab knows only rules about the client's address
+(`RemoteAddr`, `IPMatch`) and refuses all others. It does not apply the managed rules. Not documented, so chosen here:
+the codes of the refusals, and that an empty list and a malformed address are refused.
 
 Sources: learn rest/api/application-gateway "web application firewall policies"; web-application-firewall/ag
 "custom-waf-rules-overview"; includes/application-gateway-limits; infra/types (property names).
@@ -28,7 +28,7 @@ ACTIONS: tuple[Literal["Allow", "Block"], ...] = ("Allow", "Block")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Holds if the client's address is in one of `ranges`; negated: if it is in none."""
+    """A condition. It holds if the client's address is in one of `ranges`. A negated one holds if it is in none."""
 
     ranges: tuple[str, ...]
     negated: bool
@@ -36,7 +36,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Acts if all of its conditions hold."""
+    """A rule. It acts if all of its conditions hold."""
 
     action: Literal["Allow", "Block"]
     conditions: tuple[Condition, ...]
@@ -60,7 +60,7 @@ def replaced(found: Resource, body: Mapping[str, Any], *, etag: str) -> Resource
 
 
 def rules_in_force(policy: Resource) -> list[Rule]:
-    """Return the rules that act, in the order in which they are asked. None act where the policy only detects."""
+    """Return the rules that act, in the order in which they are asked. If the policy only detects, no rule acts."""
     settings: Mapping[str, Any] = policy["properties"]["policySettings"]
     if settings["state"] != "Enabled" or settings["mode"] != "Prevention":
         return []

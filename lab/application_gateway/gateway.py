@@ -1,9 +1,9 @@
-"""What a gateway's PUT may say, and the resource that it makes. Pure.
+"""Check the PUT of a gateway, and make the resource from it. Pure.
 
-Faithful: PUT replaces the whole resource; read-only values in it have no effect; each part has the id that its name
-gives it, and the ETag of the whole; a reference to a part that is not there, or to something that is no secret, is
-refused. The lab knows the parts that the template has, and refuses all others. Not documented, so chosen here: the code
-of a refused secret id and of a part that must be there.
+Faithful: PUT replaces the whole resource; read-only values in it have no effect; the id of each part follows from its
+name, and each part has the ETag of the whole resource; a reference to a missing part, or to an id that is no secret's,
+is refused. The lab knows only the parts that the template has, and refuses all others. Not documented, so chosen here:
+the codes for a refused secret id and for a missing part.
 
 Sources: learn rest/api/application-gateway "create or update"; infra/types (property names); Azure/azure-cli#28835 (the
 message about a secret id); MicrosoftDocs/azure-docs#33157 (MissingIdentityIds); the terraform provider's
@@ -21,7 +21,7 @@ TYPE = "Microsoft.Network/applicationGateways"
 FIELDS = {"id", "name", "type", "etag", "location", "tags", "identity", "zones", "properties"}
 READ_ONLY = {"provisioningState", "operationalState", "resourceGuid"}
 VALUES = {"sku", "firewallPolicy", "sslPolicy", "enableHttp2"}
-# The properties of each collection's parts, beside provisioningState.
+# The properties of the parts in each collection, without provisioningState.
 PARTS: Mapping[str, frozenset[str]] = {
     "gatewayIPConfigurations": frozenset({"subnet"}),
     "frontendIPConfigurations": frozenset({"publicIPAddress", "privateIPAllocationMethod"}),
@@ -75,9 +75,9 @@ PARTS: Mapping[str, frozenset[str]] = {
         }
     ),
 }
-# Without one of each, nothing answers.
+# A gateway needs at least one part of each of these kinds.
 MUST_HAVE = ("gatewayIPConfigurations", "frontendIPConfigurations", "frontendPorts", "httpListeners")
-# Parts by which other parts name them.
+# The properties by which one part refers to another.
 REFERENCES: Mapping[str, str] = {
     "frontendIPConfiguration": "frontendIPConfigurations",
     "frontendPort": "frontendPorts",
@@ -89,7 +89,7 @@ REFERENCES: Mapping[str, str] = {
     "backendHttpSettings": "backendHttpSettingsCollection",
     "redirectConfiguration": "redirectConfigurations",
 }
-# Other resources that it uses, with the right that the writer needs at each (learn application-gateway
+# The other resources that a gateway uses, with the right that the writer needs at each (learn application-gateway
 # "configuration-infrastructure", "permissions"; AGIC's documentation for the identity).
 JOINED: Mapping[str, str] = {
     "subnet": "Microsoft.Network/virtualNetworks/subnets/join/action",
@@ -126,7 +126,7 @@ def replaced(found: Resource, body: Mapping[str, Any]) -> Resource:
 
 
 def stamped(gateway: Resource, *, etag: str, provisioning: str, operational: str) -> Resource:
-    """Return a gateway as GET shows it: with ids, states and the ETag, also at its parts."""
+    """Return a gateway as GET shows it. It and its parts have ids, states and the ETag."""
     properties = dict(gateway["properties"])
     for kind in PARTS:
         properties[kind] = [
@@ -144,14 +144,14 @@ def stamped(gateway: Resource, *, etag: str, provisioning: str, operational: str
 
 
 def links(gateway: Resource) -> list[tuple[str, str]]:
-    """Return the other resources that the writer must have a right at: the action, and the id."""
+    """Return the other resources at which the writer needs a right: the action, and the resource's id."""
     found = [(JOINED[name], str(target)) for name, target in _references(gateway) if name in JOINED]
     identities = (gateway.get("identity") or {}).get("userAssignedIdentities") or {}
     return [*found, *((ASSIGN, str(identity)) for identity in identities)]
 
 
 def secret_ids(gateway: Resource) -> list[str]:
-    """Return the ids of the secrets that its certificates are in."""
+    """Return the ids of the secrets that hold its certificates."""
     return [one["properties"]["keyVaultSecretId"] for one in gateway["properties"].get("sslCertificates", [])]
 
 

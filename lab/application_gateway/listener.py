@@ -1,17 +1,17 @@
-"""The gateway's listener: when it reads the vault, what it serves, and the control API for both.
+"""The gateway's listener: when it reads the vault, which certificate it serves, and the control API.
 
-It starts when a client writes the gateway or its policy, or when a test or the demo asks for it. Its address is in
-lab.env from the start, as VIBEDATA_LAB_GATEWAY.
+The listener starts when a client writes the gateway or its policy, or when a test or the demo asks for it. Its address
+is in lab.env from the start, as VIBEDATA_GATEWAY.
 
-Faithful: it reads the vault every four hours by the lab's clock, and at each write of the gateway; a renewed
-certificate is served without a write; a certificate that the customer keeps from it disables the TLS listener until it
-can be read again, while a vault that does not answer changes nothing; a stopped gateway does not listen. UNCONFIRMED:
-that a write reads the vault at once. A reset ends it, and so does the restore of a snapshot.
+Faithful: the listener reads the vault every four hours by the lab's clock, and at each write of the gateway; it serves
+a renewed certificate without a write; if the customer makes the certificate unreadable, the TLS listener is disabled
+until the gateway can read it again; if the vault does not answer, nothing changes; a stopped gateway does not listen.
+UNCONFIRMED: that a write reads the vault at once. A reset or the restore of a snapshot ends the listener.
 
     GET  /gateway    {"listening", "http", "https", "serial", "reason"}: the addresses; the serial number of the served
                      certificate in hexadecimal digits, "" if the TLS listener is disabled; why the last read failed
-    POST /gateway    one of {"listen": true}: start it. {"poll": true}: read the vault now. {"poll_seconds": 60}: from
-                     now on, read it so often by the lab's clock
+    POST /gateway    one of {"listen": true}: start the listener. {"poll": true}: read the vault now.
+                     {"poll_seconds": 60}: from now on, read the vault once in this time by the lab's clock
 
 Source: learn application-gateway/key-vault-certs, application-gateway-key-vault-common-errors.
 """
@@ -45,7 +45,7 @@ class Listener:
         """Keep two ports for it. `directory` gets the proxy's files."""
         self._lab, self._managed = lab, managed
         self._proxy = Proxy(directory)
-        # Bound, never listening: they keep the ports for the proxy.
+        # These sockets are bound but never listen. They keep the ports for the proxy.
         self._kept = [_bound(), _bound()]
         http, https = (f"127.0.0.1:{one.getsockname()[1]}" for one in self._kept)
         self.addresses = Addresses(http=http, https=https, ca_file=str(lab.ca_file))
@@ -55,7 +55,7 @@ class Listener:
         self._reason = ""
         self._poll_seconds = POLL_SECONDS
         self._next_poll = 0.0
-        # What the running proxy was told, and the number of that configuration.
+        # The configuration of the running proxy, and its number.
         self._told: tuple[Wanted, bool] | None = None
         self._number = 0
 
@@ -86,13 +86,13 @@ class Listener:
         return await self.view(None)
 
     async def wake(self) -> None:
-        """Start it, if it has not started, and do what gateway, policy and certificate say now."""
+        """Start the listener if it does not run, and apply the present gateway, policy and certificate."""
         if self._polling is None:
             self._polling = asyncio.ensure_future(self._poll())
         await self.follow()
 
     async def follow(self) -> None:
-        """Read the vault, and do what gateway, policy and certificate say now. Nothing, if it was not started."""
+        """Read the vault, and apply the present gateway, policy and certificate. Do nothing if it does not run."""
         if self._polling is None:
             return
         async with self._changing:
@@ -122,7 +122,7 @@ class Listener:
             self._told = told
 
     async def _read(self, secret: str) -> Served | None:
-        """Return the certificate to serve from now on, None if the customer keeps it from the gateway."""
+        """Return the certificate to serve from now on, None if the customer has made it unreadable."""
         self._reason = ""
         try:
             return await vault_certificate.read(self._lab, secret) if secret else None
@@ -144,7 +144,7 @@ class Listener:
         self._served, self._told, self._reason = None, None, ""
 
     async def stop(self) -> None:
-        """End it, and go back to the settings of the start. It can start again."""
+        """End the listener, and return to the settings of the start. The listener can start again."""
         if self._polling is not None:
             self._polling.cancel()
             with contextlib.suppress(asyncio.CancelledError):

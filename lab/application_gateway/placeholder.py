@@ -1,4 +1,4 @@
-"""The certificate that holds the place of the real one until the instance has its own; nobody trusts it."""
+"""The placeholder for the real certificate. The gateway serves it until the instance has its own. Nobody trusts it."""
 
 import base64
 import datetime
@@ -19,7 +19,7 @@ CONTENT_TYPE = "application/x-pkcs12"
 
 
 def placeholder() -> str:
-    """Return a new one as the vault's secret holds it: a PFX in base64."""
+    """Return a new placeholder in the form of the vault's secret: a PFX in base64."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
     now = datetime.datetime.now(datetime.timezone.utc)

@@ -1,11 +1,11 @@
-"""Microsoft.Network/applicationGateways, their firewall policies and public addresses, as ARM shows and changes them.
+"""Microsoft.Network/applicationGateways, their firewall policies and public addresses in ARM.
 
-Faithful: GET; PUT of the whole resource under `If-Match`, at a gateway a long-running operation (200 with
-`Azure-AsyncOperation`); GET shows at once what a PUT under way will make, with the state Updating and a new ETag; the
-next write ends a PUT under way, whose operation is then Canceled (CanceledAndSupersededDueToAnotherOperation); PUT
-starts a stopped gateway and reads its certificates, and fails with the state Failed if it cannot; PATCH of tags; start
-and stop; the rights at subnet, address, policy and identity that a writer needs (LinkedAuthorizationFailed). A PUT
-takes as many seconds as the latency of the operation `putApplicationGateway` says. Left out: creating and deleting,
+Faithful: GET; PUT of the whole resource under `If-Match`; the PUT of a gateway is a long-running operation (200 with
+`Azure-AsyncOperation`); GET shows at once the result of a running PUT, with the state Updating and a new ETag; the next
+write ends a running PUT, and its operation is then Canceled (CanceledAndSupersededDueToAnotherOperation); PUT starts a
+stopped gateway and reads its certificates; if it cannot read them, it fails, and the state is Failed; PATCH of tags;
+start and stop; the rights at subnet, address, policy and identity that a writer needs (LinkedAuthorizationFailed). The
+latency of the operation `putApplicationGateway` sets how many seconds a PUT takes. Left out: creating and deleting,
 backend health, PATCH of a policy.
 
 Sources: learn rest/api/application-gateway; Azure/azure-cli#21156 and AGIC#187 (superseded operations);
@@ -33,17 +33,17 @@ from lab.resource_group.resources import NETWORK_VERSIONS, resource_id
 NAMESPACE = "Microsoft.Network"
 OPERATION = "putApplicationGateway"
 RETRY_AFTER_SECONDS = 1
-# The operations' names in messages.
+# The names of the operations in messages.
 PUT, PATCH = "PutApplicationGatewayOperation", "PatchApplicationGatewayOperation"
 SUPERSEDED = "CanceledAndSupersededDueToAnotherOperation"
 # Reads the certificates of a gateway; UnreadableError if one cannot be read.
 ReadCertificates = Callable[[Resource], Awaitable[None]]
-# Is told that a gateway or a policy has changed.
+# A function that is called when a gateway or a policy has changed.
 Changed = Callable[[], Awaitable[None]]
 
 
 def register(arm: Arm, *, read: ReadCertificates, changed: Changed) -> None:
-    """Serve both types; the deployment's resources are there already."""
+    """Serve gateways and firewall policies. The deployment's resources are there already."""
     handlers = _Gateways(arm, read, changed)
     one = "applicationGateways/{name}"
     methods = {"GET": handlers.get, "PUT": handlers.put, "PATCH": handlers.patch}
@@ -56,11 +56,12 @@ def register(arm: Arm, *, read: ReadCertificates, changed: Changed) -> None:
 
 
 class _Gateways:
-    """The handlers, each for one method and path."""
+    """The handlers. Each is for one method and path."""
 
     def __init__(self, arm: Arm, read: ReadCertificates, changed: Changed) -> None:
         self._arm, self._read, self._changed = arm, read, changed
-        # By the gateway's lower-cased id: what ends the PUT under way, the name and id of another operation.
+        # The running PUT of each gateway, by its id in small letters. The future's result, the name and id of another
+        # operation, ends this PUT.
         self._under_way: dict[str, asyncio.Future[str]] = {}
 
     async def get(self, _request: web.Request, names: Names) -> web.Response:
@@ -121,7 +122,7 @@ class _Gateways:
         return _shown(made)
 
     async def _turn(self, request: web.Request, names: Names, state: str) -> web.Response:
-        """Start or stop a gateway; an operation without a result."""
+        """Start or stop a gateway. The operation has no result."""
         found = self._found(gateway.TYPE, names)
 
         async def turned() -> None:
@@ -134,7 +135,7 @@ class _Gateways:
         return self._arm.accept(request, turned(), retry_after=RETRY_AFTER_SECONDS)
 
     async def _carry_out(self, made: Resource, operation_id: str, ended: "asyncio.Future[str]") -> None:
-        """Do what a PUT asks for, unless another write ends it."""
+        """Carry out a PUT, unless another write ends it."""
         seconds = self._arm.lab.gate.operation_seconds(OPERATION)
         await asyncio.wait({ended}, timeout=seconds)
         refusal: ArmRefusal | None = None
@@ -153,7 +154,7 @@ class _Gateways:
             raise refusal
 
     def _supersede(self, found: Resource, by: str) -> None:
-        """End the PUT under way at a gateway, if there is one."""
+        """End the running PUT of a gateway, if there is one."""
         ended = self._under_way.pop(found["id"].lower(), None)
         if ended is not None and not ended.done():
             ended.set_result(by)

@@ -1,8 +1,8 @@
 """HAProxy, the real listener: start it, give it another configuration or certificate, end it.
 
-Neither change refuses a connection. A certificate is exchanged in the running process, in one step. A new configuration
-starts a new process, which takes the listening sockets over from the old one; the old one ends when its requests have
-ended (HAProxy's management guide 2.6, "seamless reload" and "set ssl cert").
+During these changes no connection is refused. The running process exchanges a certificate in one step. A new
+configuration starts a new process, which takes over the listening sockets of the old process. The old process ends when
+its requests have ended (HAProxy's management guide 2.6, "seamless reload" and "set ssl cert").
 """
 
 import asyncio
@@ -19,13 +19,13 @@ LOG = f"{FOLDER}.log"
 
 
 class Proxy:
-    """One proxy. Only one call at a time."""
+    """One proxy. It allows only one call at a time."""
 
     def __init__(self, directory: Path) -> None:
-        """Keep its files in `directory`, which is its working directory."""
+        """Keep the proxy's files in `directory`, its working directory."""
         self._directory = directory
         self._process: asyncio.subprocess.Process | None = None
-        # Those that end by themselves, because another one has taken over.
+        # The processes that end by themselves, because another one has taken over.
         self._replaced: list[asyncio.subprocess.Process] = []
 
     @property
@@ -41,7 +41,7 @@ class Proxy:
         file.write_text(pem)
 
     async def configure(self, files: Mapping[str, str], number: int) -> None:
-        """Run with these files, whose configuration has this number; RealServerFailedError if it does not."""
+        """Run the proxy with these files; RealServerFailedError if it fails. number: of their configuration."""
         (self._directory / FOLDER).mkdir(parents=True, exist_ok=True)
         for path, text in files.items():
             (self._directory / path).write_text(text)
@@ -64,7 +64,7 @@ class Proxy:
             raise RealServerFailedError(f"haproxy refused a certificate: {told}")
 
     async def stop(self) -> None:
-        """End it, and those that it has replaced."""
+        """End the process, and the processes that it has replaced."""
         ended = [*self._replaced, *([self._process] if self._process is not None else [])]
         self._replaced, self._process = [], None
         await asyncio.gather(*map(children.stop, ended))
@@ -72,7 +72,7 @@ class Proxy:
     async def _wait_for(self, number: int) -> None:
         deadline = time.monotonic() + START_SECONDS
         while True:
-            with contextlib.suppress(OSError):  # it does not listen yet
+            with contextlib.suppress(OSError):  # the proxy does not listen yet
                 if f"\ndescription: {number}\n" in await self._ask("show info\n"):
                     return
             if not self.running or time.monotonic() > deadline:
@@ -82,7 +82,7 @@ class Proxy:
 
     async def _ask(self, command: str) -> str:
         assert self._process is not None  # noqa: S101 - it has been started
-        # A socket's path has 107 characters at most (unix(7)), and a lab's folder may have more.
+        # The path of a socket has at most 107 characters (unix(7)). The path of a lab's folder may be longer.
         reader, writer = await asyncio.open_unix_connection(f"/proc/{self._process.pid}/cwd/{CONTROL}")
         try:
             writer.write(command.encode())

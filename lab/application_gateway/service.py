@@ -1,4 +1,4 @@
-"""How Application Gateway starts: its resources, which lead to the control panel, and its listener, which waits."""
+"""Start Application Gateway: its resources, which lead to the control panel. Its listener starts when it is needed."""
 
 from lab.application_gateway import provider, vault_certificate
 from lab.application_gateway.deployed import deployed
@@ -29,8 +29,7 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     lab.on_close.append(listener.stop)
     lab.controls["GET", "/gateway"] = listener.view
     lab.controls["POST", "/gateway"] = listener.change
-    lab.environment["VIBEDATA_LAB_GATEWAY"] = listener.addresses.https
-    # Without it, a run would look for the instance's public host in the world's DNS.
+    # Without this variable, a run would look for the instance's public host in the world's DNS.
     lab.environment["VIBEDATA_GATEWAY"] = listener.addresses.https
     arm.deployed(lambda: deployed(lab, backend))
     provider.register(arm, read=read, changed=listener.wake)

@@ -1,7 +1,8 @@
-"""The gateway's read of its certificate: the secret of the vault, with the gateway's identity, over the data plane.
+"""Read the gateway's certificate: a secret in the vault, with the gateway's identity, over the data plane.
 
-Faithful: the secret is read by its id, without a version the newest; a PFX without password; what keeps the gateway
-from it has the names of Azure's advice. Left out: a PEM secret, a vault that is not the customer's.
+Faithful: the secret is read by its id, and an id without a version means the newest version; the secret is a PFX
+without password; the reasons for a failed read have the names of Azure's advice. Left out: a PEM secret, a vault that
+is not the customer's.
 Source: learn application-gateway/key-vault-certs, application-gateway-key-vault-common-errors.
 """
 
@@ -23,7 +24,7 @@ API_VERSION = "7.4"
 AUDIENCE = "https://vault.azure.net"
 CLIENT = "ApplicationGateway"
 READ_SECONDS = 30.0
-# By the vault's inner code, and by its status.
+# The reasons by the vault's inner code, and by its status.
 REASONS = {
     "SecretDisabled": "SecretDisabled",
     "ForbiddenByConnection": "KeyVaultHasRestrictedAccess",
@@ -33,7 +34,7 @@ INVALID = "ApplicationGatewaySslCertificateInvalidData"
 
 
 class UnreadableError(Exception):
-    """The certificate cannot be read. lasting: the customer must change something; otherwise the next read may do."""
+    """The certificate cannot be read. lasting: only the customer can correct it. If false, the next read may work."""
 
     def __init__(self, reason: str, *, lasting: bool) -> None:
         """Keep the reason's name, e.g. SecretDisabled."""
@@ -43,7 +44,7 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A certificate as the listener serves it. pem: the leaf, its chain, then the key."""
+    """The certificate that the listener serves. pem: the leaf, its chain, then the key."""
 
     leaf: x509.Certificate
     pem: str = field(repr=False)
@@ -68,7 +69,7 @@ async def read(lab: Lab, secret_id: str) -> Served:
 
 
 def parse(value: str, content_type: str) -> Served:
-    """Return the certificate in a secret's value; UnreadableError if there is none with its key. Pure."""
+    """Return the certificate in a secret's value; UnreadableError if it has no certificate with its key. Pure."""
     try:
         found = pkcs12.load_pkcs12(base64.b64decode(value, validate=True), None)
     except (ValueError, binascii.Error) as error:

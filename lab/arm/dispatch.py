@@ -165,7 +165,7 @@ class Arm:
     def begin(
         self, request: web.Request, operation: Operation, place: str, *, retry_after: int, operation_id: str = ""
     ) -> Mapping[str, str]:
-        """Start a long-running operation; return the headers with its `Azure-AsyncOperation`, right below `place`."""
+        """Start a long-running operation; return the header `Azure-AsyncOperation`, an address below `place`."""
         operation_id = operation_id or str(uuid.uuid4())
         self._operations.start(operation_id, operation, retry_after=retry_after)
         address = f"{self.lab.urls['arm']}{place}/{operation_id}?api-version={request.query['api-version']}"

@@ -2,9 +2,9 @@
 
 Faithful: the poll answers 202 (with Location and Retry-After again) while the operation runs. Then it answers 200 with
 the result, or the failure's status and error body. An operation without a result ends with an empty 200, as recorded of
-importImage and Automation. An unknown id is 404 (learn async-operations, "Location"). `Azure-AsyncOperation`
-tells the status of an operation alone; the tokens of a container registry and Application Gateway have it. Operations
-are kept until the next reset.
+importImage and Automation. An unknown id is 404 (learn async-operations, "Location"). The address in
+`Azure-AsyncOperation` shows only the status of an operation. The tokens of a container registry and Application Gateway
+have such an address. Operations are kept until the next reset.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class Operations:
         return web.Response(text="") if result is None else web.json_response(result)
 
     def status(self, operation_id: str, resource_id: str) -> web.Response:
-        """Return what an `Azure-AsyncOperation` address tells about an operation (learn async-operations)."""
+        """Return the answer of an `Azure-AsyncOperation` address about an operation (learn async-operations)."""
         started = self._known(operation_id)
         shown: dict[str, Any] = {"id": resource_id, "name": operation_id, "status": "InProgress"}
         if not started.task.done():
@@ -76,10 +76,10 @@ class Operations:
         return web.json_response({**shown, "status": "Succeeded"})
 
     def polled(self, request: web.Request, below: Sequence[str], endpoint: str) -> web.Response | None:
-        """Return the answer to a poll at `endpoint`, None if the request is none.
+        """Return the answer to a poll at `endpoint`, None if the request is no poll.
 
         below: the path below the subscription: `providers/{namespace}/locations/{location}/operationResults/{id}`, or
-        with `operations`, which is an `Azure-AsyncOperation`. Whoever knows the id may ask; no role is needed.
+        with `operations` for an `Azure-AsyncOperation`. No role is needed: everybody who knows the id may ask.
         """
         if len(below) == 6 and [below[0].lower(), below[2].lower()] == ["providers", "locations"]:
             if below[4].lower() == "operationresults":

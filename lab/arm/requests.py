@@ -34,11 +34,11 @@ class ArmRefusal(Exception):  # noqa: N818 - an answer to the client, not a faul
         self.details = [{"code": one, "message": text} for one, text in details]
 
     def answer(self) -> web.Response:
-        """Return what the client gets."""
+        """Return the answer to the client."""
         return answers.arm_error(self.status, self.code, self.message, self.headers, self.details)
 
     def as_error(self) -> dict[str, Any]:
-        """Return what the status of an operation says about it."""
+        """Return the refusal in the form of an operation's status."""
         more = {"details": self.details} if self.details else {}
         return {"code": self.code, "message": self.message, **more}
 

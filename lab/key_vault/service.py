@@ -1,4 +1,4 @@
-"""How the vaults start: the customer's has a token and a placeholder certificate, the publisher's has its keys."""
+"""Start the vaults. The customer's vault has a token and a placeholder certificate. The publisher's has its keys."""
 
 import json
 

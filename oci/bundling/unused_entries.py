@@ -1,29 +1,32 @@
 """Remove errors that a built runbook cannot raise, and permissions that it does not declare. Pure.
 
-An area of `runbook_lib/errors` holds all failures of a subject, and a module of `runbook_lib/permissions` all that
-runbooks do with a kind of resource. Most runbooks need only a part of each.
+An area of `runbook_lib/errors` has all failures of a subject. A module of `runbook_lib/permissions` has all permissions
+for a kind of resource. Most runbooks need only a part of each.
 """
 
 import ast
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-# The folders of such modules, and what is called to make one of their entries.
+# The folders of such modules, and the name that is called to make one of their entries.
 ENTRIES = {"runbook_lib/errors/": "entry", "runbook_lib/permissions/": "Permission"}
 
 
 def without_unused_entries(texts: Mapping[str, str]) -> dict[str, str]:
     """Return the modules of a runbook. Empty lines replace each entry that no module names.
 
-    texts: file name to normalised text, of syntax that the sandbox's Python reads. An entry counts as named if its name
-    occurs anywhere but in its own assignment, as a name, an attribute or an import.
+    An entry counts as named if its name occurs as a name, an attribute or an import, anywhere except in its own
+    assignment.
+
+    Args:
+        texts: The normalised text of each file by its name. The sandbox's Python can read it.
     """
     named = frozenset().union(*map(_names, texts.values()))
     return {file: _without(text, named, _maker(file)) for file, text in texts.items()}
 
 
 def _maker(file: str) -> str:
-    """Return what makes a module's entries, "" if it has none."""
+    """Return the name that is called to make a module's entries, "" if the module has no entries."""
     return next((called for folder, called in ENTRIES.items() if file.startswith(folder)), "")
 
 

@@ -1,8 +1,8 @@
-"""The publisher's account at the certificate authority. Its key is in the publisher's vault, which signs with it.
+"""The publisher's account at the certificate authority. The publisher's vault keeps the account's key and signs.
 
-The key never leaves the vault, so nobody can take the account along. An account is found by its key (RFC 8555, 7.3.1):
-each run asks for it, and the authority makes it if it has none. So an account that the authority has lost is there
-again with the next run.
+The key never leaves the vault, so nobody can steal the account. The authority finds an account by its key (RFC 8555,
+7.3.1). Each run asks for the account, and the authority makes one if it has none for this key. So the next run also
+replaces an account that the authority has lost.
 """
 
 import hashlib
@@ -21,7 +21,11 @@ CURVE = "P-256"
 
 
 class VaultSignature(jwa.JWASignature):
-    """ES256 (RFC 7518, 3.4), made by a vault. sign_digest: returns the signature of a SHA-256, r and s one by one."""
+    """ES256 (RFC 7518, 3.4), made by a vault.
+
+    Args:
+        sign_digest: Signs a SHA-256 digest. It returns r and s, 32 bytes each.
+    """
 
     kty = jwk.JWKEC
 
@@ -47,9 +51,14 @@ class AccountKey:
 
 
 def account_key(clients: AzureClients) -> AccountKey:
-    """Return the key in the publisher's vault, its newest version. clients: of the publisher's vault.
+    """Return the newest version of the account key.
 
-    Raises RunbookError VD-TLS-022, and azure.core's errors.
+    Args:
+        clients: The clients of the publisher's vault.
+
+    Raises:
+        RunbookError: VD-TLS-022 if the vault has no usable key.
+        azure.core's errors: The vault cannot be reached, fails, or refuses the login.
     """
     from azure.core.exceptions import ResourceNotFoundError
     from cryptography.hazmat.primitives.asymmetric import ec

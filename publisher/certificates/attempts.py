@@ -1,7 +1,8 @@
-"""The publisher's record of all its orders, from which it counts (publisher/certificates/limits.py).
+"""The publisher's record of all its orders. The publisher counts them there (publisher/certificates/limits.py).
 
-The partition is the registered domain: the zone. The row's key begins with the time of the order. A row is there before
-its order is sent. So of two runs at the same moment at least one sees the other's row, and the limits hold.
+The partition is the registered domain, which is the zone. The row's key begins with the time of the order. A run writes
+the row before it sends the order. So if two runs order at the same moment, at least one sees the other's row, and the
+limits hold.
 """
 
 from collections.abc import Mapping
@@ -30,7 +31,12 @@ class Attempts:
         self._zone = zone
 
     def others(self, key: str, now: datetime) -> tuple[Attempt, ...]:
-        """Return the orders that may still count, but for that of row `key`. A malformed row does not count."""
+        """Return the orders that may still count, without the order of row `key`. A malformed row does not count.
+
+        Args:
+            key: The key of the row to leave out.
+            now: The present time (aware).
+        """
         from azure.core.exceptions import ResourceNotFoundError
 
         rows = self._tables.get_table_client(TABLE).query_entities(
@@ -51,10 +57,14 @@ class Attempts:
         return key
 
     def note(self, key: str, **columns: object) -> None:
-        """Set columns of an order's row: issuedAt, failedAt (RFC 3339), givenUp, withdrawn.
+        """Set columns of an order's row. Do nothing if somebody has deleted the row.
 
-        Raises RunbookError VD-TLS-029 if others change it again and again. A row that somebody has deleted is left
-        alone.
+        Args:
+            key: The row's key.
+            columns: issuedAt and failedAt (RFC 3339), givenUp and withdrawn (true or false).
+
+        Raises:
+            RunbookError: VD-TLS-029 if others change the row again and again.
         """
         from azure.core.exceptions import ResourceNotFoundError
 

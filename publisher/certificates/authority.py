@@ -1,4 +1,4 @@
-"""The certificate authority: its directory, our account, and one order's way, through certbot's ACME client.
+"""The certificate authority: its directory, our account, and the steps of an order. certbot's ACME client asks it.
 
 Sources: RFC 8555; RFC 9773 (renewal information, `replaces`).
 """
@@ -27,16 +27,16 @@ from runbook_lib.basics.visible_text import one_line
 from runbook_lib.errors import RunbookError, tls
 from runbook_lib.network.retry import PolicySource, retry_after_seconds
 
-# Of an authority's text in a message.
+# A message shows at most this number of characters of an authority's text.
 MAX_WORDS = 400
-# An authority that refuses an order without saying for how long gets this time.
+# The wait if an authority refuses an order and does not say for how long.
 UNSAID_WAIT = timedelta(hours=1)
-# The order does not exist, or belongs to an account that is not ours (any more).
+# The order does not exist, or it belongs to an account that is not ours, or is not ours any more.
 _GONE = ("malformed", "unauthorized", "accountDoesNotExist")
 
 
 class TooManyOrdersError(RunbookError):
-    """VD-TLS-026: the authority takes no order before `until`."""
+    """VD-TLS-026: the authority takes no order before the time `until` (aware)."""
 
     def __init__(self, words: str, *, target: str, until: datetime) -> None:
         super().__init__(tls.TOO_MANY_ORDERS, f"until {rfc3339(until)}: {words}", target=target)
@@ -51,7 +51,13 @@ class ReplacingOrder(messages.NewOrder):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderView:
-    """An order as the authority tells it. error: its words about a failure, "" for none."""
+    """An order as the authority describes it.
+
+    Attributes:
+        finalize, certificate: The addresses of the signing request and of the chain, "" for none.
+        authorization: The proof that the order needs, None if nobody needs to look at it any more.
+        error: The authority's words about a failure, "" for none.
+    """
 
     status: OrderStatus
     finalize: str = ""
@@ -61,9 +67,16 @@ class OrderView:
 
 
 class Authority:
-    """One run's way to the authority. It asks for the directory and the account at the first use.
+    """One run's access to the authority. It asks for the directory and the account at the first use.
 
-    Raises RunbookError VD-TLS-020, -021, and requests.RequestException where nobody answers.
+    Args:
+        directory: The address of the authority's directory (RFC 8555, 7.1.1).
+        key: Returns the account's key.
+        session, policy, clock: See BoundedNetwork.
+
+    Raises:
+        RunbookError: VD-TLS-020 if the authority refuses a request, VD-TLS-021 if its answer cannot be understood.
+        requests.RequestException: The authority does not answer.
     """
 
     def __init__(
@@ -101,7 +114,7 @@ class Authority:
 
     @cached_property
     def account(self) -> str:
-        """The account's address. The authority makes the account if it has none of this key."""
+        """The account's address. The authority makes the account if it has none for this key."""
         network, directory = self._network, self._directory
         with self._told():
             body = messages.NewRegistration.from_data(terms_of_service_agreed=True)
@@ -112,14 +125,20 @@ class Authority:
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """The names by which CAA records mean this authority, none if it does not say."""
+        """The names that CAA records use for this authority, none if it does not say its names."""
         with self._told():
             return tuple(str(each).lower() for each in self._directory.meta.caa_identities or ())
 
     def order(self, host: str, *, replaces: str) -> str:
-        """Open an order, and return its address. replaces: the ARI id of the certificate to replace, "" for none.
+        """Open an order, and return its address.
 
-        Raises TooManyOrdersError, and RunbookError VD-TLS-027 if the authority does not take `replaces`.
+        Args:
+            host: The only name of the certificate.
+            replaces: The ARI id of the certificate that the new one replaces, "" for none.
+
+        Raises:
+            TooManyOrdersError: The authority takes no order yet.
+            RunbookError: VD-TLS-027 if the authority does not accept `replaces`.
         """
         identifier = messages.Identifier(typ=messages.IDENTIFIER_FQDN, value=host)
         body = ReplacingOrder(identifiers=[identifier], **({"replaces": replaces} if replaces else {}))
@@ -127,7 +146,7 @@ class Authority:
             return _location(self._post(self._directory["newOrder"], body))
 
     def look(self, order: str) -> OrderView:
-        """Return how an order stands."""
+        """Return the state of an order. order: its address."""
         with self._told():
             try:
                 found = messages.Order.from_json(self._post(order, None).json())
@@ -153,13 +172,13 @@ class Authority:
             return _with(seen, "pending" if waits else "answered", authorization)
 
     def answer(self, seen: OrderView, kind: type[challenges.KeyAuthorizationChallenge]) -> None:
-        """Tell the authority to look for the proof of a pending order."""
+        """Ask the authority to look for the proof of a pending order."""
         with self._told():
             challenge = _challenge(seen, kind)
             self._post(challenge.uri, challenge.response(self.account_key.public))
 
     def proof(self, seen: OrderView, kind: type[challenges.KeyAuthorizationChallenge]) -> str:
-        """Return what proves a pending order by a kind of challenge."""
+        """Return the text that proves a pending order by this kind of challenge."""
         with self._told():
             return str(_challenge(seen, kind).validation(self.account_key.public))
 
@@ -175,9 +194,10 @@ class Authority:
             return tuple(x509.load_pem_x509_certificates(self._post(seen.certificate, None).content))
 
     def window(self, certificate_id: str) -> tuple[Window | None, float | None]:
-        """Return when the authority suggests the renewal, None for no answer; and after how many seconds to ask again.
+        """Return when the authority suggests the renewal of a certificate, and after how many seconds to ask again.
 
-        Nothing depends on the answer (RFC 9773, 4.3): without one the life alone decides.
+        Each is None if the authority does not say it. Nothing depends on the answer (RFC 9773, 4.3): without it, the
+        certificate's lifetime alone decides.
         """
         try:
             with self._told():
@@ -194,7 +214,7 @@ class Authority:
 
     @contextmanager
     def _told(self, *, refusing_replaces: str = "") -> Iterator[None]:
-        """Turn the client's errors into the suite's. Nothing that they quote reaches a message unfiltered."""
+        """Turn the client's errors into the suite's errors. All text that they quote is filtered."""
         host = self._address.partition("://")[2].partition("/")[0]
         try:
             yield
@@ -208,7 +228,7 @@ class Authority:
                 refused = tls.REPLACES_REFUSED
             raise refused.error(_words(error), target=host) from None
         except errors.ConflictError as error:
-            # The client's answer to each 409: to a new order it is alreadyReplaced (RFC 9773, 5).
+            # The client raises this error for each 409. For a new order, 409 means alreadyReplaced (RFC 9773, 5).
             conflict = "replaces" if refusing_replaces else ""
             entry = tls.REPLACES_REFUSED if conflict else tls.AUTHORITY_REFUSES
             raise entry.error("409 Conflict", target=host) from error
@@ -253,7 +273,7 @@ def _aware(moment: datetime) -> datetime:
 
 
 def _words(error: messages.Error) -> str:
-    """Return an authority's words, with the name of its reason."""
+    """Return an authority's words, and before them the name of the error."""
     return one_line(f"{str(error.typ).rpartition(':')[2]}: {error.detail or ''}", MAX_WORDS)
 
 

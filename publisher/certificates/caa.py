@@ -1,24 +1,30 @@
-"""Whether the CAA records of a zone allow an order (RFC 8659; the parameters are those of RFC 8657).
+"""Decide whether the CAA records of a zone allow an order (RFC 8659, with the parameters of RFC 8657).
 
-The authority looks at the same records after the proof. An order that they forbid would count as a failed
-authorization, so the publisher looks first.
+The authority reads the same records after the proof. If they forbid the order, it counts as a failed authorization. So
+the publisher reads them first.
 """
 
 import shlex
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-# The records of type CAA at a name, as texts: flags, tag, value.
+# Returns the records of type CAA at a name. Each is one text with flags, tag and value.
 LookUp = Callable[[str], Collection[str]]
 CRITICAL = 0x80
 TAG = "issue"
-# They say nothing about an order of one name.
+# These tags say nothing about an order for one name without a wildcard.
 OTHER_TAGS = ("issuewild", "iodef", "issuemail", "issuevmc", "contactemail", "contactphone")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
-    """Who would issue, for whom, and by which proof. identities: the authority's names in CAA records."""
+    """The authority that would issue the certificate.
+
+    Attributes:
+        identities: The authority's names in CAA records.
+        account: The address of the account that orders.
+        method: The type of the challenge, for example "dns-01".
+    """
 
     identities: Sequence[str]
     account: str
@@ -28,8 +34,14 @@ class Issuer:
 def refusal(host: str, zone: str, issuer: Issuer, look_up: LookUp) -> str:
     """Return why the records forbid an order, "" if they allow it.
 
-    The records at the host count, or else those of the nearest name above it, up to the zone's own. An authority that
-    does not tell its name cannot be compared, and is allowed.
+    The records at the host count. If there are none, the records at the nearest name above it count, up to the zone's
+    name. If the authority does not say its names, nothing can be compared, and the order is allowed.
+
+    Args:
+        host: The name in the certificate.
+        zone: The zone's name. The host is below it.
+        issuer: The authority, the account and the challenge.
+        look_up: Returns the records at a name.
     """
     if not issuer.identities:
         return ""
@@ -56,7 +68,7 @@ def _refusal(name: str, records: Sequence[str], issuer: Issuer) -> str:
 
 
 def _parsed(record: str) -> tuple[int, str, str]:
-    """Return flags, tag and value. What cannot be read allows nobody."""
+    """Return flags, tag and value. A record that cannot be read allows nobody."""
     try:
         flags, tag, value = shlex.split(record)
         return int(flags), tag.lower(), value

@@ -1,4 +1,4 @@
-"""Ways to prove to an authority that a name is the publisher's. One for now: DNS-01 (RFC 8555, 8.4)."""
+"""How the publisher proves to an authority that it controls a name. The only way is DNS-01 (RFC 8555, 8.4)."""
 
 from functools import cached_property
 from typing import Protocol
@@ -13,12 +13,22 @@ from runbook_lib.basics.clock import Clock
 
 
 class Challenge(Protocol):
-    """A way of proof. kind: its challenge in certbot's client. value: what proves an order."""
+    """A way to prove the control of a name. In its methods, `host` is the name and `value` is the text of the proof.
+
+    Attributes:
+        kind: The class of the challenge in certbot's client.
+    """
 
     kind: type[challenges.KeyAuthorizationChallenge]
 
     def obstacle(self, host: str, *, identities: tuple[str, ...], account: str) -> str:
-        """Return why the authority would not take the proof, "" if nothing is known against it."""
+        """Return why the authority would refuse the proof, "" if nothing is known against it.
+
+        Args:
+            host: The name in the certificate.
+            identities: The authority's names in CAA records, none if they are not known.
+            account: The address of the account that orders.
+        """
 
     def publish(self, host: str, value: str) -> None:
         """Show the proof, and wait until the authority can see it."""
@@ -51,12 +61,17 @@ class Dns01:
         return refusal(host, self._record_sets.zone.name, issuer, self._caa)
 
     def publish(self, host: str, value: str) -> None:
-        """Add the value, and wait until all name servers serve it. Raises RunbookError VD-DNS-001, -003, -004, -005."""
+        """Add the value, and wait until all name servers serve it.
+
+        Raises:
+            RunbookError: VD-DNS-001 if the host is not in the zone, VD-DNS-003 if others change the record set again
+                and again, VD-DNS-004 if the set is full, VD-DNS-005 if the name servers do not serve the value in time.
+        """
         self._values.add(self._value(host, value))
         wait_until_served(self._servers, _name(host), "TXT", value, clock=self._clock)
 
     def is_published(self, host: str, value: str) -> bool:
-        """Ask each name server once."""
+        """Ask each name server once whether it serves the value."""
         return look(self._servers, _name(host), "TXT", value).served
 
     def remove(self, host: str, value: str) -> None:
@@ -72,7 +87,7 @@ class Dns01:
                 return values_at(server, name, "CAA")
             except NoAnswerError:
                 continue
-        return frozenset()  # whether they answer at all is asked for the proof
+        return frozenset()  # `publish` asks the servers again, and reports servers that do not answer
 
 
 def _name(host: str) -> str:

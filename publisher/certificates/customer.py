@@ -1,6 +1,6 @@
-"""The customer's side of an issuance: run a phase there, and read its report. Only request and chain cross.
+"""The customer's side of an issuance: run a phase there, and read its report.
 
-What a report says is checked: it comes from another tenant.
+Only the signing request and the chain pass between the tenants. The report comes from another tenant, so it is checked.
 """
 
 import base64
@@ -20,9 +20,10 @@ from runbook_lib.tls_certificate.versions import STATES, Phase
 
 RUNBOOK = "rotate_tls_certificate"
 MAX_REQUEST_BYTES = 8 * 1024
-# Of the names in a message.
+# A message shows at most this number of characters of the names in a request.
 MAX_WORDS = 200
-# The customer's codes for: this rotation is over; the chain is of no use there, so another one has to be ordered.
+# The customer's runbook reports OVER if another certificate has come into use. It reports one of USELESS if it cannot
+# use the chain. Then the publisher must order another one.
 OVER = tls.ROTATION_OVER.code
 USELESS = (
     tls.PHASE_TOO_EARLY.code,
@@ -35,9 +36,19 @@ USELESS = (
 def run_phase(
     issuance: Issuance, phase: Phase, run_runbook: RunRunbook, clock: Clock
 ) -> Callable[[Issuance], Issuance]:
-    """Run a phase, and return what its report makes of the record. The record may have changed meanwhile.
+    """Run a phase, and return a function that enters its report into the record.
 
-    Raises PhaseError, and RunbookError VD-ROTATION-031 (the report has no state), VD-TLS-023 (the request differs).
+    The function takes the record as it is then: it may have changed while the phase ran.
+
+    Args:
+        issuance: The record before the phase.
+        phase: The phase to run.
+        run_runbook: Runs a runbook at the customer's.
+        clock: Gives the time.
+
+    Raises:
+        PhaseError: The phase failed.
+        RunbookError: VD-ROTATION-031 if the report has no state, VD-TLS-023 if the signing request is not for the host.
     """
     given: dict[str, Any] = {"phase": phase, "rotation_id": issuance.rotation_id}
     if phase == "install":
@@ -86,7 +97,7 @@ def _request(report: Mapping[str, Any], host: str) -> str:
 
 
 def after_refusal(issuance: Issuance, phase: Phase, code: str, clock: Clock) -> Issuance:
-    """Return the issuance after the customer's side has refused a phase. code: why."""
+    """Return the issuance after the customer's runbook has refused a phase. code: the code of its error."""
     if code == OVER:
         return replace(issuance, overtaken=True)
     if phase == "install" and code in USELESS:

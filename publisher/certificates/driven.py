@@ -1,6 +1,6 @@
-"""The one issuance that a run drives. The run takes it up or begins it, and reads it before each step.
+"""The one issuance that a run drives. The run begins it or continues it, and reads it before each step.
 
-It notices whatever somebody else records in between.
+So the run notices each change that somebody else records.
 """
 
 import uuid
@@ -16,7 +16,21 @@ from runbook_lib.errors import publisher, tls
 
 
 class DrivenIssuance:
-    """One run's issuance of one instance. Raises azure.core's errors if the records cannot be reached."""
+    """The issuance of one instance that one run drives.
+
+    Args:
+        issuances: The records.
+        instance_id: The instance.
+        host: The instance's public name.
+        clock: Gives the time.
+        random: Returns random bytes.
+
+    Attributes:
+        id: The id of the issuance, "" as long as the run drives none.
+
+    Raises:
+        azure.core's errors: The records cannot be reached.
+    """
 
     def __init__(self, *, issuances: Issuances, instance_id: str, host: str, clock: Clock, random: Random) -> None:
         self._issuances = issuances
@@ -27,7 +41,7 @@ class DrivenIssuance:
         self.id = ""
 
     def newest(self) -> Issuance | None:
-        """Return the instance's last issuance as it is recorded now, and drive it if it is open."""
+        """Return the instance's last issuance as it is recorded now. If it is open and no other follows, drive it."""
         newest = self._issuances.newest(self._instance_id)
         if newest is not None and not self.id and newest.open and not is_followed(newest, self._clock.now()):
             self.id = newest.rotation_id
@@ -48,13 +62,17 @@ class DrivenIssuance:
         )
 
     def begin(self, new: Issuance) -> None:
-        """Record a new issuance. If somebody else was first, drive that one."""
+        """Record a new issuance and drive it. If somebody else has begun one first, drive the other one."""
         self._issuances.begin(new)
         newest = self._issuances.newest(self._instance_id)
         self.id = "" if newest is None else newest.rotation_id
 
     def recorded(self) -> Issuance:
-        """Return this run's issuance, as it is recorded now. Raises RunbookError VD-ROTATION-034."""
+        """Return this run's issuance as it is recorded now.
+
+        Raises:
+            RunbookError: VD-ROTATION-034 if another issuance has taken its place.
+        """
         newest = self._issuances.newest(self._instance_id)
         if newest is None or newest.rotation_id != self.id:
             raise publisher.OVERTAKEN.error(target=self.id)
@@ -65,7 +83,7 @@ class DrivenIssuance:
         return self.update(lambda issuance: replace(issuance, **columns))
 
     def update(self, changed: Callable[[Issuance], Issuance]) -> Issuance:
-        """Record what a function makes of this run's issuance, and return it. Raises as `change` does."""
+        """Change this run's issuance with a function, and return it. Raises the same errors as `change`."""
         issuance = self.recorded()
         wanted = changed(issuance)
         if wanted != issuance:
@@ -73,11 +91,11 @@ class DrivenIssuance:
         return self.recorded()
 
     def record(self, wanted: Issuance) -> None:
-        """Record a changed issuance that was read. Raises RunbookError VD-TLS-029: somebody has changed it since."""
+        """Record a changed issuance. Raises RunbookError VD-TLS-029 if somebody has changed it since it was read."""
         if not self._issuances.change(wanted):
             raise tls.ORDERED_BY_ANOTHER.error(target=wanted.host)
 
     def see_begun(self, new: Issuance) -> str | None:
-        """Return whether `new`, or another issuance in its place, was begun."""
+        """Return "open" if `new` or another issuance in its place has begun, None if not."""
         newest = self._issuances.newest(self._instance_id)
         return "open" if newest is not None and newest.number >= new.number else None

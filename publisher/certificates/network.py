@@ -1,4 +1,4 @@
-"""The requests of certbot's ACME client, with the bounds, the retries and the trust of the suite's other requests."""
+"""The requests of certbot's ACME client. They have the same bounds, retries and trust as the suite's other requests."""
 
 import urllib.parse
 from collections.abc import Mapping
@@ -14,20 +14,30 @@ from runbook_lib.basics.clock import Clock
 from runbook_lib.network import requests_retry
 from runbook_lib.network.retry import NetworkRetryPolicy, PolicySource
 
-# The client itself repeats a request once after badNonce. An authority with several servers may refuse some more.
+# The client itself repeats a request once after badNonce. An authority with several servers may refuse more often.
 NONCE_TRIES = 3
 
 
 class OtherServerError(ValueError):
-    """An address leads to another server than the directory's."""
+    """An address leads to a server that is not the directory's server."""
 
 
 class BoundedNetwork(client.ClientNetwork):
-    """The client's network. It asks one server only: the one that has the directory.
+    """The client's network. It asks only the server that has the directory.
 
-    A request is sent again if its answer is lost. This does no harm: the authority takes a nonce once (RFC 8555, 6.5),
-    and the client signs again with another one. Each of the requests may be carried out twice. A second new order is
-    not finalized, so no certificate comes of it.
+    A request is sent again if its answer is lost. This does no harm. The authority accepts a nonce only once (RFC 8555,
+    6.5), so the client signs again with another nonce. The authority may carry out each request twice. A second new
+    order is never finalized, so no certificate comes from it.
+
+    Args:
+        directory: The address of the authority's directory.
+        key: The account's key.
+        session: Sends the requests.
+        policy: Returns the retry policy of a request.
+        clock: Gives the time.
+
+    Raises:
+        OtherServerError: An address leads to another server.
     """
 
     def __init__(
@@ -39,11 +49,11 @@ class BoundedNetwork(client.ClientNetwork):
 
     @property
     def answer_headers(self) -> Mapping[str, str]:
-        """The headers of the last answer: the client's errors do not carry them."""
+        """The headers of the last answer. The client's errors do not have them."""
         return self._server.answer_headers
 
     def post(self, url: str, obj: JSONDeSerializable | None, **options: Any) -> requests.Response:
-        """Send a signed request. obj: None for POST-as-GET (RFC 8555, 6.3)."""
+        """Send a signed request. obj: the body, None for POST-as-GET (RFC 8555, 6.3)."""
         for attempt in range(1, NONCE_TRIES + 1):
             try:
                 return super().post(url, obj, **options)
@@ -54,7 +64,7 @@ class BoundedNetwork(client.ClientNetwork):
 
 
 class _OneServer(requests.Session):
-    """What the client uses of a session."""
+    """A session that sends requests to one server. It has only the methods that the client uses."""
 
     def __init__(self, directory: str, session: requests.Session, policy: PolicySource, clock: Clock) -> None:
         super().__init__()

@@ -1,6 +1,7 @@
 """The order of one issuance: how each of its changes is made and seen.
 
-The record is changed under its ETag, and before what it tells of is done at the authority or in the zone.
+A step writes its intention into the record, under the record's ETag. Only then does it act at the authority or in the
+zone.
 """
 
 import base64
@@ -23,7 +24,7 @@ from runbook_lib.change import Action, Change
 from runbook_lib.errors import ErrorEntry, RunbookError, publisher, tls
 from runbook_lib.tls_certificate.chain import key_of, names_of, text_of
 
-# How long a run waits for the authority's check of the proof, or for its signature. Both take seconds.
+# How long a run waits until the authority has checked the proof or signed the certificate. Both take seconds.
 AUTHORITY_SECONDS = 120.0
 LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS = 1.0, 5.0
 PROVEN: tuple[OrderStatus, ...] = ("ready", "processing", "valid")
@@ -31,7 +32,15 @@ OVER: tuple[OrderStatus, ...] = ("invalid", "gone")
 
 
 class OrderRun:
-    """One run's part in the order of the issuance that it drives."""
+    """One run's work on the order of the issuance that it drives.
+
+    Args:
+        driven: The issuance.
+        attempts: The record of all orders.
+        authority: The certificate authority.
+        challenge: How the name is proven.
+        clock: Gives the time.
+    """
 
     def __init__(
         self, *, driven: DrivenIssuance, attempts: Attempts, authority: Authority, challenge: Challenge, clock: Clock
@@ -77,9 +86,13 @@ class OrderRun:
         self._driven.update(lambda now: replace(self._mine(now), order=order, claimed_at=""))
 
     def _claim(self, issuance: Issuance) -> Issuance:
-        """Count the order and record that this run sends it, before it is sent. Raises RunbookError VD-TLS-026, -029.
+        """Count the order, and record that this run sends it. This comes before the order is sent.
 
         A run that repeats its own order after a lost answer has the claim already.
+
+        Raises:
+            TooManyOrdersError: The order would break a limit.
+            RunbookError: VD-TLS-029 if another run has the claim.
         """
         now = self._clock.now()
         if self._claimed and issuance.attempt == self._claimed:
@@ -89,7 +102,7 @@ class OrderRun:
         attempt = plan.attempt_of(issuance, now)
         self._claimed = self._attempts.reserve(attempt, issuance.rotation_id)
         try:
-            # Not `change`, which reads again: the row must still be the one that nobody had claimed.
+            # `change` would read the row again. But this must replace exactly the row that nobody had claimed.
             self._driven.record(replace(issuance, claimed_at=rfc3339(now), attempt=self._claimed))
         except RunbookError:
             self._attempts.note(self._claimed, withdrawn=True)
@@ -102,13 +115,13 @@ class OrderRun:
         return self._driven.recorded()
 
     def _release(self, **changed: Any) -> None:
-        """Record that this run sends no order after all."""
+        """Record that this run does not send its order after all."""
         self._attempts.note(self._claimed, withdrawn=True)
         self._driven.update(lambda now: replace(self._mine(now), claimed_at="", attempt="", **changed))
         self._claimed = ""
 
     def _mine(self, now: Issuance) -> Issuance:
-        """Return the record if the claim is still this run's. Raises RunbookError VD-TLS-029: it has ended."""
+        """Return the record if this run still has the claim. Raises RunbookError VD-TLS-029 if it does not."""
         if now.attempt != self._claimed:
             raise tls.ORDERED_BY_ANOTHER.error(target=now.host)
         return now
@@ -117,7 +130,7 @@ class OrderRun:
         return "open" if self._driven.recorded().order else None
 
     def _instead(self, planned: Issuance, error: RunbookError) -> Sequence[Change]:
-        """Order without `replaces` where the authority does not take it."""
+        """Order without `replaces` if the authority does not accept it."""
         if not error.is_(tls.REPLACES_REFUSED):
             return ()
         return (plan.ORDER.change(planned, f"order for {planned.host}, replacing none", None, "open"),)
@@ -201,7 +214,7 @@ class OrderRun:
 
     @contextmanager
     def _unless_done_by_another(self, status: OrderStatus) -> Iterator[None]:
-        """Let a refusal pass if the order has left `status` meanwhile: another run has done the same."""
+        """Ignore a refusal if the order no longer has `status`: then another run has done the same step."""
         try:
             yield
         except RunbookError:
@@ -211,7 +224,7 @@ class OrderRun:
     def _wait_for(self, wanted: Sequence[OrderStatus], refused: ErrorEntry = tls.AUTHORIZATION_FAILED) -> OrderView:
         """Look at the order until it has one of the statuses.
 
-        Raises RunbookError `refused` (the order failed), VD-TLS-028 (not in time).
+        Raises RunbookError `refused` if the order failed, and VD-TLS-028 if the time is over.
         """
         began = self._clock.monotonic()
         while True:
@@ -228,7 +241,7 @@ class OrderRun:
             self._clock.sleep(pause_between_looks(waited, least=LEAST_PAUSE_SECONDS, most=MOST_PAUSE_SECONDS))
 
     def _over(self, seen: OrderView) -> None:
-        """Record that the order came to nothing, and remove its proof."""
+        """Record that the order failed, and remove its proof."""
         issuance = self._driven.recorded()
         if not issuance.order:
             return  # another run has recorded it

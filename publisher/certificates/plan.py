@@ -1,14 +1,15 @@
 """Decide the publisher's next step in the issuance of an instance's certificate. Pure.
 
 1. The customer's vault makes a key and a signing request (phase prepare). The publisher records the request.
-2. The publisher orders. The record gets the claim before the order is sent, and the order's address before its
-   challenge is answered. So two runs never send two orders, and a run that follows a killed one takes the order up.
-3. The answer to the challenge is put into the zone, and seen there, before the authority is told to look. It is removed
-   when the order is over, whatever became of it.
-4. The authority issues. The record gets the chain before anything else is done with it.
-5. The customer's vault merges the chain (install), a handshake sees it (test), the former version is disabled (retire).
+2. The publisher orders. It records its claim before it sends the order, and the order's address before it answers the
+   challenge. So two runs never send two orders, and a run after a killed one continues the same order.
+3. The publisher puts the answer to the challenge into the zone, and sees it there. Only then does it ask the authority
+   to look. It removes the answer when the order is over, whether the order succeeded or failed.
+4. The authority issues the certificate. The publisher records the chain before it does anything else with it.
+5. The customer's vault merges the chain (install), a handshake sees it (test), and the former version is disabled
+   (retire).
 
-Who has which certificate is decided at the customer's: see runbook_lib/tls_certificate/rules.py.
+The customer's side decides which certificate is in use: see runbook_lib/tls_certificate/rules.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,12 +28,12 @@ from runbook_lib.tls_certificate.name import CERTIFICATE
 from runbook_lib.tls_certificate.rules import OVERLAP_SECONDS
 from runbook_lib.tls_certificate.versions import REACHED, Phase
 
-# What the authority says of an order. gone: it does not know it (any more), or not under this account. Of an order that
-# is pending, `answered` says that its authorization is valid or under way.
+# The state of an order at the authority. gone: the authority does not know the order, or not under this account.
+# answered: the authority calls the order pending, but its authorization is valid or is being checked.
 OrderStatus = Literal["none", "pending", "answered", "ready", "processing", "valid", "invalid", "gone"]
 
-# How long one run may take to send an order and to record it: three times the time that a request may take in all
-# (runbook_lib.network.retry.TOTAL_SECONDS), and some more.
+# How long one run may take to send an order and to record it. This is more than three times the time that a request may
+# take with all its retries (runbook_lib.network.retry.TOTAL_SECONDS).
 CLAIM_TIME = timedelta(minutes=5)
 # How often a run looks whether another one has sent the order.
 CLAIM_LOOK = timedelta(seconds=5)
@@ -57,8 +58,9 @@ END: ActionKind[Issuance] = ActionKind("end", stage=20)
 class IssuanceRequest:
     """The operator's request.
 
-    now: renew although nothing is due. until_installed: stop before the handshake. The gateway may have to be
-    configured first.
+    Attributes:
+        now: Whether to renew although nothing is due.
+        until_installed: Whether to stop before the handshake, because the gateway may not be configured yet.
     """
 
     now: bool = False
@@ -69,8 +71,13 @@ class IssuanceRequest:
 class Facts:
     """The facts about one instance's certificate.
 
-    newest: its last issuance. new: the one that would be begun. driven: the id of the one that this run drives, "" for
-    none yet. status: of the order, at the authority. attempts: the orders of the whole domain, but for this one.
+    Attributes:
+        now: The present time (aware).
+        newest: The instance's last issuance, None before the first.
+        new: The issuance that this run would begin.
+        driven: The id of the issuance that this run drives, "" for none yet.
+        status: The state of the order at the authority.
+        attempts: All other orders of the whole domain.
     """
 
     now: datetime
@@ -82,9 +89,10 @@ class Facts:
 
 
 def next_step(request: IssuanceRequest, facts: Facts) -> Step:
-    """Return what is to be done now.
+    """Return the step to do now.
 
-    Raises RunbookError VD-ROTATION-034 if another issuance has taken the place of the one that this run drives.
+    Raises:
+        RunbookError: VD-ROTATION-034 if another issuance has taken the place of the one that this run drives.
     """
     issuance = facts.newest
     if facts.driven and (issuance is None or issuance.rotation_id != facts.driven):
@@ -103,7 +111,7 @@ def _begin(facts: Facts) -> Step:
 
 
 def _renewal(request: IssuanceRequest, issuance: Issuance, facts: Facts) -> Step:
-    """Return the step if there is a certificate."""
+    """Return the step if the last issuance is over."""
     due = issuance.due
     if request.now or due is None or due <= facts.now or issuance.host != facts.new.host:
         return _begin(facts)
@@ -124,9 +132,9 @@ def _issuance(request: IssuanceRequest, issuance: Issuance, facts: Facts) -> Ste
 
 
 def _use(issuance: Issuance, facts: Facts) -> Step:
-    """Return the step once the certificate is installed."""
+    """Return the step after the certificate is installed."""
     if not issuance.reached("tested"):
-        # The gateway still serves the former certificate. It has none before the first one: then the test comes now.
+        # The gateway still serves the former certificate for some time. If this is the first one, the test comes now.
         taken = from_rfc3339(issuance.installed_at) + GATEWAY_TIME if issuance.installed_at else facts.now
         waits = issuance.known and facts.now < taken
         return Step(wait_until=taken) if waits else step(_phase("test", issuance))
@@ -156,7 +164,7 @@ def _ordering(issuance: Issuance, facts: Facts) -> Step:
 
 
 def _waiting(issuance: Issuance, facts: Facts) -> Step | None:
-    """Return until when no order may be sent, None if it may be sent now."""
+    """Return a step that waits until an order may be sent, None if it may be sent now."""
     now = facts.now
     if not _passed(issuance.wait_until, now):
         return Step(wait_until=from_rfc3339(issuance.wait_until), why="the authority takes no order before")
@@ -167,20 +175,20 @@ def _waiting(issuance: Issuance, facts: Facts) -> Step | None:
 
 
 def is_claimed(issuance: Issuance, now: datetime) -> bool:
-    """Whether a run may be sending the order just now."""
+    """Return whether a run may be sending the order just now."""
     return bool(issuance.claimed_at) and now < from_rfc3339(issuance.claimed_at) + CLAIM_TIME
 
 
 def is_followed(issuance: Issuance, now: datetime) -> bool:
-    """Whether another issuance has to follow an open one that cannot or need not be finished.
+    """Return whether another issuance must follow an open one. Then nobody finishes the open one.
 
-    The customer's side has said that it is over, or its certificate has to be renewed already.
+    This is so if the customer's side has said that it is over, or if its certificate is already due for renewal.
     """
     return issuance.overtaken or (issuance.due is not None and issuance.due <= now)
 
 
 def attempt_of(issuance: Issuance, now: datetime) -> Attempt:
-    """Return the order of an issuance, as it counts."""
+    """Return the order of an issuance, as the limits count it."""
     return Attempt(host=issuance.host, ordered_at=now, exempt=bool(issuance.renews), known=issuance.known)
 
 
@@ -202,7 +210,7 @@ def number_of(issuance: Issuance) -> str:
 
 
 def preview(request: IssuanceRequest, facts: Facts) -> Plan:
-    """Return all changes of a run until the issuance is over; none if there is nothing to do yet."""
+    """Return all changes of a run until the issuance is over, none if nothing is due yet."""
     first = next_step(request, facts)
     if first.wait_until is not None and (facts.newest is None or not facts.newest.open):
         return Plan()
@@ -210,7 +218,7 @@ def preview(request: IssuanceRequest, facts: Facts) -> Plan:
 
 
 def after(change: Change, facts: Facts) -> Facts:
-    """Return what will be found once a change is made, if all goes well."""
+    """Return the facts that a look finds after a change, if the change succeeds."""
     issuance, now = facts.newest, rfc3339(facts.now)
     if BEGIN.is_of(change):
         return replace(facts, newest=change.subject, driven=change.subject.rotation_id, status="none")

@@ -1,8 +1,8 @@
 """The publisher's record of the instances' certificates: a row for each issuance, the newest first.
 
-An issuance is one rotation of the certificate: the first certificate of an instance, or a renewal. Only the newest of
-an instance can be open. The row says what has been done, so that a run goes on where another one ended, also weeks
-later. Each change of a row names the version that was read (ETag).
+An issuance is one rotation of the certificate: the first certificate of an instance, or a renewal. Only the newest
+issuance of an instance can be open. The row says which steps are done. So a run continues where another one has
+stopped, even weeks later. Each change of a row names the version that was read (ETag).
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class Issuance:
         wait_until: The authority takes no order before.
         chain: The certificates, as phase install takes them.
         certificate_id: The ARI id of the new certificate.
-        not_before, not_after: Its life.
+        not_before, not_after: The times between which it is valid.
         installed_at, retire_after: When it was installed, and when the former one may be disabled.
         window_start, window_end, ask_after: When the authority suggests the renewal, and when to ask again.
         etag: The version of the row that was read, "" for one that is not recorded yet.
@@ -127,11 +127,11 @@ class Issuances:
         return next(iter(self.recent(instance_id, 1)), None)
 
     def recent(self, instance_id: str, count: int) -> Sequence[Issuance]:
-        """Return an instance's last issuances, at most `count`, the newest first. Raises as `newest` does."""
+        """Return at most `count` of an instance's last issuances, newest first. Raises the same errors as `newest`."""
         return [issuance_of(row) for row in self._rows.recent(instance_id, count)]
 
     def begin(self, issuance: Issuance) -> bool:
-        """Record a new issuance under its number. Return False if another one has the number."""
+        """Record a new issuance under its number. Return False if another issuance has this number."""
         return self._rows.insert(issuance.instance_id, issuance.number, columns_of(issuance))
 
     def change(self, issuance: Issuance) -> bool:

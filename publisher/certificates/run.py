@@ -1,4 +1,4 @@
-"""One run of an issuance for one instance: look, and how each kind of change is made."""
+"""One run of an issuance for one instance: how it looks, and how it makes each kind of change."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,8 +24,20 @@ from runbook_lib.tls_certificate.versions import REACHED, Phase
 class CertificateRun:
     """One run for one instance.
 
-    Parameters: host, the instance's public name; run_runbook, runs a phase at the customer's; challenge, how the name
-    is proven.
+    Args:
+        instance_id: The instance.
+        host: The instance's public name.
+        request: The operator's request.
+        issuances: The records of the instances' certificates.
+        attempts: The record of all orders.
+        authority: The certificate authority.
+        challenge: How the name is proven.
+        run_runbook: Runs a phase at the customer's.
+        clock: Gives the time.
+        random: Returns random bytes.
+
+    Attributes:
+        newest: The instance's last issuance at the last look, None before the first.
     """
 
     def __init__(
@@ -56,7 +68,7 @@ class CertificateRun:
         self.newest: Issuance | None = None
 
     def next_step(self) -> Step:
-        """Look, and return what is to be done now. Raises what publisher.certificates.plan.next_step does."""
+        """Look, and return the step to do now. Raises the same errors as publisher.certificates.plan.next_step."""
         return plan.next_step(self._request, self.observe())
 
     def preview(self) -> Plan:
@@ -64,7 +76,7 @@ class CertificateRun:
         return plan.preview(self._request, self.observe())
 
     def observe(self) -> Facts:
-        """Read the record, the orders that count, and how an open order stands."""
+        """Read the record, the orders that count, and the state of an open order."""
         newest = self.newest = self._driven.newest()
         facts = Facts(now=self._clock.now(), newest=newest, new=self._driven.new(newest), driven=self._driven.id)
         if newest is None or not newest.open or newest.chain or newest.customer != "prepared":
@@ -85,7 +97,7 @@ class CertificateRun:
         )
 
     def _ask(self, issuance: Issuance) -> None:
-        """Record the window that the authority suggests. Without an answer the former one stays."""
+        """Record the window that the authority suggests. Without an answer, keep the former window."""
         window, again = self._authority.window(issuance.certificate_id)
         asked = replace(issuance, ask_after=rfc3339(ask_time(self._clock.now(), again)))
         if window is not None:
@@ -101,7 +113,7 @@ class CertificateRun:
     def _phase(self, phase: Phase) -> None:
         issuance = self._driven.recorded()
         if issuance.reached(REACHED[phase]):
-            return  # the phase before has reported that it is there already
+            return  # the report of the phase before says that this phase is done, too
         try:
             reported = customer.run_phase(issuance, phase, self._run_runbook, self._clock)
         except PhaseError as error:

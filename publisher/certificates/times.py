@@ -1,9 +1,9 @@
-"""When a certificate is renewed, and when a failed order is tried again. Pure.
+"""Decide when a certificate is renewed, and when a failed order is tried again. Pure.
 
 - The certificate authority suggests a window (ARI, RFC 9773, 4.2). The renewal begins at one moment in it. The moment
   depends on the certificate's id, so the renewals of many certificates spread over the window, and each look gives the
   same moment.
-- A renewal never begins later than with a third of the life left, whatever the window says.
+- A renewal begins at the latest when a third of the certificate's lifetime is left, whatever the window says.
 - A failed order is tried again after 1, 10 and 100 minutes, and then daily.
 
 Sources: RFC 9773; docs/azure-facts.md#certificate-authority.
@@ -13,12 +13,12 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-# A part of the life that is left at the latest when a renewal begins.
+# A renewal begins at the latest when one part in this number of the lifetime is left.
 BACKSTOP_PART = 3
 RETRY_MINUTES = (1, 10, 100)
 RETRY_LATER = timedelta(days=1)
-# A client should ask for the window again after the time that the authority says (RFC 9773, 4.3). It may say anything.
-# Without an answer the time is the RFC's six hours.
+# A client should ask for the window again after the time that the authority says (RFC 9773, 4.3). The authority may say
+# anything, so the time has limits. Without an answer the time is six hours, as the RFC recommends.
 ASK_AGAIN = timedelta(hours=6)
 MIN_ASK_AGAIN, MAX_ASK_AGAIN = timedelta(minutes=10), timedelta(hours=12)
 
@@ -50,7 +50,12 @@ def renewal_time(life: Life, window: Window | None, certificate_id: str) -> date
 
 
 def retry_time(failures: int, failed_at: datetime) -> datetime:
-    """Return when to try again after so many failures, at least one. The last one was at `failed_at`."""
+    """Return when to try again.
+
+    Args:
+        failures: The number of failures in a row, at least one.
+        failed_at: The time of the last failure (aware).
+    """
     tried = failures - 1
     return failed_at + (timedelta(minutes=RETRY_MINUTES[tried]) if tried < len(RETRY_MINUTES) else RETRY_LATER)
 

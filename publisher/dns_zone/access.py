@@ -1,4 +1,4 @@
-"""Open the publisher's zone, with the login of a command that works at an instance, or of one that works at none."""
+"""Open the publisher's zone. A command uses the login with which it works at an instance, or the shell's login."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,11 @@ ARM_ENDPOINT = "VIBEDATA_ARM_ENDPOINT"
 def open_zone(zone: DnsZone, customer: Settings, clients: AzureClients, clock: Clock) -> RecordSets:
     """Return the zone's record sets, under the same identity as `clients`.
 
-    `customer` has the settings of the customer whose Azure `clients` are for: of these the endpoint of ARM counts.
+    Args:
+        zone: The zone.
+        customer: The settings of the instance. Only the endpoint of ARM counts.
+        clients: The clients of the instance's Azure.
+        clock: Gives the time.
     """
     client = dns_client(
         zone,
@@ -32,10 +36,15 @@ def open_zone(zone: DnsZone, customer: Settings, clients: AzureClients, clock: C
 
 
 def operator_zone(environ: Mapping[str, str], clock: Clock) -> RecordSets:
-    """Return the record sets of the configured zone under the shell's login, without a customer's settings.
+    """Return the record sets of the configured zone under the shell's login, without an instance's settings.
 
-    Raises RunbookError VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_DNS_ZONE, -002 for VIBEDATA_ARM_ENDPOINT,
-    VD-IDENTITY-*.
+    Args:
+        environ: The environment variables.
+        clock: Gives the time.
+
+    Raises:
+        RunbookError: VD-SETTINGS-005 if VIBEDATA_PUBLISHER_DNS_ZONE is not set, VD-SETTINGS-002 if this variable or
+            VIBEDATA_ARM_ENDPOINT is malformed, VD-IDENTITY-* if there is no login.
     """
     endpoint = environ.get(ARM_ENDPOINT, "")
     why = why_refused("arm_endpoint", endpoint) if endpoint else ""

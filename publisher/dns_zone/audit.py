@@ -1,11 +1,12 @@
-"""Which records of the zone belong to no instance. Pure.
+"""Find the records of the zone that belong to no instance. Pure.
 
-Azure gives the address of a deleted gateway to somebody else. A record that still leads there hands the name over to
-them: they get a certificate for it, and the cookies of its visitors (learn security/fundamentals/subdomain-takeover).
+Azure gives the address of a deleted gateway to somebody else. If a record still leads to this address, the new owner of
+the address controls the name. They can get a certificate for it, and the cookies of its visitors (learn
+security/fundamentals/subdomain-takeover).
 
-An instance owns the A record of its host and the TXT records of its certificate's challenge. The publisher's own
-records, such as the ones of its web site, are marked in their metadata, in the zone itself: so whoever makes a record
-says what it is for, and there is no second list that could be out of date.
+An instance owns the A record of its host and the TXT records of its certificate's challenge. The publisher also has
+records of its own, for example for its web site. A mark in their metadata says what they are for. The mark is in the
+zone itself, so there is no second list that could be out of date.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,16 +17,22 @@ from publisher.dns_zone.place import APEX
 from publisher.dns_zone.record_sets import RecordSet, RecordType
 
 CHALLENGE = "_acme-challenge"
-# Of a record set's metadata: what a record is for that no instance owns.
+# The name of the mark in a record set's metadata. Its value says what the record is for.
 PURPOSE = "vibedataPurpose"
-# A record of one of these types can hand a name over to somebody else. NS does so for all names below.
+# A record of one of these types can give the control of a name to somebody else. An NS record gives away all names
+# below its name, too.
 WATCHED: tuple[RecordType, ...] = ("A", "AAAA", "CNAME", "NS", "TXT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A record set that belongs to no instance, or that leads elsewhere than its instance's record did. why: a sentence
-    for people.
+    """A record set that belongs to no instance, or that is not as the suite wrote it for its instance.
+
+    Attributes:
+        type: The type of its records.
+        name: Its name below the zone.
+        leads_to: Its records in one text.
+        why: Why it is a finding, in words for people.
     """
 
     type: RecordType
@@ -36,8 +43,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """The result: what was found, how many record sets belong to instances, and the purpose of each marked one by type
-    and name.
+    """The result of an audit.
+
+    Attributes:
+        findings: The record sets that are findings.
+        owned: The number of record sets that belong to instances.
+        marked: The purposes of the publisher's own record sets, by type and name.
     """
 
     findings: tuple[Finding, ...]
@@ -46,7 +57,12 @@ class Audit:
 
 
 def audit(found: Iterable[RecordSet], owners: Mapping[str, str]) -> Audit:
-    """Judge the record sets of a zone. owners: the instance's id by the name of its host below the zone."""
+    """Judge the record sets of a zone.
+
+    Args:
+        found: The record sets.
+        owners: The ids of the instances, by the names of their hosts below the zone.
+    """
     findings: list[Finding] = []
     marked: dict[tuple[RecordType, str], str] = {}
     owned = 0
@@ -65,7 +81,7 @@ def audit(found: Iterable[RecordSet], owners: Mapping[str, str]) -> Audit:
 
 
 def challenge_name(host_name: str) -> str:
-    """Return the name below the zone at which the challenge of a host's certificate is answered (RFC 8555, 8.4)."""
+    """Return the name below the zone where the answer to the challenge of a host stands (RFC 8555, 8.4)."""
     return f"{CHALLENGE}.{host_name}"
 
 

@@ -1,7 +1,7 @@
-"""The public address of an instance's Application Gateway, as ARM has it.
+"""The public address of an instance's Application Gateway, from ARM.
 
-ARM is asked, and not the instance: Azure alone gives out a public address, and nobody can write another one into the
-resource. What an instance reports is only what somebody in the customer's tenant says, and a wrong address would send
+Only Azure gives out a public address, and nobody can write another one into the resource. So the publisher asks ARM and
+not the instance. Somebody in the customer's tenant could change the instance's report, and a wrong address would send
 the name's visitors elsewhere.
 """
 
@@ -23,7 +23,13 @@ MAX_SHOWN_CHARACTERS = 60
 def gateway_address(arm: "ResourceManagementClient", settings: Settings) -> str:
     """Return the IPv4 address of the instance's gateway. infra/modules/gateway.bicep makes the resource.
 
-    Raises what `address_in` does, RunbookError VD-DNS-006 if the resource is absent, and azure.core's errors.
+    Args:
+        arm: A client of the instance's subscription.
+        settings: The settings of the instance.
+
+    Raises:
+        RunbookError: VD-DNS-006 if the resource is absent, or for the reasons that `address_in` names.
+        azure.core's errors: ARM cannot be reached, fails, or refuses the login.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -37,9 +43,15 @@ def gateway_address(arm: "ResourceManagementClient", settings: Settings) -> str:
 
 
 def address_in(properties: object, name: str, *, gateway: str) -> str:
-    """Return the IPv4 address in the properties of a public address. gateway: the ARM id of whose it must be. Pure.
+    """Return the IPv4 address in the properties of a public address. Pure.
 
-    Raises RunbookError VD-DNS-006: it belongs to something else, it may change, or it is none.
+    Args:
+        properties: The properties, as ARM returns them.
+        name: The name of the public address.
+        gateway: The ARM id of the gateway that must have the address.
+
+    Raises:
+        RunbookError: VD-DNS-006 if the address belongs to something else, if it can change, or if it is no address.
     """
     used_by = str(member(properties, "ipConfiguration", "id") or "")
     if not used_by.lower().startswith(f"{gateway}/".lower()):

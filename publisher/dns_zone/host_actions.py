@@ -1,4 +1,4 @@
-"""The host's record sets: read, written under the ETag of what was read, and seen at the zone's own name servers."""
+"""Read a host's record sets, write them under the ETag that was read, and see them at the zone's own name servers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,10 +14,12 @@ HOST_TYPES: tuple[RecordType, ...] = ("A", "AAAA", "CNAME")
 
 
 class Host:
-    """One zone's hosts.
+    """The hosts of one zone.
 
-    Raises azure.core's errors, RunbookError VD-DNS-003 (somebody else has changed a record set), VD-DNS-005 (the name
-    servers do not serve the record).
+    Raises:
+        azure.core's errors: ARM cannot be reached, fails, or refuses the login.
+        RunbookError: VD-DNS-003 if somebody else has changed a record set, VD-DNS-005 if the name servers do not serve
+            the record.
     """
 
     def __init__(self, record_sets: RecordSets, clock: Clock) -> None:
@@ -47,7 +49,7 @@ class Host:
         return NONE if there is None else shown(there)
 
     def _see_served(self, wanted: RecordSet) -> str:
-        """Return where the record leads, once the name servers say so, too: clients ask them and not Azure DNS."""
+        """Return where the record leads, after the name servers say the same. Clients ask the name servers."""
         there = self._see(wanted)
         if there == shown(wanted):
             host = self._record_sets.zone.host(wanted.name)

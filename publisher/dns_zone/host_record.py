@@ -1,8 +1,8 @@
-"""The A record of an instance's public host: what has to change, so that it leads to the instance's gateway. Pure.
+"""Decide what must change so that the A record of an instance's host leads to the instance's gateway. Pure.
 
-The suite keeps beside its record whose it is and which address it wrote. So it knows its own record again: that one
-follows the gateway to another address. A record that says anything else was made or changed by somebody else. It is
-written over, or removed, only if the operator asks for that.
+The suite writes into the metadata of its record which instance owns it and which address the suite wrote. So the suite
+recognizes its own record, and changes it if the gateway gets another address. If a record says anything else, somebody
+else has made or changed it. The suite replaces or removes such a record only if the operator asks for that.
 """
 
 from collections.abc import Sequence
@@ -12,26 +12,28 @@ from publisher.dns_zone.record_sets import RecordSet
 from runbook_lib.change import ActionKind, NoChange, Plan
 from runbook_lib.errors import publisher
 
-# Seconds. A gateway keeps its address as long as it lives. After a change, resolvers follow within this time.
+# Seconds. A gateway keeps its address as long as it exists. After a change, resolvers have the new address within this
+# time.
 TTL_SECONDS = 300
-# What the suite keeps in the metadata of a record set that it wrote.
+# The names in the metadata of a record set that the suite wrote.
 INSTANCE, ADDRESS = "vibedataInstance", "vibedataAddress"
-# A client that asks for one of these does not come to the gateway, whatever the A record says.
+# A client that gets a record of one of these types does not reach the gateway, whatever the A record says.
 IN_THE_WAY = ("AAAA", "CNAME")
 NONE = "none"
 
-# A name with a CNAME takes no other record: so what is in the way goes first. The subject is what was read.
+# A name with a CNAME can have no other record, so records in the way are removed first. The subject is the record set
+# that was read.
 CLEAR: ActionKind[RecordSet] = ActionKind("remove", stage=1)
-# The subject is the record set to write. Its ETag is that of the version that was read.
+# The subject is the record set to write. Its ETag names the version that was read.
 POINT: ActionKind[RecordSet] = ActionKind("point", stage=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
-    """What is known of an instance's host.
+    """The facts about an instance's host.
 
     Attributes:
-        instance_id: Whose host it is.
+        instance_id: The instance that has the host.
         name: The name of its record sets below the zone.
         address: The public IPv4 address of the instance's gateway.
         found: The record sets of types A, AAAA and CNAME at that name.
@@ -50,14 +52,19 @@ def is_own(found: RecordSet, instance_id: str) -> bool:
 
 
 def shown(found: RecordSet) -> str:
-    """Return where a record set leads, in one text."""
+    """Return the values of a record set in one text."""
     return ", ".join((*found.values, *((f"alias of {found.alias}",) if found.alias else ()))) or NONE
 
 
 def point(facts: HostFacts, *, take_over: bool) -> Plan:
-    """Plan that the host leads to the gateway. take_over: also write over records that somebody else made.
+    """Return the changes after which the host leads to the gateway.
 
-    Raises RunbookError VD-DNS-002: such records are there, and `take_over` is not set.
+    Args:
+        facts: The facts about the host.
+        take_over: Whether to replace records that somebody else made or changed.
+
+    Raises:
+        RunbookError: VD-DNS-002 if there are such records, and `take_over` is false.
     """
     there = next((each for each in facts.found if each.type == "A"), None)
     in_the_way = [each for each in facts.found if each.type in IN_THE_WAY]
@@ -77,7 +84,7 @@ def point(facts: HostFacts, *, take_over: bool) -> Plan:
 
 
 def remove_all(found: Sequence[RecordSet]) -> Plan:
-    """Plan that a name has none of these record sets any more."""
+    """Return the changes that remove all these record sets."""
     return Plan(tuple(CLEAR.change(each, _target(each), shown(each), NONE) for each in found))
 
 

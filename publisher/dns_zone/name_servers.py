@@ -1,7 +1,7 @@
-"""What the zone's own name servers answer. Azure DNS tells them of a change within about 60 seconds.
+"""Ask the zone's own name servers. They have a change of Azure DNS within about 60 seconds.
 
-The servers are asked directly, so that no resolver in between answers from what it has kept. Only an authoritative
-answer counts: a resolver that took the question on its way does not give one (RFC 1035, 4.1.1, AA).
+The servers are asked directly, so that no resolver in between answers from its cache. Only an authoritative answer
+counts. If a resolver intercepts the question, its answer is not authoritative (RFC 1035, 4.1.1, AA).
 Source: learn dns/dns-faq, "How long does it take for DNS changes to take effect?".
 """
 
@@ -18,13 +18,14 @@ from runbook_lib.errors import publisher
 if TYPE_CHECKING:
     import dns.message
 
-# Twice what Azure names.
+# Twice the time that Azure names.
 SERVED_SECONDS = 120.0
-# One question to one server, by UDP; and again as many seconds by TCP if the answer is too long for UDP.
+# The time for one question to one server by UDP. If the answer is too long for UDP, the question by TCP has the same
+# time again.
 ASK_SECONDS = 5.0
 LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS = 1.0, 10.0
 PORT = 53
-# Azure names four.
+# A zone of Azure has four.
 MAX_SERVERS = 16
 
 Resolve = Callable[[str], str]
@@ -36,7 +37,12 @@ class NoAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """How many name servers were asked, and for each that does not serve the value: its name, and why it counts so."""
+    """The result of asking all name servers once.
+
+    Attributes:
+        asked: The number of servers that were asked.
+        missing: A text for each server that does not serve the value: its name and the reason.
+    """
 
     asked: int
     missing: tuple[str, ...]
@@ -62,8 +68,12 @@ def resolve_host(host: str) -> str:
 def look(servers: Sequence[str], host: str, kind: RecordType, value: str, *, resolve: Resolve = resolve_host) -> Look:
     """Ask each name server once whether it serves a value.
 
-    Parameters: servers, hosts or IPv4 addresses, a port other than 53 after a colon; host, the full name without a
-    final dot; value, as RecordSet.values has it.
+    Args:
+        servers: Hosts or IPv4 addresses. A port other than 53 stands after a colon.
+        host: The full name without a final dot.
+        kind: The type of the record.
+        value: The value, as in RecordSet.values.
+        resolve: Returns an IPv4 address of a server's host.
     """
     missing = []
     for server in servers[:MAX_SERVERS]:
@@ -85,9 +95,14 @@ def wait_until_served(
     seconds: float = SERVED_SECONDS,
     resolve: Resolve = resolve_host,
 ) -> None:
-    """Wait until all name servers serve a value. `look` explains the parameters.
+    """Wait until all name servers serve a value. `look` explains the other parameters.
 
-    seconds: after this time no further look begins. Raises RunbookError VD-DNS-005.
+    Args:
+        clock: Gives the time, and waits.
+        seconds: After this time no further look begins.
+
+    Raises:
+        RunbookError: VD-DNS-005 if a server does not serve the value in this time.
     """
     started = clock.monotonic()
     while True:
@@ -103,7 +118,11 @@ def wait_until_served(
 
 
 def values_at(server: str, host: str, kind: RecordType, *, resolve: Resolve = resolve_host) -> frozenset[str]:
-    """Return the values of a type that one name server has at a name. Raises NoAnswerError."""
+    """Return the values of one type that one name server has at a name.
+
+    Raises:
+        NoAnswerError: The server gives no answer that counts.
+    """
     import dns.exception
     import dns.flags
     import dns.message

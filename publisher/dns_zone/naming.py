@@ -1,4 +1,4 @@
-"""Look at the host of one instance: where it leads, and where its gateway is."""
+"""Look at the host of one instance: where its records lead, and which address its gateway has."""
 
 from publisher.dns_zone.access import open_zone
 from publisher.dns_zone.gateway_address import gateway_address
@@ -11,9 +11,17 @@ from runbook_lib.basics.clock import Clock
 
 
 def look_at_host(zone: DnsZone, settings: Settings, clients: AzureClients, clock: Clock) -> tuple[Host, HostFacts]:
-    """Return the way to the zone's hosts, and what is known of the one of `settings`.
+    """Return the zone's hosts, and the facts about the host of the instance.
 
-    clients: of the instance's Azure. Raises RunbookError VD-DNS-001, -006, and azure.core's errors.
+    Args:
+        zone: The publisher's zone.
+        settings: The settings of the instance.
+        clients: The clients of the instance's Azure.
+        clock: Gives the time.
+
+    Raises:
+        RunbookError: VD-DNS-001 if the host is not in the zone, VD-DNS-006 if the gateway's address cannot be used.
+        azure.core's errors: ARM cannot be reached, fails, or refuses the login.
     """
     name = zone.relative(settings.public_host)
     host = Host(open_zone(zone, settings, clients, clock), clock)

@@ -1,4 +1,4 @@
-"""Where the publisher's zone is: one setting, and the official client of Azure DNS."""
+"""The place of the publisher's zone: one setting names it, and the official client of Azure DNS reaches it."""
 
 import re
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ APEX = "@"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsZone:
-    """A public zone of Azure DNS. name: as Azure has it, in small letters, without a final dot."""
+    """A public zone of Azure DNS. name: its domain in small letters, without a final dot."""
 
     subscription_id: str
     resource_group: str
@@ -43,9 +43,13 @@ class DnsZone:
         )
 
     def relative(self, host: str) -> str:
-        """Return the name of a host's record sets in this zone. host: in small letters.
+        """Return the name of a host's record sets in this zone.
 
-        Raises RunbookError VD-DNS-001: the host is not below the zone.
+        Args:
+            host: The full name in small letters, without a final dot.
+
+        Raises:
+            RunbookError: VD-DNS-001 if the host is not below the zone.
         """
         name = host.removesuffix(f".{self.name}")
         if name == host:
@@ -53,7 +57,7 @@ class DnsZone:
         return name
 
     def host(self, name: str) -> str:
-        """Return the full name, without a final dot, of a record set's `name`."""
+        """Return the full name for a record set's `name`, without a final dot."""
         return self.name if name == APEX else f"{name}.{self.name}"
 
 
@@ -72,7 +76,11 @@ ZONE: Form = (
 
 
 def zone_of(environ: Mapping[str, str]) -> DnsZone:
-    """Return the publisher's zone. Raises RunbookError VD-SETTINGS-005, -002 for VIBEDATA_PUBLISHER_DNS_ZONE."""
+    """Return the publisher's zone.
+
+    Raises:
+        RunbookError: VD-SETTINGS-005 if VIBEDATA_PUBLISHER_DNS_ZONE is not set, VD-SETTINGS-002 if it is malformed.
+    """
     found = _read(setting(environ, "dns_zone", ZONE))
     if found is None:  # `setting` has refused it
         raise ValueError(VARIABLE)
@@ -80,7 +88,11 @@ def zone_of(environ: Mapping[str, str]) -> DnsZone:
 
 
 def zone_if_any(environ: Mapping[str, str]) -> DnsZone | None:
-    """Return the publisher's zone, None if none is configured. Raises RunbookError VD-SETTINGS-002 if malformed."""
+    """Return the publisher's zone, None if none is configured.
+
+    Raises:
+        RunbookError: VD-SETTINGS-002 if VIBEDATA_PUBLISHER_DNS_ZONE is malformed.
+    """
     return zone_of(environ) if environ.get(VARIABLE) else None
 
 
@@ -95,7 +107,10 @@ def dns_client(
 ) -> "DnsManagementClient":
     """Return the client of Azure DNS for the zone's subscription.
 
-    arm_endpoint: None for Azure's own. AzureClients explains the other parameters.
+    Args:
+        zone: The zone.
+        arm_endpoint: The endpoint of ARM, None for the public Azure cloud.
+        credential, session, retry_policy_source, clock: AzureClients explains them.
     """
     from azure.mgmt.dns import DnsManagementClient
 

@@ -1,6 +1,7 @@
-"""Record sets of a zone, read and written under their ETags.
+"""Read and write the record sets of a zone under their ETags.
 
-A write replaces a whole record set. So each write says which version of the set it replaces, or that there is none.
+A write replaces a whole record set. So each write names the version of the set that it replaces, or says that there is
+no such set.
 Source: learn dns/dns-zones-records, "Etags"; rest/api/dns/record-sets, api-version 2018-05-01.
 """
 
@@ -27,11 +28,11 @@ class RecordSet:
 
     Attributes:
         type: The type of its records.
-        name: Its name below the zone, "@" for the zone's own.
+        name: Its name below the zone, "@" for the zone's own name.
         ttl: How many seconds a resolver may keep it.
-        records: Each record as its texts. A record of type TXT has one or more strings, CAA has flags, tag and value,
-            and each other type has one text.
-        metadata: What Azure keeps beside the set. No name server shows it.
+        records: The texts of each record. A TXT record has one or more strings, a CAA record has flags, tag and value,
+            and a record of any other type has one text.
+        metadata: Names and values that Azure keeps with the set. No name server shows them.
         alias: The ARM id of the resource whose address the set follows, "" for none.
         etag: The version of the set that was read, "" for a set that is not there yet.
     """
@@ -66,14 +67,18 @@ class RecordSets:
         try:
             found = self._client.record_sets.get(*self._at, name, kind)
         except ResourceNotFoundError:
-            self._zone()  # the zone itself may be absent: that is an error
+            self._zone()  # this raises an error if the zone itself is absent
             return None
         return _record_set(found)
 
     def all(self, below: str = "") -> Iterator[RecordSet]:
-        """Yield the record sets of TYPES. Raises RunbookError VD-STORAGE-005 if there are far too many.
+        """Yield the record sets of TYPES.
 
-        below: only those at this name and below it.
+        Args:
+            below: If not "", yield only the record sets at this name and below it.
+
+        Raises:
+            RunbookError: VD-STORAGE-005 if there are far too many.
         """
         listed = self._client.record_sets.list_by_dns_zone(*self._at, recordsetnamesuffix=below or None)
         for found in bounded(listed, target=f"zone {self.zone.name}"):
@@ -84,10 +89,11 @@ class RecordSets:
                 yield one
 
     def write(self, wanted: RecordSet) -> bool:
-        """Put a record set in the place of the version that its `etag` names, or where none is.
+        """Write a record set in place of the version that its `etag` names. Without an `etag`, write a new set.
 
-        Returns False if another version is there now. A write that lost its answer is sent again and also returns
-        False: then the set that is there is the one that was wanted.
+        Returns:
+            False if another version is there now. A write whose answer is lost is sent again, and this also returns
+            False. In this case the set that is there is the wanted one.
         """
         condition = {"if_match": wanted.etag} if wanted.etag else {"if_none_match": "*"}
         body = _model(wanted)
@@ -102,7 +108,7 @@ class RecordSets:
         )
 
     def name_servers(self) -> tuple[str, ...]:
-        """Return the zone's own name servers as ARM names them: hosts, without a final dot."""
+        """Return the hosts of the zone's own name servers from ARM, without a final dot."""
         return tuple(str(each).rstrip(".") for each in self._zone().name_servers or ())
 
     def _zone(self) -> Any:

@@ -1,7 +1,7 @@
-"""Values of a TXT record set that several writers share: one value is added or removed, and the others stay.
+"""Add and remove single values of a TXT record set that several writers share. The other values stay.
 
-Two orders for one name, and people, may write to `_acme-challenge` at the same time. Each change is made to the version
-of the set that was read. If that version is not the newest any more, the set is read again.
+Two orders for one name, and people, may write to `_acme-challenge` at the same time. Each write names the version of
+the set that was read. If this version is not the newest any more, the set is read again.
 """
 
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from typing import Literal
 from publisher.dns_zone.record_sets import TXT_STRING_CHARACTERS, RecordSet, RecordSets
 from runbook_lib.errors import publisher
 
-# Seconds. A validation ends within minutes; then the value is removed. So no resolver has to keep it for long.
+# Seconds. A validation ends within minutes, and then the value is removed. So no resolver needs to keep it for long.
 TTL_SECONDS = 60
 # How often a set is read again because somebody else changed it in between. Orders for one name are few.
 TRIES = 8
@@ -22,21 +22,27 @@ Presence = Literal["present", "absent"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TxtValue:
-    """One value at one name. name: of the record set below the zone. value: printable ASCII."""
+    """One value at one name.
+
+    Attributes:
+        name: The name of the record set below the zone.
+        value: The value, in printable ASCII.
+    """
 
     name: str
     value: str
 
 
 def presence(found: RecordSet | None, value: str) -> Presence:
-    """Return whether a record set, None for no set, has a value. Pure."""
+    """Return whether a record set has a value. found: None if there is no set. Pure."""
     return "present" if found is not None and value in found.values else "absent"
 
 
 def with_value(found: RecordSet | None, wanted: TxtValue) -> RecordSet | None:
-    """Return the record set that has the value beside all others, None if it has it already. Pure.
+    """Return the record set with the wanted value and all its other values, None if it has the value already. Pure.
 
-    Raises RunbookError VD-DNS-004: the set is full.
+    Raises:
+        RunbookError: VD-DNS-004 if the set is full.
     """
     if found is None:
         return RecordSet(type="TXT", name=wanted.name, ttl=TTL_SECONDS, records=(_strings(wanted.value),))
@@ -48,7 +54,10 @@ def with_value(found: RecordSet | None, wanted: TxtValue) -> RecordSet | None:
 
 
 def without_value(found: RecordSet | None, unwanted: TxtValue) -> RecordSet | None:
-    """Return the record set without a value, None if it does not have it. Without records it is to be deleted. Pure."""
+    """Return the record set without a value, None if it does not have the value. Pure.
+
+    If the result has no records, the set must be deleted.
+    """
     if found is None or unwanted.value not in found.values:
         return None
     kept = tuple(record for record, value in zip(found.records, found.values, strict=True) if value != unwanted.value)
@@ -56,9 +65,11 @@ def without_value(found: RecordSet | None, unwanted: TxtValue) -> RecordSet | No
 
 
 class TxtValues:
-    """Adds, removes and sees single values. Each method is made for an Action.
+    """Adds, removes and sees single values. An Action can use each method.
 
-    Raises azure.core's errors, and RunbookError VD-DNS-003 if somebody else changes the set again and again.
+    Raises:
+        azure.core's errors: ARM cannot be reached, fails, or refuses the login.
+        RunbookError: VD-DNS-003 if somebody else changes the set again and again.
     """
 
     def __init__(self, record_sets: RecordSets) -> None:
@@ -66,11 +77,11 @@ class TxtValues:
         self._record_sets = record_sets
 
     def see(self, value: TxtValue) -> Presence:
-        """Return whether Azure DNS has the value. Its name servers may show it later."""
+        """Return whether Azure DNS has the value. The name servers may serve it later."""
         return presence(self._read(value), value.value)
 
     def add(self, value: TxtValue) -> None:
-        """Add the value if it is absent. Raises RunbookError VD-DNS-004: the set is full."""
+        """Add the value if it is absent. Raises RunbookError VD-DNS-004 if the set is full."""
         for _ in range(TRIES):
             wanted = with_value(self._read(value), value)
             if wanted is None or self._record_sets.write(wanted):
@@ -78,7 +89,7 @@ class TxtValues:
         raise publisher.RECORD_SET_CHANGED.error(target=f"TXT {value.name}")
 
     def remove(self, value: TxtValue) -> None:
-        """Remove the value if it is there, and the record set with its last value."""
+        """Remove the value if it is there. If it is the last value, delete the record set."""
         for _ in range(TRIES):
             kept = without_value(self._read(value), value)
             if kept is None or (self._record_sets.write(kept) if kept.records else self._record_sets.delete(kept)):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from azure.mgmt.containerregistry.models import Token, TokenUpdateProperties
     from azure.mgmt.resource.resources import ResourceManagementClient
 
-# Of Microsoft.Solutions/applications.
+# The api-version of Microsoft.Solutions/applications.
 API_VERSION = "2021-07-01"
 # How often a key's record is read again if somebody else changes it at the same moment.
 _TRIES = 5
@@ -78,7 +78,7 @@ class Departure:
         self._clock = clock
 
     def observe(self, application: str) -> Facts:
-        """Read everything else. application: what `application` returned."""
+        """Read everything else. application: the state that the method `application` returned."""
         keys = self._keys.of_instance(self._instance.id)
         token = self._token()
         return Facts(
@@ -103,10 +103,10 @@ class Departure:
         )
 
     def application(self) -> str:
-        """Return the application's state, "" if neither it nor its resource group is there.
+        """Return the application's state, "" if neither the application nor its resource group exists.
 
-        It counts as gone only if Azure answers that it is not there. A test subscription has no application: its group
-        stands for it.
+        The application counts as gone only if Azure answers that it does not exist. A test subscription has no
+        application. There the resource group counts instead.
         """
         from azure.core.exceptions import ResourceNotFoundError
 

@@ -9,9 +9,9 @@ resource group exists. Both must be gone, because a document with a wrong id mus
 2. When the application is gone, the keys are revoked, their secrets are disabled, and the token's passwords are
    removed. The row stays as a tombstone.
 
-The instance's records in the publisher's DNS zone are a plan of their own, which is carried out first: a name that
-still leads to a gateway's former address could be taken over, whatever else fails. Once the application is gone, they
-are removed, also if the row is closed already.
+A separate plan removes the instance's records from the publisher's DNS zone when the application is gone. This plan
+comes first, because somebody could take over a name that still leads to a gateway's former address. Nothing else that
+fails may delay this. The records are removed even if the row is a tombstone already.
 
 If a run is killed, the next run looks again and does the rest.
 """
@@ -35,7 +35,7 @@ END: ActionKind[Standing] = ActionKind("end", stage=5)
 
 ENABLED, DISABLED = "enabled", "disabled"
 NO_PASSWORDS = "none"
-_LATER = "only once the managed application is gone"
+_LATER = "only after the managed application is gone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +66,9 @@ class NameFacts:
     """The facts about an instance's name.
 
     Attributes:
-        application: as for Facts.
-        no_zone: why the publisher has no record of the instance, "" if it may have some.
-        found: the record sets at the name and below it.
+        application: The same as in Facts.
+        no_zone: Why the publisher can have no record of the instance, "" if it may have some.
+        found: The record sets at the name and below it.
     """
 
     application: str
@@ -77,7 +77,7 @@ class NameFacts:
 
 
 def clear_name(facts: NameFacts) -> Plan:
-    """Return what is to be done now about the instance's records in the publisher's DNS zone."""
+    """Return the changes to the instance's records in the publisher's DNS zone that are possible now."""
     if facts.no_zone:
         return Plan(unchanged=(NoChange("name", facts.no_zone),))
     marked = [each for each in facts.found if each.metadata.get(PURPOSE)]

@@ -155,9 +155,17 @@ class CustomerPhases:
 
 
 def phase_report(run_runbook: RunRunbook, runbook: str, given: Mapping[str, Any], clock: Clock) -> Mapping[str, Any]:
-    """Run a phase at the customer's, and return its report. given: the parameters of the runbook.
+    """Run a phase at the customer's, and return its report.
 
-    Raises PhaseError if the phase fails in all tries, RunbookError VD-ROTATION-031 if it ends without a valid result.
+    Args:
+        run_runbook: Runs a runbook at the customer's.
+        runbook: The runbook's name.
+        given: The parameters of the runbook.
+        clock: Gives the time, and waits between the tries.
+
+    Raises:
+        PhaseError: The phase failed in all tries.
+        RunbookError: VD-ROTATION-031 if the phase ends without a valid result.
     """
     tries = 0
     while True:
@@ -177,6 +185,6 @@ def phase_report(run_runbook: RunRunbook, runbook: str, given: Mapping[str, Any]
 
 
 def text_of(value: object) -> str:
-    """Return a text of a report, also if the report has it in parts, "" for any other value."""
+    """Return a text in a report, "" if the value is no text. A report may have a long text in parts."""
     parts = value if isinstance(value, (list, tuple)) else (value,)
     return "".join(part for part in parts if isinstance(part, str))

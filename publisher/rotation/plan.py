@@ -82,7 +82,7 @@ class Step:
         plan: The changes to make now.
         wait_until: There is nothing to do before this time, None if there is no need to wait.
         brief: Whether the wait is so short that the command itself can wait.
-        why: What the wait is for, "" if the command tells it anyway.
+        why: The reason for the wait, "" if the command says it anyway.
     """
 
     plan: Plan = field(default_factory=Plan)
@@ -163,7 +163,10 @@ def preview(rules: Rules[F], request: RotationRequest, facts: F) -> Plan:
 def foreseen(step_of: Callable[[Seen], Step], after_change: Callable[[Change, Seen], Seen], facts: Seen) -> Plan:
     """Return all changes of the steps that follow each other, each change in a separate stage.
 
-    Parameters: step_of, the next step; after_change, the facts after a change; facts, those before the first step.
+    Args:
+        step_of: Returns the next step.
+        after_change: Returns the facts after a change.
+        facts: The facts before the first step.
     """
     changes: list[Change] = []
     while True:

@@ -1,4 +1,5 @@
-"""The instance's Application Gateway and its firewall policy: what the suite keeps there, and how it writes it.
+"""The instance's Application Gateway and its firewall policy: what the suite writes there, and how.
 
-Certificates in the vault live in tls_certificate, the order of a certificate and DNS at the publisher.
+runbook_lib/tls_certificate handles the certificate in the vault. The publisher's code orders the certificate and writes
+DNS records.
 """

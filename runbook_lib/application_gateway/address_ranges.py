@@ -14,10 +14,10 @@ from runbook_lib.basics.redaction import whole_words
 from runbook_lib.errors import azure
 
 MAX_RANGES = 600
-# A range with a shorter prefix is more than any customer has, and nearly always a mistake. The form of the Marketplace
+# No customer has a range with a shorter prefix, so such a range is nearly always a mistake. The form of the Marketplace
 # offer has the same limit for IPv4.
 SHORTEST_PREFIX = {4: 8, 6: 16}
-# ipaddress also takes masks such as /255.0.0.0, and scopes of IPv6. The firewall takes neither.
+# The module ipaddress also accepts masks such as /255.0.0.0, and scopes of IPv6. The firewall accepts neither.
 _FORM = re.compile(r"[0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})?")
 _SHOWN_CHARACTERS = 60
 _OWNERS = ("customer", "publisher")
@@ -25,7 +25,12 @@ _OWNERS = ("customer", "publisher")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressRanges:
-    """Both lists, each in CIDR form, without duplicates, in order."""
+    """Both lists of ranges. Each is in CIDR form, sorted, and without duplicates.
+
+    Attributes:
+        customer: The ranges from which the customer uses the instance.
+        publisher: The ranges from which the publisher reaches it.
+    """
 
     customer: tuple[str, ...]
     publisher: tuple[str, ...]
@@ -37,9 +42,14 @@ class AddressRanges:
 
 
 def read_ranges(text: str) -> AddressRanges:
-    """Return the ranges in a JSON object with the members customer and publisher, each a list of texts.
+    """Return the ranges in a JSON text.
 
-    Raises RunbookError VD-GATEWAY-007 (malformed, or too wide), -008 (more than MAX_RANGES).
+    Args:
+        text: A JSON object with the members customer and publisher. Each member is a list of texts.
+
+    Raises:
+        RunbookError: VD-GATEWAY-007 if a range is malformed or too wide, VD-GATEWAY-008 if there are more than
+            MAX_RANGES.
     """
     try:
         lists = strict_json.loads(text)
@@ -52,7 +62,7 @@ def read_ranges(text: str) -> AddressRanges:
 
 
 def in_order(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return what the firewall has, in the order of AddressRanges. A text that is no range stays as it is."""
+    """Return the firewall's ranges in the order of AddressRanges. A text that is no range stays as it is."""
     ranges, others = set(), set()
     for text in texts:
         try:
@@ -76,7 +86,7 @@ def _range(text: object, owner: str) -> ipaddress.IPv4Network | ipaddress.IPv6Ne
     try:
         if not isinstance(text, str) or not _FORM.fullmatch(text):
             raise ValueError("it has another form")
-        # Bits behind the prefix count for nobody: 203.0.113.7/24 is the range of 203.0.113.0/24.
+        # The bits after the prefix have no meaning: 203.0.113.7/24 is the same range as 203.0.113.0/24.
         network = ipaddress.ip_network(text, strict=False)
     except ValueError as error:
         raise azure.UNFIT_RANGE.error(f"{shown!r} is no address or range in CIDR form", target=owner) from error

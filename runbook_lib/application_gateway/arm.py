@@ -1,9 +1,10 @@
-"""One resource of the gateway in ARM: read, and written as a whole without undoing what others write.
+"""Read and write one resource of the gateway in ARM. A write replaces the whole resource, but keeps others' changes.
 
 A PUT replaces the whole resource and takes minutes. A second PUT cancels the first one, which then ends with the code
-CanceledAndSupersededDueToAnotherOperation. So a write waits until no operation runs, reads, changes and writes under
-the ETag, and follows the operation to its end. If another writer came before, it begins again. Whether Azure keeps to
-the ETag here is not confirmed: without it, only the short time between read and write is open to others.
+CanceledAndSupersededDueToAnotherOperation. So a write first waits until no operation runs. Then it reads the resource,
+changes it, writes it under its ETag, and follows the operation to its end. If another writer was faster, it begins
+again. It is not confirmed that Azure checks the ETag here. If Azure does not, a change by somebody else can be lost,
+but only in the short time between the read and the write.
 
 Sources: Azure/azure-cli#21156, Azure/azure-rest-api-specs#6789; learn azure-resource-manager/management/
 async-operations.
@@ -28,17 +29,17 @@ if TYPE_CHECKING:
     from azure.core.rest import HttpResponse
     from azure.mgmt.resource.resources import ResourceManagementClient
 
-# How long an operation of this run or of another writer may take. A gateway's change takes minutes; a new gateway takes
-# 20 minutes (learn application-gateway/application-gateway-faq).
+# How long an operation of this run or of another writer may take. The change of a gateway takes minutes. A new gateway
+# takes 20 minutes (learn application-gateway/application-gateway-faq).
 OPERATION_SECONDS = 1800.0
-# Between two looks, if ARM does not say how long to wait.
+# The time between two looks, if ARM does not say how long to wait.
 LEAST_LOOK_SECONDS, MOST_LOOK_SECONDS = 1.0, 10.0
-# How often other writers may come before this one.
+# How often other writers may be faster than this one.
 MAX_ROUNDS = 5
 MAX_WORDS = 600
 _SETTLED = ("", "succeeded", "failed", "canceled")
 SUPERSEDED = "CanceledAndSupersededDueToAnotherOperation"
-# Codes of a refusal that say that another operation runs (learn common-deployment-errors, and reports).
+# If ARM refuses a write with one of these codes, another operation runs (learn common-deployment-errors, and reports).
 _IN_THE_WAY = frozenset(
     {SUPERSEDED, "AnotherOperationInProgress", "OperationPreempted", "RetryableError", "ConcurrentOperation"}
 )
@@ -50,7 +51,9 @@ Edit = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
 class NetworkResource:
     """A resource of provider Microsoft.Network in the managed resource group.
 
-    Methods raise RunbookError VD-GATEWAY-001 (not there), VD-ARM-001 (unreadable), and azure.core's errors.
+    Raises:
+        RunbookError: VD-GATEWAY-001 if the resource does not exist, VD-ARM-001 if ARM's answer cannot be read.
+        azure.core's errors: ARM cannot be reached, fails, or refuses the login.
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class NetworkResource:
         self.name = name
         path = f"{settings.resource_group_id}/providers/{type}/{name}"
         self._path = f"{quote(path, safe='/()')}?api-version={API_VERSION}"
-        # Whether an operation of this run has ended well.
+        # Whether an operation of this run has succeeded.
         self.was_written = False
 
     def read(self) -> Mapping[str, Any]:
@@ -78,16 +81,25 @@ class NetworkResource:
         return found
 
     def settled(self) -> Mapping[str, Any]:
-        """Return the resource when no operation changes it. Raises also RunbookError VD-GATEWAY-009: it takes long."""
+        """Wait until no operation changes the resource, and return it.
+
+        Raises:
+            RunbookError: VD-GATEWAY-009 if an operation takes too long, and the errors of `read`.
+        """
         started = self._clock.monotonic()
         while state_of(found := self.read()) not in _SETTLED:
             self._pause(started, f"its state is {state_of(found)}")
         return found
 
     def write(self, edit: Edit) -> None:
-        """Write what `edit` makes of the resource, unless that returns None: nothing is left to write.
+        """Change the resource.
 
-        Raises also RunbookError VD-GATEWAY-009 (busy), -010 (others came before), -011 (Azure did not make it).
+        Args:
+            edit: Returns the changed resource, None if there is nothing to change.
+
+        Raises:
+            RunbookError: VD-GATEWAY-009 if an operation takes too long, VD-GATEWAY-010 if others were faster each time,
+                VD-GATEWAY-011 if Azure could not make the change, and the errors of `read`.
         """
         for _ in range(MAX_ROUNDS):
             found = self.settled()
@@ -97,7 +109,7 @@ class NetworkResource:
         raise azure.GATEWAY_OVERTAKEN.error(f"{MAX_ROUNDS} times", target=self.name)
 
     def _put(self, resource: Mapping[str, Any], etag: str) -> bool:
-        """Return whether the write is there. If not, another one came before, or nobody says: look again."""
+        """Return whether the write has succeeded. If not, or if nobody says so, the caller must look again."""
         response = self._send("PUT", self._path, resource, {"If-Match": etag} if etag else {})
         if response.status_code == 412 or (response.status_code == 409 and _IN_THE_WAY & _codes(_object(response))):
             return False
@@ -108,7 +120,7 @@ class NetworkResource:
         return self.was_written
 
     def _ended_well(self, response: "HttpResponse") -> bool:
-        """Follow a write's operation to its end. Return False if it was superseded, or ARM shows no operation."""
+        """Follow a write's operation to its end. Return False if another write ended it, or if ARM shows none."""
         address = response.headers.get("Azure-AsyncOperation", "")
         started = self._clock.monotonic()
         while address:
@@ -128,7 +140,7 @@ class NetworkResource:
         return False
 
     def _at_arm(self, link: str) -> str:
-        """Return an operation's address. Requests carry ARM's token, so they go only to ARM."""
+        """Return an operation's address. A request has the token for ARM, so it may go only to ARM."""
         try:
             there = addresses.follow(self._arm, link)
         except addresses.NotAnAddressError as error:
@@ -160,7 +172,7 @@ class NetworkResource:
 
 
 def _object(response: "HttpResponse") -> Mapping[str, Any] | None:
-    """Return the JSON object of an answer, None if it has none."""
+    """Return the JSON object in an answer, None if there is none."""
     try:
         found = strict_json.loads(response.content)
     except strict_json.NotStrictJsonError:
@@ -169,7 +181,7 @@ def _object(response: "HttpResponse") -> Mapping[str, Any] | None:
 
 
 def _codes(found: Mapping[str, Any] | None) -> frozenset[str]:
-    """Return the codes of an error and of its details: a superseded operation has its own code in a detail."""
+    """Return the codes of an error and of its details. A detail has the code of a superseded operation."""
     codes: set[str] = set()
     errors_left: list[object] = [(found or {}).get("error", found)]
     for _ in range(_MAX_DEPTH):

@@ -1,7 +1,8 @@
 """The rule of the gateway's firewall policy that lets in known addresses only. Pure.
 
-The policy has other writers, and other rules. A change replaces this one rule and keeps everything else. Source: REST
-reference, Web Application Firewall Policies, 2025-09-01.
+The policy has other writers and other rules. A change replaces only this rule and keeps everything else.
+
+Source: REST reference, Web Application Firewall Policies, 2025-09-01.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from runbook_lib.basics.strict_json import member
 from runbook_lib.errors import azure
 
 TYPE = "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies"
-# As infra/modules/gateway.bicep calls it.
+# The rule's name in infra/modules/gateway.bicep.
 RULE = "OnlyKnownAddresses"
 OTHER_FORM = "a rule of another form"
 
@@ -23,7 +24,7 @@ def policy_name(prefix: str) -> str:
 
 
 def rule_of(ranges: AddressRanges) -> Mapping[str, Any]:
-    """Return the rule: it blocks an address that is in neither list. Both conditions must hold for it to match."""
+    """Return the rule. It blocks an address that is in neither list: it matches only if both conditions hold."""
     return {
         "name": RULE,
         "priority": 1,
@@ -34,9 +35,12 @@ def rule_of(ranges: AddressRanges) -> Mapping[str, Any]:
 
 
 def seen(policy: Mapping[str, Any]) -> str | None:
-    """Return the text of the policy's rule as a plan shows it, None if it has none. Raises RunbookError VD-ARM-001.
+    """Return the text of the policy's rule for a plan, None if there is no such rule.
 
-    The text of the wanted ranges means that the rule is exactly `rule_of` them.
+    If the text is the text of some ranges, the rule is exactly the result of `rule_of` for these ranges.
+
+    Raises:
+        RunbookError: VD-ARM-001 if the policy cannot be read.
     """
     found = next((each for each in _rules(policy) if each.get("name") == RULE), None)
     if found is None:
@@ -49,13 +53,13 @@ def seen(policy: Mapping[str, Any]) -> str | None:
 
 
 def with_ranges(policy: Mapping[str, Any], ranges: AddressRanges) -> Mapping[str, Any]:
-    """Return a policy with the rule for these ranges, as its first one: the template reads it there."""
+    """Return a policy with the rule for these ranges. It is the first rule, because the template reads it there."""
     rules = [rule_of(ranges), *(each for each in _rules(policy) if each.get("name") != RULE)]
     return {**policy, "properties": {**policy["properties"], "customRules": rules}}
 
 
 def why_idle(policy: Mapping[str, Any]) -> str:
-    """Return why the policy's rules block nobody, "" if they do."""
+    """Return why the policy's rules block nobody, "" if they block."""
     state, mode = (str(member(policy, "properties", "policySettings", name) or "") for name in ("state", "mode"))
     if state.lower() == "disabled":
         return "the firewall policy is switched off: it blocks nobody"
@@ -66,13 +70,16 @@ def _condition(values: tuple[str, ...]) -> Mapping[str, Any]:
     return {
         "matchVariables": [{"variableName": "RemoteAddr"}],
         "operator": "IPMatch",
-        "negationConditon": True,  # so spelled by Azure
+        "negationConditon": True,  # Azure spells it like this
         "matchValues": list(values),
     }
 
 
 def _form(rule: Mapping[str, Any]) -> tuple[object, ...]:
-    """Return what decides about a rule's effect beside its ranges. ARM adds members, and has its own capitals."""
+    """Return the members of a rule that decide its effect, without the ranges.
+
+    ARM adds other members, and writes values with other capital letters.
+    """
     return (
         rule.get("priority"),
         *(str(rule.get(name, "")).lower() for name in ("ruleType", "action")),

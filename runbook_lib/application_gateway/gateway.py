@@ -1,7 +1,7 @@
-"""What the suite reads of the Application Gateway as ARM shows it, and the one thing that it changes there. Pure.
+"""Read the facts of the Application Gateway from its ARM resource, and change the one member that the suite owns. Pure.
 
-The gateway has other writers: the portal, the template, the publisher's people. So a change takes the whole resource as
-it is and replaces one member.
+The gateway has other writers: the portal, the template, the publisher's people. So a change takes the whole resource
+and replaces only one member.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from runbook_lib.application_gateway.listener import LISTENER, certificate_of, i
 from runbook_lib.basics.strict_json import member
 from runbook_lib.errors import azure
 
-# The tags that the Application Gateway Ingress Controller (AGIC) writes to a gateway of its own.
+# The Application Gateway Ingress Controller (AGIC) writes these tags to a gateway that it manages.
 CLUSTER_TAGS = ("managed-by-k8s-ingress", "ingress-for-aks-cluster-id")
 FAILED = "failed"
 _STOPPED = ("stopped", "stopping")
@@ -27,8 +27,9 @@ class Gateway:
         etag: Its version, "" if ARM shows none.
         state: ARM's provisioning state, in small letters.
         stopped: Whether somebody has stopped it.
-        of_cluster: The tags that say that a Kubernetes cluster's ingress controller rewrites it.
-        secret_id: The vault's address that the listener's certificate is read from, "" if it was uploaded.
+        of_cluster: Its tags that show that a Kubernetes cluster's ingress controller rewrites it.
+        secret_id: The address in the vault from which the gateway reads the listener's certificate, "" if somebody has
+            uploaded the certificate.
         firewall_policy: The id of its firewall policy, "" if it has none.
     """
 
@@ -42,7 +43,11 @@ class Gateway:
 
 
 def read_gateway(resource: Mapping[str, Any]) -> Gateway:
-    """Return the facts of a gateway. Raises RunbookError VD-ARM-001, VD-GATEWAY-006 (it has no such listener)."""
+    """Return the facts of a gateway.
+
+    Raises:
+        RunbookError: VD-ARM-001 if the resource cannot be read, VD-GATEWAY-006 if it has no such listener.
+    """
     name, tags = str(resource.get("name", "")), resource.get("tags")
     certificate, secret_id = certificate_of(resource)
     if not certificate:
@@ -64,9 +69,17 @@ def state_of(resource: Mapping[str, Any]) -> str:
 
 
 def with_secret(resource: Mapping[str, Any], secret_id: str) -> Mapping[str, Any]:
-    """Return a gateway whose listener's certificate is read from a secret. All else stays. Raises as read_gateway."""
+    """Return the gateway with another address of its listener's certificate. Everything else stays.
+
+    Args:
+        resource: The gateway.
+        secret_id: The address in the vault.
+
+    Raises:
+        RunbookError: The same errors as of `read_gateway`.
+    """
     certificate, _ = certificate_of(resource)
-    # An uploaded certificate's other members would contradict the reference.
+    # The other members describe an uploaded certificate, and would contradict the address.
     entries = [
         {**each, "properties": {"keyVaultSecretId": secret_id}} if is_named(each, certificate) else each
         for each in items_of(resource, "sslCertificates")

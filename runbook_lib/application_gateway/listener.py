@@ -1,4 +1,4 @@
-"""The listener of the instance's name, and the address in the vault that its certificate is read from. Pure.
+"""The listener of the instance's name, and the address in the vault from which it reads its certificate. Pure.
 
 Source: REST reference, Application Gateways, 2025-09-01.
 """
@@ -11,7 +11,7 @@ from runbook_lib.errors import azure
 
 TYPE = "Microsoft.Network/applicationGateways"
 API_VERSION = "2025-09-01"
-# The listener of the instance's name, as infra/modules/gateway.bicep calls it.
+# The name of this listener in infra/modules/gateway.bicep.
 LISTENER = "https"
 
 
@@ -23,8 +23,11 @@ def gateway_name(prefix: str) -> str:
 def certificate_of(resource: Mapping[str, Any]) -> tuple[str, str]:
     """Return the name of the listener's certificate within the gateway, and the address of its secret.
 
-    Both are "" if there is no such listener, or if it has no certificate. The address is "" if the certificate was
-    uploaded. Raises RunbookError VD-ARM-001.
+    Both are "" if there is no such listener, or if it has no certificate. The address is "" if somebody has uploaded
+    the certificate.
+
+    Raises:
+        RunbookError: VD-ARM-001 if the resource cannot be read.
     """
     listener = next((each for each in items_of(resource, "httpListeners") if is_named(each, LISTENER)), None)
     name = str(member(listener, "properties", "sslCertificate", "id") or "").rpartition("/")[2]
@@ -33,7 +36,7 @@ def certificate_of(resource: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def is_named(entry: Mapping[str, Any], name: str) -> bool:
-    """Return whether an entry has a name. ARM compares names without case."""
+    """Return whether an entry has this name. ARM ignores the case of names."""
     return str(entry.get("name", "")).lower() == name.lower()
 
 
@@ -48,9 +51,9 @@ def items_of(resource: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
 
 
 def is_same_secret(one: str, other: str) -> bool:
-    """Return whether two addresses name the same secret, both without a version or both with the same one.
+    """Return whether two addresses name the same secret, both without a version or both with the same version.
 
-    The portal writes the address of one version, which is never renewed. The address of a certificate looks nearly the
-    same as that of its secret. Neither is the same as the secret's.
+    So neither of these addresses counts as the wanted one: the address of one version, which the portal writes and
+    which is never renewed, and the address of the certificate, which looks nearly the same as the secret's address.
     """
     return one.lower().rstrip("/") == other.lower().rstrip("/")

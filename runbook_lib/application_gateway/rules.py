@@ -1,13 +1,13 @@
-"""Decide what is changed of the Application Gateway and of its firewall policy. Pure.
+"""Decide which changes to make to the Application Gateway and to its firewall policy. Pure.
 
-1. A gateway that is stopped, belongs to a cluster or has failed is left alone. Each is its own error.
-2. The listener reads its certificate from the vault's certificate without a version, as soon as the vault has one.
-   Until then it keeps what it has.
-3. The firewall's rule has the wanted ranges. If no ranges are known, the rule is left alone.
-4. A run may ask that the gateway reads the vault again: it writes the gateway as it is. A change of rule 2 does that
-   anyway. Such a run also writes a gateway that has failed.
+1. A gateway that is stopped, belongs to a cluster or has failed is left alone. Each case has its own error.
+2. When the vault has a certificate, the listener gets the certificate's address without a version. Before that, the
+   listener keeps its present certificate.
+3. The firewall's rule gets the wanted ranges. If no ranges are known, the rule is left alone.
+4. A run may ask the gateway to read the vault again. For this it writes the gateway without a change. The change of
+   rule 2 has the same effect. Such a run also writes a gateway that has failed.
 
-The policy comes first: a write of the gateway then meets no other operation of this run.
+The policy is changed before the gateway, so that a write of the gateway meets no other operation of this run.
 """
 
 from dataclasses import dataclass
@@ -24,18 +24,18 @@ READ_AGAIN_DONE = "the vault was read again"
 ALLOW: ActionKind[AddressRanges] = ActionKind("allow", stage=1)
 # The subject is the address of the secret.
 CONNECT: ActionKind[str] = ActionKind("connect", stage=2)
-# The subject is the gateway's ETag as the run found it.
+# The subject is the gateway's ETag that the run found.
 REFRESH: ActionKind[str] = ActionKind("refresh", stage=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the run wants.
+    """The state that the run wants.
 
     Attributes:
-        secret_id: The address of the vault's certificate as a secret, without a version, "" if the vault has none.
+        secret_id: The address of the certificate's secret without a version, "" if the vault has no certificate.
         ranges: The address ranges, None if no ranges are known.
-        read_again: Whether the gateway shall read the vault again.
+        read_again: Whether the gateway must read the vault again.
     """
 
     secret_id: str
@@ -44,9 +44,16 @@ class Wanted:
 
 
 def check_gateway(gateway: Gateway, *, policy_id: str, read_again: bool) -> None:
-    """Check that this run may write the gateway. `policy_id` is the id of the instance's firewall policy.
+    """Check that this run may write the gateway.
 
-    Raises RunbookError VD-GATEWAY-003 (stopped), -004 (failed), -005 (of a cluster), -002 (of another policy).
+    Args:
+        gateway: The facts of the gateway.
+        policy_id: The id of the instance's firewall policy.
+        read_again: Whether the run may write a gateway that has failed.
+
+    Raises:
+        RunbookError: VD-GATEWAY-002 if the gateway has another firewall policy, VD-GATEWAY-003 if it is stopped,
+            VD-GATEWAY-004 if it has failed, VD-GATEWAY-005 if it belongs to a cluster.
     """
     if gateway.of_cluster:
         raise azure.GATEWAY_OF_CLUSTER.error(f"its tags have {' and '.join(gateway.of_cluster)}", target=gateway.name)
@@ -61,7 +68,7 @@ def check_gateway(gateway: Gateway, *, policy_id: str, read_again: bool) -> None
 
 
 def plan_gateway(wanted: Wanted, gateway: Gateway, rule: str | None) -> Plan:
-    """Return the changes. `rule` is the text of the firewall's rule, None if there is none."""
+    """Return the changes. rule: the text of the firewall's rule, None if there is none."""
     parts = (_allow(wanted, rule), _connect(wanted, gateway))
     changes = [part for part in parts if isinstance(part, Change)]
     if wanted.read_again and not any(map(CONNECT.is_of, changes)):

@@ -1,4 +1,4 @@
-"""Watch the certificate that the gateway serves: is it the vault's newest, for the name, and valid for long enough?
+"""Watch the certificate that the gateway serves: is it the vault's newest, is it for the name, will it stay valid?
 
 The result is recorded like a component's health, in partition OBSERVABILITY of table Components.
 """
@@ -20,12 +20,13 @@ from runbook_lib.tls_certificate.handshake import served_certificate
 from runbook_lib.tls_certificate.name import CERTIFICATE
 
 WATCH = "tls-certificate"
-# A renewal begins when a third of the lifetime is left, and is tried again for days. With a quarter left, it fails.
+# A renewal begins when a third of the lifetime is left, and it is repeated for days. If only a quarter is left, the
+# renewal fails.
 LEAST_SHARE = 0.25
 
 
 def look_at_certificate(context: Context) -> Observation:
-    """Return whether the gateway serves the vault's certificate, and will go on. If it cannot be read, it is ill."""
+    """Return whether the gateway serves the vault's certificate, and will serve it on. Unreadable counts as ill."""
     return readable(lambda: _look(context))
 
 
@@ -66,16 +67,19 @@ def _look(context: Context) -> Observation:
 
 
 def judge_certificate(certificate: Mapping[str, Any], served: bytes, now: datetime) -> Observation:
-    """Return whether `served` (DER) is the vault's newest certificate, and valid for long enough. Pure.
+    """Return whether a served certificate is the vault's newest, and is valid for long enough. Pure.
 
-    certificate: as the vault shows it. The handshake has checked the name and the chain.
+    Args:
+        certificate: The vault's certificate, as the vault returns it.
+        served: The served certificate in DER. The handshake has checked its name and its chain.
+        now: The present time (aware).
     """
     try:
         attributes = certificate["attributes"]
         begin, end = (datetime.fromtimestamp(attributes[each], timezone.utc) for each in ("nbf", "exp"))
     except (KeyError, TypeError, ValueError, OverflowError, OSError):
         return Observation("fails", "the vault does not say how long its certificate is valid")
-    # SHA-1 is the vault's name for a certificate, and proves nothing here.
+    # The vault names a certificate by its SHA-1. It proves nothing here.
     if base64url.encode(hashlib.sha1(served).digest()) != certificate["x5t"]:  # noqa: S324
         return Observation("impaired", "the gateway serves another certificate than the vault's newest")
     left = end - now

@@ -134,21 +134,21 @@ GATEWAY_NOT_THERE = entry(
     "VD-GATEWAY-001",
     "the managed resource group has no such resource of the Application Gateway",
     "The template makes the gateway and its firewall policy with names that follow from the prefix. Somebody deleted"
-    " it, or the prefix is another one.",
+    " one of them, or the prefix in the settings is wrong.",
     "Compare the prefix in the settings with the resource's name. If the resource was deleted, deploy the template"
     " again.",
 )
 GATEWAY_OTHER_POLICY = entry(
     "VD-GATEWAY-002",
     "the Application Gateway has another firewall policy than the instance's",
-    "The address ranges are a rule of the instance's policy. Without it at the gateway they have no effect.",
+    "The address ranges are in a rule of the instance's policy. They have no effect if the gateway has another policy.",
     "Link the policy that the message names to the gateway, or deploy the template again.",
 )
 GATEWAY_STOPPED = entry(
     "VD-GATEWAY-003",
     "the Application Gateway is stopped",
     "Somebody has stopped it. A write would start it, and this run does not decide that.",
-    "Start it with the command below when it shall run, and then run this again.",
+    "If the gateway is to run, start it with the command below. Then run this again.",
     retryable=True,
 )
 GATEWAY_FAILED = entry(
@@ -156,8 +156,8 @@ GATEWAY_FAILED = entry(
     "the Application Gateway is in the state Failed",
     "Its last change did not succeed, so nobody knows which configuration it serves. A frequent cause: it may not read"
     " its certificate in the vault.",
-    "See in the gateway's activity log why the change failed, and mend that. Then run this with read_again, which"
-    " writes the gateway again as it is.",
+    "See in the gateway's activity log why the change failed, and remove the cause. Then run this with read_again,"
+    " which writes the gateway without a change.",
 )
 GATEWAY_OF_CLUSTER = entry(
     "VD-GATEWAY-005",
@@ -177,8 +177,8 @@ UNFIT_RANGE = entry(
     "VD-GATEWAY-007",
     "an address range cannot be used",
     "The Automation variable vibedata-address-ranges takes a JSON object with the lists customer and publisher. A range"
-    " is an IPv4 or IPv6 address, or a range in CIDR form. One that is wider than /8 (IPv6: /16) is refused, because it"
-    " would let in nearly everybody.",
+    " is an IPv4 or IPv6 address, or a range in CIDR form. A range that is wider than /8 (IPv6: /16) is refused,"
+    " because it would let in nearly everybody.",
     "Correct the range in the variable, and run this again.",
     exit_code=EXIT_USAGE,
 )
@@ -192,21 +192,21 @@ TOO_MANY_RANGES = entry(
 GATEWAY_BUSY = entry(
     "VD-GATEWAY-009",
     "the Application Gateway is busy with another change",
-    "A change of a gateway takes minutes, and a second one would cancel it. So the run waits, and it has waited as long"
-    " as it may.",
+    "A change of a gateway takes minutes, and a second change would cancel it. So the run has waited, but the other"
+    " change has not ended in time.",
     "Run this again when the gateway's state is Succeeded.",
     retryable=True,
 )
 GATEWAY_OVERTAKEN = entry(
     "VD-GATEWAY-010",
-    "other changes of the Application Gateway came before this one, again and again",
-    "Each time that the run wrote, somebody else had written since it read. Their changes are kept.",
-    "See in the gateway's activity log who writes it, and run this again when they have ended.",
+    "other changes of the Application Gateway were faster than this one, again and again",
+    "Each time somebody else changed the gateway between this run's read and its write. Their changes are kept.",
+    "See in the gateway's activity log who changes it. When they have finished, run this again.",
     retryable=True,
 )
 GATEWAY_CHANGE_FAILED = entry(
     "VD-GATEWAY-011",
     "Azure did not make the change of the Application Gateway",
-    "The message has Azure's reason. A frequent one: the gateway's identity may not read the secret in the vault.",
-    "Mend what the message says. If the gateway is now in the state Failed, run this with read_again.",
+    "The message has Azure's reason. A frequent reason: the gateway's identity may not read the secret in the vault.",
+    "Remove the cause that the message names. If the gateway is then in the state Failed, run this with read_again.",
 )

@@ -182,13 +182,13 @@ POINTS_ELSEWHERE = entry(
     "Somebody else made the records that the message shows, or changed the record that this suite had written. The name"
     " may be in use for something else.",
     "Find out who made them. If the name is to lead to the instance's gateway, run `vibedata dns point --instance ID"
-    " --take-over`. It writes over these records.",
+    " --take-over`. This command replaces these records.",
 )
 RECORD_SET_CHANGED = entry(
     "VD-DNS-003",
     "somebody else has changed the DNS record set",
-    "It was changed after this command had read it. The command writes only over the version that it has read.",
-    "Run the same command again: it looks at what is there now. The other change is kept.",
+    "Somebody changed it after this command had read it. The command replaces only the version that it has read.",
+    "Run the same command again: it reads the set again. The other change is kept.",
     retryable=True,
 )
 TXT_SET_FULL = entry(
@@ -201,7 +201,7 @@ TXT_SET_FULL = entry(
 RECORD_NOT_SERVED = entry(
     "VD-DNS-005",
     "the zone's name servers do not serve the DNS record",
-    "Azure DNS has the record, and its name servers have not got it in time. Or this machine cannot reach them: it asks"
+    "Azure DNS has the record, but its name servers did not get it in time. Or this machine cannot reach them: it asks"
     " them directly, on port 53, by UDP and TCP.",
     "Run the same command again. If the message says that there is no answer, let this machine reach port 53.",
     retryable=True,

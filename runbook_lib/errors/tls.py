@@ -100,15 +100,16 @@ NAME_TAKEN = entry(
 AUTHORITY_REFUSES = entry(
     "VD-TLS-020",
     "the certificate authority refuses a request",
-    "It names the reason in the message. The names of the reasons are those of RFC 8555, 6.7.",
-    "Mend what the message names. Then run the same command again: it goes on where this one ended.",
+    "The message has the authority's reason. RFC 8555, 6.7 explains the names of the reasons.",
+    "Remove the cause that the message names. Then run the same command again: it goes on where this one ended.",
     retryable=True,
 )
 AUTHORITY_UNREADABLE = entry(
     "VD-TLS-021",
     "the certificate authority's answer cannot be read",
-    "It lacks what every ACME server tells, it leads to another server, or something on the way has changed it.",
-    "Check VIBEDATA_PUBLISHER_ACME_DIRECTORY, and what answers there. Then run the same command again.",
+    "It lacks a part that every ACME server sends, an address in it leads to another server, or something on the way"
+    " has changed it.",
+    "Check VIBEDATA_PUBLISHER_ACME_DIRECTORY, and which server answers there. Then run the same command again.",
     retryable=True,
 )
 ACCOUNT_KEY_UNUSABLE = entry(
@@ -123,8 +124,8 @@ REQUEST_DIFFERS = entry(
     "the customer's signing request is not as agreed",
     "It asks for another name than the instance's public host, or for several; its signature or its key does not fit;"
     " or it cannot be read.",
-    "Nothing was ordered. Compare the setting public_host of the instance document with that of the instance. Then see"
-    " who has changed certificate vibedata-tls in the customer's vault.",
+    "Nothing was ordered. Compare the setting public_host of the instance document with the setting of the instance."
+    " Then find out who has changed the certificate vibedata-tls in the customer's vault.",
 )
 FORBIDDEN_BY_CAA = entry(
     "VD-TLS-024",
@@ -136,16 +137,16 @@ FORBIDDEN_BY_CAA = entry(
 AUTHORIZATION_FAILED = entry(
     "VD-TLS-025",
     "the certificate authority does not accept the proof for the name",
-    "It has looked for the TXT record and has not found the value, or it forbids the name. The message has its words."
-    " The order is over, and the record is removed.",
-    "Check that the zone's parent names the zone's own name servers, and see the authority's words. The command tries"
+    "It did not find the value in the TXT record, or it forbids the name. The message has its words. The order is over,"
+    " and the record is removed.",
+    "Read the authority's words, and check that the zone's parent names the zone's own name servers. The command tries"
     " again after 1, 10 and 100 minutes, and then daily.",
     retryable=True,
 )
 TOO_MANY_ORDERS = entry(
     "VD-TLS-026",
     "the certificate authority takes no order now",
-    "A limit of the authority is reached: by this suite's orders in the same moment, or by orders of somebody else.",
+    "A limit of the authority is reached, by orders of this suite or by orders of somebody else.",
     "Run the same command again after the time that the message names. `--due` does so by itself. If instances wait for"
     " days, ask the authority for a higher limit.",
     retryable=True,
@@ -154,20 +155,20 @@ REPLACES_REFUSED = entry(
     "VD-TLS-027",
     "the certificate authority does not let this order replace the former certificate",
     "The former one was ordered under another account, or it was replaced before.",
-    "Nothing is to be done: the order is repeated without it, and counts for the limits.",
+    "You need to do nothing. The command repeats the order without it, and the new order counts for the limits.",
     retryable=True,
 )
 ORDER_NOT_DONE = entry(
     "VD-TLS-028",
     "the certificate authority has not finished in time",
-    "It still checks the proof, or still issues.",
-    "Run the same command again: it takes up the same order.",
+    "It is still checking the proof, or still making the certificate.",
+    "Run the same command again: it continues the same order.",
     retryable=True,
 )
 ORDERED_BY_ANOTHER = entry(
     "VD-TLS-029",
     "another run works on the same certificate",
-    "It changed the record in the same moment.",
-    "Nothing is lost. Run the same command again: it goes on with what the other one has done.",
+    "The other run changed the record at the same moment.",
+    "Nothing is lost. Run the same command again: it continues after the steps of the other run.",
     retryable=True,
 )

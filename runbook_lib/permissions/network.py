@@ -1,7 +1,7 @@
-"""What runbooks do with the Application Gateway, its firewall policy, and what the gateway refers to.
+"""The permissions that runbooks need for the Application Gateway, its firewall policy, and the gateway's references.
 
-A write of a gateway names its subnet, public address, firewall policy and identity. Azure lets only a caller write it
-who may join, or assign, each of them (learn application-gateway/configuration-infrastructure, Permissions).
+A write of a gateway names its subnet, public address, firewall policy and identity. Azure accepts the write only if the
+caller may join or assign each of them (learn application-gateway/configuration-infrastructure, Permissions).
 """
 
 from runbook_lib.permissions.model import Permission

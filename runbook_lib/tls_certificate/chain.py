@@ -41,7 +41,7 @@ class Chain:
         from cryptography.hazmat.primitives.hashes import SHA1
 
         first = self.certificates[0]
-        # SHA-1 is the vault's name for a certificate, and proves nothing here.
+        # The vault names a certificate by its SHA-1. It proves nothing here.
         return Leaf(thumbprint=base64url.encode(first.fingerprint(SHA1())), key=key_of(first))  # noqa: S303
 
     @property
@@ -66,8 +66,13 @@ def key_of(holder: "x509.Certificate | x509.CertificateSigningRequest") -> str:
 
 
 def read_chain(text: str) -> Chain:
-    """Return the chain in a parameter: DER in base64url, with a dot between two certificates. Raises RunbookError
-    VD-TLS-003.
+    """Return the chain in a parameter.
+
+    Args:
+        text: Each certificate as DER in base64url, with a dot between two certificates.
+
+    Raises:
+        RunbookError: VD-TLS-003 if the text is malformed.
     """
     parts = text.split(".")
     if not MIN_CERTIFICATES <= len(parts) <= MAX_CERTIFICATES:

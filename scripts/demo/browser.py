@@ -1,7 +1,7 @@
 """The demo's end: a browser opens the instance by its name.
 
-The browser trusts the root of the lab's certificate authority and nothing else. The zone's name servers must lead the
-name to the gateway's public address; in the place of that address the browser reaches the lab's listener.
+The browser trusts only the root of the lab's certificate authority. The zone's name servers must answer with the
+gateway's public address. Instead of this address the browser connects to the lab's listener.
 """
 
 import http.client
@@ -18,16 +18,17 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from vibedata.output import CommandError
 
 SECONDS = 30.0
-# The lab's firewall policy lets in the first address. The second one is on no list.
+# The lab's firewall policy lets the first address in. The second address is on no list.
 LET_IN, STRANGER = "127.0.0.1", "127.0.0.2"
 FORBIDDEN = 403
 
 
 def open_by_name(session: AzureSession) -> str:
-    """Open the instance from an address that is let in, and from one that is not. Return what to say about it.
+    """Open the instance from an allowed address, and from another one. Return a line about the result.
 
-    Raises CommandError if the name leads elsewhere, or if an answer is another one; ssl.SSLError for a certificate that
-    a browser would refuse.
+    Raises:
+        CommandError: The name leads elsewhere, or an answer has the wrong status.
+        ssl.SSLError: A browser would refuse the certificate.
     """
     host, zone = session.settings.public_host, zone_of(os.environ)
     _, facts = look_at_host(zone, session.settings, session.clients, SYSTEM_CLOCK)
@@ -41,7 +42,13 @@ def open_by_name(session: AzureSession) -> str:
 
 
 def _status(host: str, gateway: str, source: str) -> int:
-    """Return the status of the page `https://{host}/` at a gateway (`address:port`), asked from an address."""
+    """Return the status of the page `https://{host}/` at a gateway.
+
+    Args:
+        host: The instance's public name.
+        gateway: The gateway's `address:port`.
+        source: The address from which the request comes.
+    """
     trust = ssl.create_default_context(cafile=os.environ["VIBEDATA_ACME_ROOT"])
     address, _, port = gateway.partition(":")
     with (

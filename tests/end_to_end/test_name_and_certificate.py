@@ -1,7 +1,7 @@
 """An instance's name, end to end: the publisher orders, the customer's vault and gateway serve, and a browser opens it.
 
-The browser trusts the root of the authority alone. It asks the zone's name server for the address, and reaches the
-lab's listener in the place of that address.
+The browser trusts only the root of the authority. It asks the zone's name server for the address. Instead of this
+address it connects to the lab's listener.
 """
 
 import json
@@ -28,14 +28,14 @@ CUSTOMER, PUBLISHER, STRANGER = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 
 
 def add_instance(lab: LabUnderTest, folder: Path) -> None:
-    """Record the lab's customer under the name that the rig orders for."""
+    """Record the lab's customer with the name for which the rig orders the certificate."""
     file = folder / "instance.json"
     file.write_text(json.dumps({**json.loads((lab.directory / "instance.json").read_text()), "id": INSTANCE}))
     Instances(operator_tables(lab.env, SYSTEM_CLOCK)).add(read(file.read_bytes(), source=str(file)))
 
 
 def let_in(lab: LabUnderTest, **ranges: list[str]) -> None:
-    """Write the address ranges where the runbook reads them."""
+    """Write the address ranges into the variable that the runbook reads."""
     account = f"{group(lab)}/providers/Microsoft.Automation/automationAccounts/{lab.env['VIBEDATA_AUTOMATION_ACCOUNT']}"
     name = configure_gateway.RANGES_VARIABLE
     body = {"name": name, "properties": {"value": json.dumps(json.dumps(ranges))}}
@@ -49,7 +49,7 @@ def issue(rig: CertificateRig) -> None:
         if parameters["phase"] == "test":
             configured = run(rig.lab, configure_gateway.RUNBOOK)
             assert configured.exit_code == 0, configured.text
-        environ = {"VIBEDATA_PUBLIC_HOST": HOST, "VIBEDATA_GATEWAY": rig.lab.env["VIBEDATA_LAB_GATEWAY"]}
+        environ = {"VIBEDATA_PUBLIC_HOST": HOST, "VIBEDATA_GATEWAY": rig.lab.env["VIBEDATA_GATEWAY"]}
         made = run(rig.lab, rotate_tls_certificate.RUNBOOK, environ=environ, **parameters)
         rig.said.append(made.text)
         return made.result
@@ -60,7 +60,7 @@ def issue(rig: CertificateRig) -> None:
         newest = rig.newest()
         if not newest.open or outcome.resume_at is None:
             return
-        # Long ago: the gateway has had its time, and the former certificate may go.
+        # A time long ago. So the test need not wait for the gateway, and the former certificate may be retired.
         rig.set(installed_at=LONG_AGO, retire_after=newest.retire_after and LONG_AGO)
 
 
@@ -77,7 +77,7 @@ def test_a_browser_opens_the_instance_by_its_name(
 
         def opened(source: str) -> Page:
             assert look_up(server, HOST, "A") == ["203.0.113.40"]
-            return open_page(lab.env["VIBEDATA_LAB_GATEWAY"], HOST, trust=root, source=source)
+            return open_page(lab.env["VIBEDATA_GATEWAY"], HOST, trust=root, source=source)
 
         with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
             opened(CUSTOMER)  # it is the placeholder
@@ -86,7 +86,7 @@ def test_a_browser_opens_the_instance_by_its_name(
         assert (first.status, opened(PUBLISHER).status, opened(STRANGER).status) == (200, 200, 403)
         assert '"application": "control-panel"' in first.text
 
-        # A renewal needs no write of the gateway: it reads the vault every four hours.
+        # A renewal needs no write of the gateway, because the gateway reads the vault every four hours.
         rig.lab.control("POST", "/acme", {"renew_now": True})
         since = lab.last_request()
         rig.set(ask_after=LONG_AGO)

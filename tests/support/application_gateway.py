@@ -1,4 +1,4 @@
-"""Clients of the lab's Application Gateway: the official one of Microsoft.Network, and a browser at its listener."""
+"""Clients of the lab's Application Gateway: the official client of Microsoft.Network, and a browser."""
 
 import http.client
 import socket
@@ -35,13 +35,13 @@ def network_client(lab: LabUnderTest) -> Iterator[NetworkManagementClient]:
 
 
 def under(etag: str) -> dict[str, Any]:
-    """Return what makes a write happen under an ETag."""
+    """Return the arguments with which a write happens under an ETag."""
     return {"headers": {"If-Match": etag}}
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a client got: status, body, and the serial number of the certificate that was served."""
+    """The answer to a client: status, body, and the serial number of the served certificate."""
 
     status: int
     text: str
@@ -51,7 +51,7 @@ class Page:
 def open_page(
     gateway: str, host: str, *, trust: ssl.SSLContext, path: str = "/healthz", source: str = "127.0.0.1"
 ) -> Page:
-    """Open `https://{host}{path}` at a gateway (`127.0.0.1:PORT`), as a browser does, from a loopback address."""
+    """Open `https://{host}{path}` at a gateway (`127.0.0.1:PORT`) like a browser, from a loopback address."""
     address, _, port = gateway.partition(":")
     with (
         socket.create_connection((address, int(port)), timeout=SECONDS, source_address=(source, 0)) as plain,
@@ -66,12 +66,12 @@ def open_page(
 
 
 def trusting(root_pem: str) -> ssl.SSLContext:
-    """Return the TLS settings of a browser that trusts one root alone."""
+    """Return the TLS settings of a browser that trusts only one root."""
     return ssl.create_default_context(cadata=root_pem)
 
 
 def trusting_anybody() -> ssl.SSLContext:
-    """Return settings that take any certificate, to see which one is served."""
+    """Return TLS settings that accept any certificate, to see which one is served."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
@@ -89,7 +89,7 @@ def set_rules(lab: LabUnderTest, rules: list[dict[str, Any]], mode: str = "Preve
 
 
 def rule(action: str, *conditions: tuple[list[str], bool], priority: int = 1, state: str = "Enabled") -> dict[str, Any]:
-    """Return a custom rule; each condition has its ranges, and whether it holds for all others."""
+    """Return a custom rule. Each condition has ranges, and says whether it holds for all other addresses instead."""
     return {
         "name": f"rule{priority}",
         "priority": priority,

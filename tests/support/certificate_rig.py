@@ -1,4 +1,4 @@
-"""The publisher's operator and one customer, for issuances in the lab. A TLS server is in the gateway's place."""
+"""The publisher's operator and one customer, for issuances in the lab. A TLS server replaces the gateway."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -42,7 +42,7 @@ LONG_AGO = "2026-01-01T00:00:00.000000Z"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateRig:
-    """What an issuance in the lab needs. jobs: the parameters of each phase that ran at the customer's."""
+    """Everything that an issuance in the lab needs. jobs: the parameters of each phase that ran at the customer's."""
 
     lab: LabUnderTest
     clients: AzureClients
@@ -60,7 +60,7 @@ class CertificateRig:
         return Issuances(self.clients.table_service)
 
     def newest(self) -> Issuance:
-        """Return the last issuance, which must be there."""
+        """Return the last issuance. There must be one."""
         found = self.issuances.newest(INSTANCE)
         assert found is not None
         return found
@@ -78,7 +78,7 @@ class CertificateRig:
         return len(list(self.certificates.list_properties_of_certificate_versions(CERTIFICATE)))
 
     def proofs(self) -> tuple[str, ...]:
-        """Return the TXT values that are in the zone for the host."""
+        """Return the TXT values for the host in the zone."""
         found = self.zone.read("TXT", f"_acme-challenge.{INSTANCE}")
         return () if found is None else found.values
 
@@ -87,7 +87,7 @@ class CertificateRig:
         return sum(path in entry["path"] for entry in self.lab.journal(service="acme", method="POST", since=since))
 
     def new_run(self, customer: RunRunbook | None = None, *, now: bool = False) -> CertificateRun:
-        """Return a new run of `vibedata rotate-tls`. customer: runs the phases, None for the runbook itself."""
+        """Return a new run of `vibedata rotate-tls`. customer: runs the phases. None: the runbook itself runs them."""
         return certificate_run(
             instance_id=INSTANCE,
             host=HOST,
@@ -110,7 +110,7 @@ class CertificateRig:
         return made.result
 
     def drive(self, rotating: Rotating) -> DriveOutcome:
-        """Drive a run as the command does."""
+        """Drive a run in the same way as the command."""
         return drive(rotating, wait=False, report=self.said.append, redactor=Redactor(), clock=self.clock)
 
     def succeed(self, *, now: bool = False) -> DriveOutcome:
@@ -125,20 +125,20 @@ class CertificateRig:
         while outcome.resume_at is not None:
             newest = self.newest()
             assert newest.open, f"it waits until {outcome.resume_at}"
-            # Long ago: the gateway has had its time, and the former certificate may go.
+            # A time long ago. So the test need not wait for the gateway, and the former certificate may be retired.
             self.set(installed_at=LONG_AGO, retire_after=newest.retire_after and LONG_AGO)
             outcome = self.succeed()
         return self.newest()
 
     def failing(self, rotating: Rotating | None = None, *, now: bool = False) -> str:
-        """Drive a run that must fail, a new one by default, and return the error's code."""
+        """Drive a run that must fail, and return the error's code. Without a run, drive a new one."""
         outcome = self.drive(rotating or self.new_run(now=now))
         assert outcome.failed is not None and outcome.failed.error is not None, "\n".join(self.said[-8:])
         return str(outcome.failed.error.code)
 
 
 class Between:
-    """A run in which something happens just before the first change of a kind is made."""
+    """A run in which something else happens right before the first change of one kind."""
 
     def __init__(self, rotating: CertificateRun, kind: ActionKind[Any], happens: Callable[[], object]) -> None:
         self._rotating, self._kind = rotating, kind

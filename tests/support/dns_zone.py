@@ -1,4 +1,4 @@
-"""The publisher's DNS zone in the lab, as the product reaches it."""
+"""The publisher's DNS zone in the lab, with the product's own access to it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from tests.support.running_lab import LabUnderTest
 
 @contextmanager
 def record_sets(lab: LabUnderTest) -> Iterator[RecordSets]:
-    """Give the zone's record sets as the publisher's operator reaches them."""
+    """Yield the zone's record sets with the login of the publisher's operator."""
     clock, zone = QuickClock(), zone_of(lab.env)
     with new_session() as session:
         client = dns_client(
@@ -32,7 +32,7 @@ def record_sets(lab: LabUnderTest) -> Iterator[RecordSets]:
 
 
 def put(lab: LabUnderTest, kind: str, name: str, **properties: object) -> None:
-    """Write a record set with the official client, as somebody else would. properties: as ARM names them."""
+    """Write a record set with the official client, like somebody else. properties: with the names of ARM."""
     zone = zone_of(lab.env)
     body = RecordSet.deserialize({"properties": {"TTL": 300, **properties}})
     with dns.dns_client(lab) as client:

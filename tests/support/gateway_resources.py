@@ -1,4 +1,4 @@
-"""An Application Gateway and its firewall policy as ARM shows them, for tests."""
+"""An Application Gateway and its firewall policy in ARM's form, for tests."""
 
 from typing import Any
 

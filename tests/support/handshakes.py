@@ -15,9 +15,10 @@ WAIT_SECONDS = 60.0
 
 @dataclass(slots=True)
 class Handshakes:
-    """What the clients have seen.
+    """The observations of the clients.
 
-    serials: of the certificates in the order of the renewals. settled: how many of them are not served any more.
+    serials: the serial numbers of the certificates in the order of the renewals. settled: how many of them may not be
+    served any more.
     """
 
     serials: list[int]
@@ -28,22 +29,22 @@ class Handshakes:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def renewing(self, serial: int) -> None:
-        """Say that from now on this certificate may be served."""
+        """From now on, also accept this certificate."""
         self.serials.append(serial)
 
     def renewed(self) -> None:
-        """Say that from now on only the newest certificate may be served."""
+        """From now on, accept only the newest certificate."""
         self.settled = len(self.serials) - 1
 
     def wait_for(self, done: int) -> None:
-        """Wait until so many connections were opened, or one failed."""
+        """Wait until this number of connections was opened, or one failed."""
         deadline = time.monotonic() + WAIT_SECONDS
         while self.done < done and not self.failed:
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
     def open(self, gateway: str, host: str, trust: ssl.SSLContext) -> None:
-        """Open one connection, ask for one page, and note what came."""
+        """Open one connection, ask for one page, and record the result."""
         begun = self.settled
         try:
             page = open_page(gateway, host, trust=trust)
@@ -60,7 +61,7 @@ class Handshakes:
 
 @contextmanager
 def handshakes(gateway: str, host: str, trust: ssl.SSLContext, *, serial: int) -> Iterator[Handshakes]:
-    """Open connections from several clients until the block ends. serial: of the certificate that is served now."""
+    """Open connections from several clients until the block ends. serial: the present certificate's serial number."""
     seen, ended = Handshakes([serial]), threading.Event()
 
     def client() -> None:

@@ -31,7 +31,7 @@ def wait_until_none(directory: Path) -> None:
 def heed_signals() -> None:
     """For `preexec_fn`: let a process end by the signals that end a command.
 
-    Whoever runs the tests in the background, or with nohup, lets their children ignore Ctrl-C or SIGHUP.
+    If the tests run in the background or with nohup, their child processes ignore Ctrl-C or SIGHUP.
     """
     for number in (signal.SIGINT, *NUMBERS):
         signal.signal(number, signal.SIG_DFL)

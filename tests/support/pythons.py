@@ -17,7 +17,7 @@ ASK += "print('%d.%d' % sys.version_info[:2]); print(sys.executable)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Python:
-    """What a Python says of itself: e.g. `cpython`, `3.10`, and where it is."""
+    """The facts that a Python reports about itself: e.g. `cpython`, `3.10`, and its path."""
 
     implementation: str
     version: str
@@ -40,7 +40,7 @@ def pythons() -> dict[str, Path]:
 
 
 def real(python: Path) -> Path:
-    """Return where an interpreter itself is: a version manager's is found by a program that needs more of PATH."""
+    """Return the path of the interpreter itself. A version manager's program would need more of PATH to find it."""
     said = _asked(python)
     assert said is not None, f"{python} does not start"
     return said.executable
@@ -64,7 +64,7 @@ def _found(names: list[str], manager: Path, program: str) -> Iterator[Path]:
 
 @cache
 def _asked(python: Path) -> _Python | None:
-    """Return what a Python says of itself, None for one that does not start."""
+    """Return the facts that a Python reports about itself, None if it does not start."""
     done = subprocess.run([python, "-S", "-c", ASK], capture_output=True, text=True, check=False, timeout=60)
     lines = done.stdout.splitlines()
     if len(lines) != 3:

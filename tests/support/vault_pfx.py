@@ -1,4 +1,4 @@
-"""A certificate with its key, as a vault's secret holds it."""
+"""A certificate with its key, in the form of a vault's secret."""
 
 import base64
 

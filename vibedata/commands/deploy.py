@@ -55,15 +55,15 @@ RELEASE is a tag if it is `latest` or three numbers such as 2026.11.0. Anything 
 made; a folder with such a name is written ./2026.11.0. Either is verified by the customer's pins before anything else.
 A tag is read from the publisher's container registry, with the login that `vibedata verify` takes, too.
 
-Only one deployment runs in a subscription at a time. Where another one holds the lock, the command ends with exit code
-3 and says who holds it. Ctrl-C gives the lock back; a job that has begun goes on in Azure, and the next deployment
-waits for its end.
+Only one deployment runs in a subscription at a time. If another one holds the lock, the command ends with exit code 3
+and says who holds it. Ctrl-C releases the lock; a job that has begun goes on in Azure, and the next deployment waits
+for its end.
 
-Without --instance, settings come from VIBEDATA_* in the environment. These of the publisher's always do:
-VIBEDATA_PUBLISHER_BLOB_ENDPOINT, VIBEDATA_PUBLISHER_TABLE_ENDPOINT, VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT, and for a
-customer without a token those that `vibedata rotate-acr-token --help` names. The instance's name and certificate need
-those of `vibedata dns --help` and `vibedata rotate-tls --help`: without them the deployment brings neither of the two.
-For the lab, first type:
+Without --instance, settings come from VIBEDATA_* in the environment. These settings of the publisher always do:
+VIBEDATA_PUBLISHER_BLOB_ENDPOINT, VIBEDATA_PUBLISHER_TABLE_ENDPOINT, VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT. A customer
+without a token also needs the settings that `vibedata rotate-acr-token --help` names. The instance's name and
+certificate need the settings that `vibedata dns --help` and `vibedata rotate-tls --help` name. Without them the
+deployment makes no record and orders no certificate. For the lab, first type:
 source .lab/lab.env
 """
 

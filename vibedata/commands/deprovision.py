@@ -33,9 +33,10 @@ examples:
   vibedata deprovision --instance k3v9x2p7 --take-back  the customer's deletion has failed: make the instance work again
 
 As long as the managed application exists, the instance is marked as leaving, and its token for the publisher's
-container registry is disabled. Both can be undone. When Azure says that the application is gone, the records of its
-name are removed from the publisher's DNS zone first, whatever else fails. Then its keys are revoked, their secrets are
-disabled, the token's passwords are removed, and the instance's row stays as a tombstone.
+container registry is disabled. Both can be undone. When Azure says that the application is gone, the command first
+removes the records of the instance's name from the publisher's DNS zone. Then the keys are revoked, their secrets are
+disabled, the token's passwords are removed, and the instance's row stays as a tombstone. A failure in the zone does not
+stop the rest.
 Type the same command again after the customer has deleted the application, or if the command was interrupted.
 
 It needs the same settings of the publisher as `vibedata rotate-hmac` and `vibedata rotate-acr-token`, and
@@ -78,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     facts: Facts | Exception
     try:
         facts = departure.observe(application)
-    except Exception as error:  # noqa: BLE001 - the name is cleared whatever else fails; then it is raised
+    except Exception as error:  # noqa: BLE001 - first remove the name's records, then raise this
         facts = error
     rest = Plan() if isinstance(facts, Exception) else take_back(facts) if arguments.take_back else leave(facts)
     parts = ((cleared, host_actions), (rest, departure.actions()))
@@ -97,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _name(session: AzureSession, application: str) -> tuple[NameFacts, Sequence[Action[Any]]]:
-    """Return what the publisher's zone has at the instance's name, and the actions there."""
+    """Return the facts about the instance's name in the publisher's zone, and the actions there."""
     zone = zone_if_any(os.environ)
     if zone is None:
         return NameFacts(application=application, no_zone=f"{VARIABLE} names no DNS zone"), ()

@@ -23,18 +23,19 @@ from vibedata.session import open_customer
 EXAMPLES = """\
 examples:
   vibedata dns point --instance k3v9x2p7 --plan       show what it would change; change nothing
-  vibedata dns point --instance k3v9x2p7              let the instance's name lead to its gateway
-  vibedata dns point --instance k3v9x2p7 --take-over  write over a record that somebody else made
+  vibedata dns point --instance k3v9x2p7              make the instance's name lead to its gateway
+  vibedata dns point --instance k3v9x2p7 --take-over  replace a record that somebody else made
   vibedata dns audit                                  list the records that belong to no instance
   vibedata dns audit --output json
 
 `point` writes an A record in the publisher's zone, with the address that Azure has given to the instance's gateway, and
-waits until the zone's name servers serve it. Its own record follows the gateway to another address. It does not write
-over a record that somebody else made, unless --take-over is given.
+waits until the zone's name servers serve it. If the gateway gets another address, `point` changes its own record. It
+replaces a record that somebody else made only with --take-over.
 
-`audit` compares the zone with the publisher's table Instances. Whoever gets the address behind a record that nobody
-needs any more gets the name. Mark the publisher's own records: give metadata vibedataPurpose of the record set a text.
-Exit code 0: each record belongs to an instance or is marked; 1: some do not, or the command failed.
+`audit` compares the zone with the publisher's table Instances. Azure may give the address behind an old record to
+somebody else, who then controls the name. Mark the publisher's own records: write their purpose into the metadata
+vibedataPurpose of the record set. Exit code 0: each record belongs to an instance or is marked; 1: some do not, or the
+command failed.
 
 VIBEDATA_PUBLISHER_DNS_ZONE is the zone's ARM id. For the lab, first type: source .lab/lab.env
 """
@@ -44,21 +45,21 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add `dns` to the command line."""
     parser = subparsers.add_parser(
         "dns",
-        help="let an instance's name lead to its gateway, and find records that belong to no instance",
-        description="Let an instance's name lead to its gateway, and find records that belong to no instance.",
+        help="make an instance's name lead to its gateway, and find records that belong to no instance",
+        description="Make an instance's name lead to its gateway, and find records that belong to no instance.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     pointing = actions.add_parser(
         "point",
-        help="let an instance's name lead to its gateway",
-        description="Let an instance's name lead to its gateway.",
+        help="make an instance's name lead to its gateway",
+        description="Make an instance's name lead to its gateway.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     pointing.add_argument("--plan", action="store_true", help="show what would change, but change nothing")
-    pointing.add_argument("--take-over", action="store_true", help="write over records that somebody else made")
+    pointing.add_argument("--take-over", action="store_true", help="replace records that somebody else made")
     choice.add_option(pointing)
     actions.add_parser(
         "audit",
@@ -106,13 +107,13 @@ def _audit(arguments: argparse.Namespace) -> int:
 
 
 def _owners(zone: DnsZone) -> tuple[dict[str, str], list[RunbookError]]:
-    """Return the id of each instance by its host's name below the zone, and what could not be read."""
+    """Return the ids of the instances by the names of their hosts below the zone, and the errors of unreadable rows."""
     owners: dict[str, str] = {}
     troubles: list[RunbookError] = []
     for row in Instances(operator_tables(os.environ, SYSTEM_CLOCK)).all():
         if row.instance is None:
             troubles += [row.trouble] if row.trouble else []
-            owners[row.key] = row.key  # so that its record is not taken for nobody's
+            owners[row.key] = row.key  # otherwise its record would look like a record of no instance
             continue
         try:
             owners[zone.relative(settings_of(row.instance, {}).public_host)] = row.instance.id

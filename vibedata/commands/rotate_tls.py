@@ -26,10 +26,10 @@ examples:
   vibedata rotate-tls --due --plan                 list what is due, at all instances
   vibedata rotate-tls --due --output json
 
-If a run was broken off, type the same command again: it goes on with the open rotation and the open order. Let
-`vibedata rotate-tls --due` run every six hours: it renews, and it finishes what waits. It needs these variables of the
-publisher's: VIBEDATA_PUBLISHER_TABLE_ENDPOINT, VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT, VIBEDATA_PUBLISHER_DNS_ZONE and
-VIBEDATA_PUBLISHER_ACME_DIRECTORY. For the lab, first type: source .lab/lab.env
+If a run was interrupted, type the same command again: it continues the open rotation and the open order. Run
+`vibedata rotate-tls --due` every six hours: it renews certificates, and it finishes open rotations. The command needs
+these settings of the publisher: VIBEDATA_PUBLISHER_TABLE_ENDPOINT, VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT,
+VIBEDATA_PUBLISHER_DNS_ZONE and VIBEDATA_PUBLISHER_ACME_DIRECTORY. For the lab, first type: source .lab/lab.env
 """
 
 
@@ -43,7 +43,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--due", action="store_true", help="what is due, at all instances or at one")
+    which.add_argument("--due", action="store_true", help="do what is due, at all instances or at one")
     which.add_argument("--now", action="store_true", help="renew at once, although nothing is due")
     parser.add_argument("--plan", action="store_true", help="show all steps, but do none")
     choice.add_option(parser)

@@ -133,7 +133,7 @@ CHAIN: tuple[Step, ...] = (
     _credential(HMAC_KEY),
     Step(
         name=dns_record.NAME,
-        about="lets the instance's name lead to its gateway",
+        about="makes the instance's name lead to its gateway",
         carried_out_by="publisher",
         runbooks=(),
         plan=partial(steps.plan_dns_record, dns_record.NAME),
@@ -150,7 +150,7 @@ CHAIN: tuple[Step, ...] = (
     ),
     _job(
         "configure_gateway",
-        "lets the gateway serve the certificate, and let in known addresses only",
+        "makes the gateway serve the certificate, and let in only known addresses",
         steps.plan_configure_gateway,
     ),
     _job("check_health", "probes every component and records its health", steps.plan_check_health, each_time=True),

@@ -1,4 +1,4 @@
-"""Changes that a step makes by itself, without a job: carry them out, and return how the step ended."""
+"""Carry out the changes that a step makes without a job, and return how the step ended."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,8 +24,15 @@ def carried_out(
 ) -> StepResult:
     """Look, and make the changes of the plan.
 
-    look: returns the plan, and the action of each kind of change. step: the name in the reported lines. stop_asked:
-    tells whether to begin no new change.
+    Args:
+        look: Returns the plan, and the action of each kind of change.
+        session: The access to the customer's Azure.
+        view: Shows the changes.
+        step: The step's name in the reported lines.
+        stop_asked: Returns whether to begin no new change.
+
+    Raises:
+        RunbookError: The errors of `look`.
     """
     with stopwatch() as seconds:
         plan, actions = look()

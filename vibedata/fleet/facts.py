@@ -14,7 +14,8 @@ from runbook_lib.health.credentials import EXPIRES_SOON_DAYS
 from vibedata.status.facts import STALE, Level, Note, Verdict, age, days
 
 SECONDS_A_DAY = 86_400
-# `vibedata rotate-tls --due` runs several times a day, and tries again for a day. After this time a person should look.
+# `vibedata rotate-tls --due` runs several times a day, and repeats a failed renewal. If a renewal is due for longer
+# than this, a person should look.
 LATE = timedelta(days=1)
 
 
@@ -166,7 +167,7 @@ def _concerns(known: Known, at: datetime) -> Iterator[Note]:
 
 
 def _health_concerns(known: Known, at: datetime, look: str) -> Iterator[Note]:
-    """Yield what is to be told of an instance's health. look: says how to see more of it."""
+    """Yield the concerns about an instance's health. look: the remedy that shows more of it."""
     health = known.reported.health
     if health is None:
         yield Note(level=Level.UNKNOWN, text="it has never reported its health", remedy=look)
@@ -217,7 +218,10 @@ def _credentials(known: Known, at: datetime) -> Iterator[str]:
 
 
 def _certificate_concerns(known: Known, at: datetime) -> Iterator[Note]:
-    """A certificate is renewed when it is due, whatever its lifetime is. So days alone say nothing."""
+    """Yield the concerns about the TLS certificate.
+
+    The lifetimes of certificates differ, so the days that are left say nothing. The time of the renewal counts.
+    """
     left, due = _days_left(_certificate_end(known), at), known.certificate.due if known.certificate else None
     if left is None or due is None:
         return
@@ -234,7 +238,7 @@ def _certificate_end(known: Known) -> datetime | None:
 
 
 def _days_left(end: datetime | None, at: datetime) -> int | None:
-    """Whole days until something expires, below 0 once it has, None where nobody knows."""
+    """Return the whole days until a time, a negative number after it, None if the time is not known."""
     return None if end is None else int((end - at).total_seconds() // SECONDS_A_DAY)
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 # The connection pool of a client keeps this number of connections.
 AT_ONCE = 8
-# The credential in use is the newest that was promoted or installed: so many that came to nothing may stand before it.
+# The credential in use is the newest one that was promoted or installed. Rotations that failed may come before it. So
+# at most this number of rotations is read.
 ROTATIONS = 10
 
 T = TypeVar("T")

@@ -22,7 +22,7 @@ def text(lines: Sequence[Line], verdict: Verdict) -> str:
 
 
 def on_screen(lines: Sequence[Line], verdict: Verdict) -> Iterator[for_people.Line]:
-    """Yield the same for a terminal, where such a line would be folded: some lines for each instance."""
+    """Yield the same for a terminal. A terminal folds long lines, so each instance has several short lines."""
     yield for_people.Line("", verdict.headline)
     for line in lines:
         instance = line.known.instance
@@ -65,7 +65,7 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the rows as lines. No line is wrapped: each line is an instance, also for `grep` and `sort`."""
+    """Return the rows as lines. No line is wrapped, so that `grep` and `sort` find one instance in each line."""
     cells = [[told(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]

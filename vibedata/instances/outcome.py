@@ -1,4 +1,4 @@
-"""Carry out plans at the publisher's own services, and show what was done, or would be."""
+"""Carry out plans at the publisher's own services, and show what was done or would be done."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,18 @@ def whole(parts: Sequence[Part]) -> Plan:
 
 
 def carry_out(parts: Sequence[Part], *, output: str, about: Mapping[str, object], resume: str) -> list[Result]:
-    """Carry out one plan after the other, tell each change as it ends, and return the results.
+    """Carry out one plan after the other, report each change when it ends, and return the results.
 
-    A failure in one plan does not keep the next plan from being carried out.
+    A failure in one plan does not stop the next plan.
 
-    Parameters: output, as `--output` says; about, further members of the JSON; resume, the command that goes on. Raises
-    Interrupted if somebody ends the command.
+    Args:
+        parts: The plans with their actions.
+        output: The value of `--output`.
+        about: Additional members of the JSON.
+        resume: The command that continues the work after an interruption.
+
+    Raises:
+        Interrupted: Somebody ended the command.
     """
     report = reporter(output)
     results: list[Result] = []
@@ -46,7 +52,7 @@ def carry_out(parts: Sequence[Part], *, output: str, about: Mapping[str, object]
             apply_plan(plan, work, on_result=ended, on_stage_end=lambda: None, on_progress=lambda _: None)
     except KeyboardInterrupt as caught:
         result = {**_result("interrupted", whole(parts), results, about), "resume": resume}
-        text = f"interrupted. What is done, the next run does not do again. To go on, type:\n  {resume}\n"
+        text = f"interrupted. The next run does not repeat the changes that are done. To go on, type:\n  {resume}\n"
         raise Interrupted(exit_code_of(caught), result, text) from caught
     return results
 
@@ -54,7 +60,15 @@ def carry_out(parts: Sequence[Part], *, output: str, about: Mapping[str, object]
 def tell(
     arguments: argparse.Namespace, plan: Plan, results: Sequence[Result], *, about: Mapping[str, object], head: str = ""
 ) -> int:
-    """Show a plan and its results, and return the exit code. about: further members of the JSON. head: a first line."""
+    """Show a plan and its results, and return the exit code.
+
+    Args:
+        arguments: The command's arguments, with `output`.
+        plan: The plan.
+        results: The results of its changes, none if nothing was carried out.
+        about: Additional members of the JSON.
+        head: The first line of the text, "" for none.
+    """
     failed = next((each for each in results if each.outcome == "failed"), None)
     status = "failed" if failed else "succeeded" if results else "planned" if plan.changes else "unchanged"
     error = failed.error if failed else None

@@ -124,8 +124,12 @@ class Lines:
     def new(self, *, whole: bool = False) -> list[str]:
         """Return the lines that came since the last call.
 
-        whole: read every page again, and not only from the last one that was read. It is not documented that a new
-        record comes after all others. Raises azure.core's errors.
+        Args:
+            whole: Whether to read all pages again. Otherwise this begins at the last page that was read. No document
+                says that a new record comes after all others, so the last call should read all pages.
+
+        Raises:
+            azure.core's errors: Automation cannot be reached, fails, or refuses the login.
         """
         found: list[str] = []
         if self._left_out:
@@ -182,7 +186,7 @@ def _passing(error: Exception, job_id: str, option: str) -> RunbookError:
     named = as_runbook_error(error)
     if named is None:
         raise error
-    remedy = f"The job goes on without you. As soon as this is mended, type `{take_up(job_id, option)}`."
+    remedy = f"The job goes on without you. When this works again, type `{take_up(job_id, option)}`."
     told_again = named.entry.error(named.detail, target=named.target, remedy=f"{named.remedy} {remedy}")
     if not named.retryable:
         raise told_again from error

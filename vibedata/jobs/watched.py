@@ -36,8 +36,9 @@ def watch(
         about: Additional members of the JSON, beside the run's own result.
         known: Whether the job began before this command.
 
-    Raises Interrupted: the job goes on, and the command says how to follow it again. Raises what the work and
-    `result_of` raise.
+    Raises:
+        Interrupted: Somebody ended the command. The job goes on, and the command says how to follow it again.
+        RunbookError: The errors of the work and of `result_of`.
     """
     title, option = f"{runbook}: {customer}", customer.option
     watched = watching(title, output=output, clock=session.clock, option=option, about=customer.as_field())

@@ -1,4 +1,4 @@
-"""One run of `vibedata rotate-tls` for an instance: its parts from the environment, and its result."""
+"""One run of `vibedata rotate-tls` for an instance: how its parts are made from the environment, and its result."""
 
 import os
 from collections.abc import Mapping
@@ -33,9 +33,17 @@ def certificate_rotation(
     *,
     correlation_id: str = "",
 ) -> "CertificateRun":
-    """Return one run for the session's instance. correlation_id: see vibedata.rotation.command.jobs_of.
+    """Return one run for the session's instance.
 
-    Raises RunbookError VD-SETTINGS-005, -002 for the publisher's settings in the environment.
+    Args:
+        session: The access to the instance.
+        environ: The environment variables.
+        request: The operator's request.
+        view: Shows the jobs.
+        correlation_id: See vibedata.rotation.command.jobs_of.
+
+    Raises:
+        RunbookError: VD-SETTINGS-005 or VD-SETTINGS-002 if a setting of the publisher is missing or malformed.
     """
     return certificate_run(
         instance_id=session.settings.instance_id,
@@ -63,8 +71,19 @@ def certificate_run(
 ) -> "CertificateRun":
     """Return one run for one instance.
 
-    Parameters: host, its public name; clients, of the publisher's vault and tables; environ, has the publisher's zone
-    and authority; run_runbook, runs a phase at the customer's. Raises as `certificate_rotation` does.
+    Args:
+        instance_id: The instance.
+        host: The instance's public name.
+        request: The operator's request.
+        clients: Clients of the publisher's vault and tables.
+        arm_endpoint: The endpoint of ARM.
+        environ: The environment variables. They name the publisher's zone and the authority.
+        run_runbook: Runs a phase at the customer's.
+        clock: Gives the time.
+        random: Returns random bytes.
+
+    Raises:
+        RunbookError: The same errors as of `certificate_rotation`.
     """
     # certbot's client takes a quarter of a second to import. Only a run that needs it does so.
     from publisher.certificates.account import account_key

@@ -1,4 +1,4 @@
-"""The certificates of all instances: which have something to do now, and the outcome of each."""
+"""The certificates of all instances: do what is due at each of them, and tell the outcome."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -23,14 +23,24 @@ from vibedata.rotation.drive import drive
 from vibedata.session import open_instance
 from vibedata.status.facts import age
 
-# done: changed, nothing is left now. waits: nothing to do before `next`.
+# done: all that was due is done. waits: there is nothing to do before the time `next`.
 Outcome = Literal["done", "waits", "failed", "planned"]
 COLUMNS = ("instance", "certificate", "valid until", "goes on", "result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The outcome at one instance. newest: its last issuance. why: what is waited for. plan: for outcome planned."""
+    """The outcome at one instance.
+
+    Attributes:
+        instance: The instance.
+        outcome: The outcome in one word.
+        newest: The instance's last issuance, None for none.
+        next: When there is something to do again, None if nothing is known.
+        why: The reason for the wait, "" for no special reason.
+        plan: The changes, if the outcome is planned.
+        error: The failure, if the outcome is failed.
+    """
 
     instance: Instance
     outcome: Outcome
@@ -71,7 +81,11 @@ class Ended:
 
 
 def instances(wanted: str) -> tuple[list[Instance], list[RunbookError]]:
-    """Return the instances, and what could not be read. wanted: one of them, "" for all of the publisher's table."""
+    """Return the instances, and the errors of the rows that could not be read.
+
+    Args:
+        wanted: The id of one instance, "" for all instances in the publisher's table.
+    """
     if wanted:
         return [choice.find(wanted, os.environ)], []
     rows = list(Instances(operator_tables(os.environ, SYSTEM_CLOCK)).all())
@@ -80,15 +94,20 @@ def instances(wanted: str) -> tuple[list[Instance], list[RunbookError]]:
 
 
 def go_on(found: list[Instance], view: View, *, plan: bool) -> Iterator[Ended]:
-    """Do at each instance what is due. A failure at one keeps no other back.
+    """Do what is due at each instance. A failure at one instance does not stop the others.
 
-    Where nothing is due, this asks nobody but the publisher's table. plan: change nothing.
+    If nothing is due at an instance, this asks only the publisher's table.
+
+    Args:
+        found: The instances.
+        view: Shows the changes and jobs.
+        plan: Whether to change nothing, and only return what would be done.
     """
     issuances = Issuances(operator_tables(os.environ, SYSTEM_CLOCK))
     for instance in found:
         try:
             yield _at(instance, issuances, view, plan=plan)
-        except Exception as error:  # noqa: BLE001 - a failure at one instance keeps no other back
+        except Exception as error:  # noqa: BLE001 - a failure at one instance must not stop the others
             yield Ended(instance=instance, outcome="failed", error=name_any(error))
 
 
@@ -106,7 +125,7 @@ def _at(instance: Instance, issuances: Issuances, view: View, *, plan: bool) -> 
     if plan:
         return Ended(instance=instance, outcome="planned", newest=newest, plan=rotating.preview())
     outcome = drive(rotating, wait=False, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK)
-    # What is told is how it stands now.
+    # The result describes the present state.
     newest = rotating.newest
     if outcome.failed is not None:
         return Ended(instance=instance, outcome="failed", newest=newest, error=outcome.failed.error)

@@ -30,7 +30,7 @@ class Rotating(Protocol):
 class DriveOutcome:
     """The result of a run. `resume_at` is when to continue, None if the rotation has ended or failed.
 
-    `why` names what is waited for, as Step has it.
+    `why` is the reason for the wait, as in Step.
     """
 
     results: list[Result] = field(default_factory=list)

@@ -90,13 +90,18 @@ COLUMNS = ("instance", "finished by", "state", "may go on", "result")
 
 
 def what_to_do(ended: Iterable[Ended], troubles: Iterable[RunbookError]) -> str:
-    """Return the lines that say what to do about each failure, and about what could not be read."""
+    """Return the lines that say what to do about each failure, and about each row that could not be read."""
     places = [(f"{each.waiting.instance.display_name}, {each.waiting.command}", each.error) for each in ended]
     return failure_lines(places, troubles)
 
 
 def failure_lines(places: Iterable[tuple[str, RunbookError | None]], troubles: Iterable[RunbookError]) -> str:
-    """Return what to do about the failure at each place, None for no failure, and about what could not be read."""
+    """Return the lines that say what to do about failures.
+
+    Args:
+        places: The name of each place, and the error there, None for no failure.
+        troubles: The errors of the rows that could not be read.
+    """
     failures = [*places, *(("not read", error) for error in troubles)]
     lines = [
         f"  - {told(where)}: {told(f'{error.code}: {error.message}')}\n    what to do: {told(error.remedy)}\n"

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Union
 
-# Names of properties that hold a secret although Azure's type definitions do not mark them. A GET of the resource
-# returns them, so that a template reads them without a list function. Examples are `ConnectionString` and
-# `InstrumentationKey` of Microsoft.Insights/components: whoever has one sends telemetry (learn
+# The names of properties that hold a secret although Azure's type definitions do not mark them. A GET of the resource
+# returns them, so a template can read them without a list function. Examples are `ConnectionString` and
+# `InstrumentationKey` of Microsoft.Insights/components: everybody who has one can send telemetry (learn
 # azure-monitor/app/connection-strings).
 _SECRET_PROPERTY = re.compile(
     r"(connection_?strings?|instrumentationkey|(primary|secondary|shared|access|account|master|admin|api)_?keys?"
@@ -229,7 +229,7 @@ def walk(expression: Expression | None) -> tuple[Expression, ...]:
 def walk_with_variables(expression: Expression | None, document: Document) -> tuple[Expression, ...]:
     """Return the same as `walk`, and the parts of all variables that the expression uses, each variable once."""
     found, waiting = list(walk(expression)), {each.name: each for each in document.of_kind("var")}
-    for each in found:  # which grows meanwhile
+    for each in found:  # the loop adds to this list
         variable = waiting.pop(each.name, None) if isinstance(each, Name) else None
         if variable is not None:
             found += walk(variable.value)

@@ -1,4 +1,4 @@
-"""What the tests of the gateway share: an authority, and the customer's vault."""
+"""The fixtures of the gateway's tests: an authority, and the customer's vault."""
 
 from collections.abc import Iterator
 

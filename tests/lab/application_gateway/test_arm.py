@@ -1,4 +1,4 @@
-"""The gateway, its firewall policy and its address in ARM, by azure-mgmt-network."""
+"""The gateway, its firewall policy and its address in ARM, read and written with azure-mgmt-network."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from tests.support.running_lab import LabUnderTest
 from tests.support.template import INFRA, deployed
 
 VERSION = "2025-09-01"
-# What GET shows beside what a template says.
+# GET shows these members, and a template does not have them.
 ADDED = {"id", "etag", "type", "provisioningState", "operationalState", "resourceState", "applicationGateways"} | {
     "transforms",
     "state",
@@ -60,7 +60,7 @@ def test_official_client_reads_what_the_template_makes(lab: LabUnderTest) -> Non
 
 
 def _shape(value: Any) -> Any:
-    """Return the names in a value, without what a service adds to it, and without the values themselves."""
+    """Return only the names in a value, without the members that a service adds."""
     if isinstance(value, Mapping):
         return {name: _shape(one) for name, one in value.items() if name not in ADDED}
     return [_shape(one) for one in value] if isinstance(value, list) else ...
@@ -78,7 +78,7 @@ def test_the_lab_has_what_the_template_makes(lab: LabUnderTest, kind: str) -> No
     assert found == wanted
 
 
-def test_the_lab_knows_properties_that_azure_has() -> None:
+def test_the_lab_knows_only_properties_that_azure_has() -> None:
     schema = json.loads((INFRA / "types" / "Microsoft.Network.applicationGateways.json").read_text())["schema"]
     known = schema["properties"]["properties"]["properties"]
     assert {*gateway.VALUES, *gateway.READ_ONLY} <= set(known)
@@ -92,7 +92,7 @@ def test_the_lab_knows_properties_that_azure_has() -> None:
     assert set(rule["matchConditions"]["items"]["properties"]) >= firewall.CONDITION_FIELDS
 
 
-def test_a_put_replaces_the_whole_gateway_and_takes_a_while(lab: LabUnderTest) -> None:
+def test_a_put_replaces_the_whole_gateway_and_takes_time(lab: LabUnderTest) -> None:
     lab.control("POST", "/latency", {"operation": "putApplicationGateway", "seconds": 0.5}, status=201)
     with network_client(lab) as client:
         before = client.application_gateways.get(managed(lab), GATEWAY)
@@ -222,7 +222,7 @@ REFUSED_GATEWAYS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED_GATEWAYS)
-def test_a_put_of_what_no_gateway_can_be_is_refused(lab: LabUnderTest, case: str) -> None:
+def test_an_impossible_gateway_is_refused(lab: LabUnderTest, case: str) -> None:
     change, expected = REFUSED_GATEWAYS[case]
     before = send(lab, path(lab)).json()
     body = send(lab, path(lab)).json()
@@ -232,7 +232,7 @@ def test_a_put_of_what_no_gateway_can_be_is_refused(lab: LabUnderTest, case: str
     assert send(lab, path(lab)).json() == before
 
 
-def test_a_writer_needs_rights_at_what_the_gateway_uses(lab: LabUnderTest) -> None:
+def test_a_writer_needs_rights_at_the_resources_that_the_gateway_uses(lab: LabUnderTest) -> None:
     names = lab.control("GET", "/names")
     role, assignment = (f"00000000-0000-4000-8000-00000000000{number}" for number in (1, 2))
     below = f"{group(lab)}/providers/Microsoft.Authorization"
@@ -247,7 +247,7 @@ def test_a_writer_needs_rights_at_what_the_gateway_uses(lab: LabUnderTest) -> No
         where = f"{below}/roleAssignments/{assignment}?api-version=2022-04-01"
         assert send(lab, where, "PUT", json={"properties": properties}).status_code in (200, 201, 409)
 
-    # What the deployment has assigned at the gateway and at what it uses.
+    # The deployment has assigned these roles at the gateway and at the resources that it uses.
     listed = send(lab, f"{below}/roleAssignments?api-version=2022-04-01").json()["value"]
     for one in listed:
         if (
@@ -270,7 +270,7 @@ def test_a_writer_needs_rights_at_what_the_gateway_uses(lab: LabUnderTest) -> No
     accepted = send(lab, path(lab), "PUT", json=body)
     assert accepted.status_code == 200
     status = accepted.headers["Azure-AsyncOperation"].removeprefix(lab.env["VIBEDATA_ARM_ENDPOINT"])
-    # Whoever knows the address of an operation may ask, without a role at the subscription.
+    # Everybody who knows the address of an operation may ask, even without a role at the subscription.
     assert send(lab, status).status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""The gateway's listener: which certificate it serves and when it reads a new one, whom it lets in, where it leads."""
+"""The gateway's listener: the certificate that it serves, when it reads a new one, whom it lets in, its backend."""
 
 import time
 from collections.abc import Callable
@@ -27,9 +27,9 @@ FOUR_HOURS = 4 * 3600
 
 
 def listen(lab: LabUnderTest) -> dict[str, Any]:
-    """Start the listener and return what the lab says about it."""
+    """Start the listener and return its state from the lab."""
     shown: dict[str, Any] = lab.control("POST", "/gateway", {"listen": True})
-    assert shown["https"] == lab.env["VIBEDATA_LAB_GATEWAY"]
+    assert shown["https"] == lab.env["VIBEDATA_GATEWAY"]
     return shown
 
 
@@ -41,7 +41,7 @@ def renew(secrets: SecretClient, authority: WebAuthority) -> int:
 
 
 def served(lab: LabUnderTest) -> int:
-    return open_page(lab.env["VIBEDATA_LAB_GATEWAY"], HOST, trust=trusting_anybody()).serial
+    return open_page(lab.env["VIBEDATA_GATEWAY"], HOST, trust=trusting_anybody()).serial
 
 
 def refuses(lab: LabUnderTest) -> bool:
@@ -54,14 +54,14 @@ def refuses(lab: LabUnderTest) -> bool:
 
 
 def until(happens: Callable[[], bool]) -> None:
-    """Wait until something is so."""
+    """Wait until a condition holds."""
     deadline = time.monotonic() + 60
     while not happens():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-def test_it_waits_until_somebody_wants_it(lab: LabUnderTest) -> None:
+def test_the_listener_starts_only_when_it_is_needed(lab: LabUnderTest) -> None:
     shown = lab.control("GET", "/gateway")
     assert (shown["listening"], shown["serial"]) == (False, "")
     assert refuses(lab)
@@ -78,15 +78,15 @@ def test_a_browser_that_trusts_the_authority_opens_the_control_panel(
 ) -> None:
     serial = renew(secrets, authority)
     listen(lab)
-    page = open_page(lab.env["VIBEDATA_LAB_GATEWAY"], HOST, trust=trusting(authority.root_pem))
+    page = open_page(lab.env["VIBEDATA_GATEWAY"], HOST, trust=trusting(authority.root_pem))
     assert (page.status, page.serial) == (200, serial)
     assert '"application": "control-panel"' in page.text
     (request,) = lab.journal(service="application")
     assert request["path"] == "/control-panel/healthz"
     with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
-        open_page(lab.env["VIBEDATA_LAB_GATEWAY"], HOST, trust=trusting(new_web_authority().root_pem))
+        open_page(lab.env["VIBEDATA_GATEWAY"], HOST, trust=trusting(new_web_authority().root_pem))
     with pytest.raises(OSError, match="mismatch"):
-        open_page(lab.env["VIBEDATA_LAB_GATEWAY"], "other.vibedata.ai", trust=trusting(authority.root_pem))
+        open_page(lab.env["VIBEDATA_GATEWAY"], "other.vibedata.ai", trust=trusting(authority.root_pem))
 
 
 def test_a_renewed_certificate_is_served_after_four_hours_without_a_write(
@@ -102,7 +102,7 @@ def test_a_renewed_certificate_is_served_after_four_hours_without_a_write(
     assert not [one for one in lab.journal(service="arm") if one["method"] == "PUT"]
 
 
-def test_the_interval_can_be_shorter_and_the_vault_read_at_once(
+def test_the_interval_can_be_shorter_and_the_vault_can_be_read_at_once(
     lab: LabUnderTest, secrets: SecretClient, authority: WebAuthority
 ) -> None:
     listen(lab)
@@ -179,7 +179,7 @@ def test_a_stopped_gateway_does_not_listen(lab: LabUnderTest) -> None:
 
 
 def statuses(lab: LabUnderTest, *sources: str) -> list[int]:
-    gateway = lab.env["VIBEDATA_LAB_GATEWAY"]
+    gateway = lab.env["VIBEDATA_GATEWAY"]
     return [open_page(gateway, HOST, trust=trusting_anybody(), source=source).status for source in sources]
 
 
@@ -210,7 +210,7 @@ def test_rules_are_asked_in_the_order_of_their_priorities(lab: LabUnderTest) -> 
     assert statuses(lab, "127.0.0.3", "127.0.0.4") == [403, 403]
 
 
-def test_http_leads_to_https_for_those_who_are_let_in(lab: LabUnderTest) -> None:
+def test_http_leads_allowed_addresses_to_https(lab: LabUnderTest) -> None:
     shown = listen(lab)
     address = f"http://{shown['http']}/a?b=c"
     answer = requests.get(address, headers={"Host": HOST}, allow_redirects=False, timeout=30)

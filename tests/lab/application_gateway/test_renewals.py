@@ -1,4 +1,4 @@
-"""Renewals while clients open connections without a pause: no handshake fails, none sees another certificate."""
+"""Renewals while clients open connections without a pause. No handshake fails or sees a wrong certificate."""
 
 import pytest
 from azure.keyvault.secrets import SecretClient
@@ -22,7 +22,7 @@ def test_no_handshake_fails_while_certificates_and_rules_change(
     secrets.set_secret(PLACEHOLDER, first, content_type=CONTENT_TYPE)
     lab.control("POST", "/gateway", {"listen": True})
     trust = trusting(authority.root_pem)
-    with handshakes(lab.env["VIBEDATA_LAB_GATEWAY"], HOST, trust, serial=leaf.serial_number) as seen:
+    with handshakes(lab.env["VIBEDATA_GATEWAY"], HOST, trust, serial=leaf.serial_number) as seen:
         for number, (value, leaf) in enumerate(others):
             before = seen.done
             seen.renewing(leaf.serial_number)

@@ -1,4 +1,4 @@
-"""Which address ranges are taken, and in which form they are compared."""
+"""Which address ranges are accepted, and in which form they are compared."""
 
 import ipaddress
 import json
@@ -62,7 +62,7 @@ def test_ranges_are_normalised_in_order_and_without_duplicates(given_ones: list[
         ["203.0.113.0/24"],
     ],
 )
-def test_what_is_no_range_or_too_wide_is_refused_with_its_list(unfit: object) -> None:
+def test_an_invalid_or_too_wide_range_is_refused_with_its_list(unfit: object) -> None:
     for given_text, owner in ((text([unfit]), "customer"), (text(["203.0.113.0/24"], [unfit]), "publisher")):
         error = refused(given_text)
         assert (error.code, error.target) == ("VD-GATEWAY-007", owner)
@@ -107,5 +107,5 @@ def test_the_text_of_a_plan_depends_on_the_ranges_and_not_on_their_order(address
     assert (str(more) == str(one)) is (more == one)
 
 
-def test_what_the_firewall_has_in_another_form_stays_visible() -> None:
+def test_ranges_of_another_form_in_the_firewall_stay_visible() -> None:
     assert in_order(["Internet", "203.0.113.7"]) == ("203.0.113.7/32", "Internet")

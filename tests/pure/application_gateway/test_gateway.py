@@ -1,4 +1,4 @@
-"""What is read of a gateway and of its firewall policy, and the one member of each that a change replaces."""
+"""The facts of a gateway and of its firewall policy, and the one member of each that a change replaces."""
 
 import copy
 from typing import Any

@@ -1,4 +1,4 @@
-"""What configure_gateway plans: a function of facts alone."""
+"""The plan of configure_gateway, a pure function of facts."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def test_a_new_instance_gets_its_ranges_first_and_then_its_certificate() -> None
     assert ALLOW.stage < CONNECT.stage
 
 
-def test_nothing_is_to_do_where_all_is_there() -> None:
+def test_there_is_nothing_to_do_if_all_is_right() -> None:
     made = plan_gateway(EVERYTHING, replace(GATEWAY, secret_id=f"{SECRET}/"), str(RANGES))
     assert made.changes == ()
     assert len(made.unchanged) == 2
@@ -55,7 +55,7 @@ def test_another_rule_is_replaced(rule: str | None) -> None:
     assert kinds(EVERYTHING, replace(GATEWAY, secret_id=SECRET), rule) == ["allow"]
 
 
-def test_the_vault_is_read_again_where_asked_and_only_once() -> None:
+def test_the_vault_is_read_again_on_request_and_only_once() -> None:
     asked = replace(EVERYTHING, read_again=True)
     made = plan_gateway(asked, replace(GATEWAY, secret_id=SECRET), str(RANGES))
     assert [(change.action, change.subject) for change in made.changes] == [(REFRESH.name, GATEWAY.etag)]
@@ -72,14 +72,14 @@ def test_the_vault_is_read_again_where_asked_and_only_once() -> None:
         ({"firewall_policy": POLICY_ID.replace("-waf", "-other")}, "VD-GATEWAY-002"),
     ],
 )
-def test_a_gateway_that_this_run_must_not_write_is_its_own_error(changed: dict[str, object], code: str) -> None:
+def test_each_gateway_that_this_run_must_not_write_has_its_own_error(changed: dict[str, object], code: str) -> None:
     check_gateway(GATEWAY, policy_id=POLICY_ID.upper(), read_again=False)
     with pytest.raises(RunbookError) as caught:
         check_gateway(replace(GATEWAY, **changed), policy_id=POLICY_ID, read_again=False)  # type: ignore[arg-type]
     assert caught.value.code == code
 
 
-def test_a_failed_gateway_is_written_where_that_is_asked() -> None:
+def test_a_failed_gateway_is_written_on_request() -> None:
     check_gateway(replace(GATEWAY, state="failed"), policy_id=POLICY_ID, read_again=True)
     with pytest.raises(RunbookError, match="VD-GATEWAY-003"):
         check_gateway(replace(GATEWAY, stopped=True), policy_id=POLICY_ID, read_again=True)

@@ -1,4 +1,4 @@
-"""What check_health says of the certificate that the gateway serves: a function of facts alone."""
+"""The finding of check_health about the certificate that the gateway serves, a pure function of facts."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ NOW = datetime(2026, 11, 29, 18, tzinfo=timezone.utc)
 
 
 def certificate(*, age: timedelta, lifetime: timedelta, content: bytes = SERVED) -> dict[str, Any]:
-    """Return a certificate as the vault shows it, `age` after its begin."""
+    """Return a certificate in the vault's form. `age` is the time since it became valid."""
     begin = NOW - age
     name = base64.urlsafe_b64encode(hashlib.sha1(content).digest()).decode().rstrip("=")  # noqa: S324 - its name
     times = {"nbf": int(begin.timestamp()), "exp": int((begin + lifetime).timestamp())}
@@ -38,6 +38,6 @@ def test_another_certificate_than_the_vaults_is_ill() -> None:
 
 
 @pytest.mark.parametrize("attributes", [None, {}, {"nbf": 1}, {"nbf": "1", "exp": 2}, {"nbf": 1, "exp": 10**30}, []])
-def test_a_certificate_without_times_is_ill_and_fails_no_run(attributes: Any) -> None:
+def test_a_certificate_without_times_is_ill_and_the_run_does_not_fail(attributes: Any) -> None:
     found = judge_certificate({"x5t": "", "attributes": attributes}, SERVED, NOW)
     assert found.sight == "fails"

@@ -1,4 +1,4 @@
-"""What has to change so that an instance's name leads to its gateway, and which records belong to nobody."""
+"""The changes after which an instance's name leads to its gateway, and the records that belong to no instance."""
 
 from dataclasses import replace
 
@@ -44,11 +44,11 @@ def test_a_name_without_records_gets_one() -> None:
 
 
 @pytest.mark.parametrize("there", [own(NEW), made("A", NEW), made("A", NEW, ttl=60)])
-def test_a_record_that_leads_to_the_gateway_stays_whoever_made_it(there: RecordSet) -> None:
+def test_a_record_that_leads_to_the_gateway_stays(there: RecordSet) -> None:
     assert planned(there).changes == ()
 
 
-def test_an_own_record_follows_the_gateway_and_keeps_other_metadata() -> None:
+def test_an_own_record_gets_the_new_address_and_keeps_other_metadata() -> None:
     there = replace(own(OLD), metadata={**own(OLD).metadata, "team": "web"})
     (change,) = planned(there).changes
     assert (change.before, change.after) == (OLD, NEW)
@@ -68,7 +68,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("there", FOREIGN)
-def test_a_record_of_somebody_else_is_written_over_only_if_asked(there: RecordSet) -> None:
+def test_a_record_of_somebody_else_is_replaced_only_on_request(there: RecordSet) -> None:
     with pytest.raises(RunbookError) as caught:
         planned(there)
     assert caught.value.is_(publisher.POINTS_ELSEWHERE)
@@ -79,7 +79,7 @@ def test_a_record_of_somebody_else_is_written_over_only_if_asked(there: RecordSe
 
 
 @pytest.mark.parametrize("kind", ["AAAA", "CNAME"])
-def test_what_hides_the_record_goes_before_it(kind: RecordType) -> None:
+def test_records_that_hide_the_record_are_removed_first(kind: RecordType) -> None:
     there = made(kind, "elsewhere.example")
     with pytest.raises(RunbookError) as caught:
         planned(there, own(NEW))
@@ -114,7 +114,7 @@ def test_everything_is_removed_at_the_end() -> None:
         (made("A", OLD, name="@"), "no instance has this name"),
     ],
 )
-def test_the_audit_lists_what_no_instance_owns(there: RecordSet, why: str) -> None:
+def test_the_audit_lists_records_that_no_instance_owns(there: RecordSet, why: str) -> None:
     found = audit([there], {ID: ID})
     assert [why in each.why for each in found.findings] == ([True] if why else [])
 
@@ -145,7 +145,7 @@ def test_the_gateways_address_is_read() -> None:
         ({"ipAddress": "a\x1b[2Jb"}, "it is 'a\\x1b[2Jb'"),
     ],
 )
-def test_an_address_that_may_become_somebody_elses_is_refused(parts: dict[str, object], why: str) -> None:
+def test_an_address_that_somebody_else_may_get_is_refused(parts: dict[str, object], why: str) -> None:
     with pytest.raises(RunbookError) as caught:
         address_in(public_address(**parts), "vd-gateway-ip", gateway=GATEWAY)
     assert caught.value.is_(publisher.NO_GATEWAY_ADDRESS) and caught.value.detail.endswith(why)

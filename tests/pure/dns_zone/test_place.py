@@ -1,4 +1,4 @@
-"""Where the publisher's zone is, and which hosts lie in it."""
+"""The setting that names the publisher's zone, and the hosts that are in the zone."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_another_form_is_refused(text: str) -> None:
     assert caught.value.is_(azure.MALFORMED_SETTING)
 
 
-def test_no_zone_is_no_error_where_one_may_be_absent() -> None:
+def test_an_absent_zone_is_no_error_if_it_may_be_absent() -> None:
     assert zone_if_any({}) is None
     with pytest.raises(RunbookError) as caught:
         zone_of({})

@@ -27,7 +27,7 @@ def test_the_first_value_makes_the_set() -> None:
     assert made.etag == ""
 
 
-def test_a_further_value_keeps_the_others_and_their_time_and_metadata() -> None:
+def test_another_value_keeps_the_others_and_their_ttl_and_metadata() -> None:
     made = with_value(found("one"), value("two"))
     assert made == found("one", "two")
     assert made.etag == "1"
@@ -56,7 +56,7 @@ def test_a_full_set_takes_no_further_value() -> None:
 
 
 @given(st.lists(TEXTS, max_size=MAX_RECORDS - 1, unique=True), TEXTS)
-def test_what_is_added_and_removed_again_leaves_all_others(texts: list[str], text: str) -> None:
+def test_adding_and_removing_a_value_keeps_all_others(texts: list[str], text: str) -> None:
     there = found(*texts)
     added = with_value(there, value(text)) or there
     assert presence(added, text) == "present"

@@ -98,12 +98,12 @@ def test_the_name_leads_to_the_gateway_as_long_as_the_application_is_there() -> 
     assert [each.target for each in plan.unchanged] == ["A k3v9x2p7", "A kept.k3v9x2p7"]
 
 
-def test_once_it_is_gone_all_records_go_that_nobody_marked() -> None:
+def test_after_the_application_is_gone_all_unmarked_records_are_removed() -> None:
     plan = clear_name(NameFacts(application="", found=(A, MARKED)))
     assert [(each.target, each.before, each.after) for each in plan.changes] == [("A k3v9x2p7", "192.0.2.7", "none")]
     assert [each.target for each in plan.unchanged] == ["A kept.k3v9x2p7"]
 
 
-def test_without_a_zone_there_is_nothing_to_clear() -> None:
+def test_without_a_zone_there_is_nothing_to_remove() -> None:
     plan = clear_name(NameFacts(application="", no_zone="none is configured"))
     assert (plan.changes, [each.why for each in plan.unchanged]) == ((), ["none is configured"])

@@ -92,7 +92,7 @@ def test_the_variables_hold_settings_and_ranges_as_a_text_in_json(first: bool) -
     parameters: dict[str, Any] = {"prefix": "vibedata", "location": "westeurope", "identityId": "/id"}
     parameters |= {"settings": given, "addressRanges": ranges, "writeRanges": first}
     made = snapshot(documents(), "modules/automation.bicep", parameters, Place())
-    # ARM holds a variable as JSON; the runbooks read a JSON object in that text.
+    # ARM keeps a variable as JSON text. The runbooks read a JSON object in this text.
     held = {
         each.name.rpartition("/")[2]: json.loads(each.body["properties"]["value"])
         for each in made.of_type("Microsoft.Automation/automationAccounts/variables")

@@ -112,7 +112,7 @@ def issuance(**parts: object) -> Issuance:
         (issuance(customer="prepared"), True),
         (issuance(customer="installed"), False),
         (issuance(ended_at=AT), False),
-        # A renewal is not the deployment's.
+        # A deployment leaves renewals alone.
         (issuance(known=True), False),
     ],
 )

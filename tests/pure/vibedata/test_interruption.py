@@ -1,4 +1,4 @@
-"""Signals that end a command: each raises once, and what gives things back is not ended by the next one."""
+"""Signals that end a command: each signal raises once, and a second signal does not end the clean-up."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from vibedata.interruption import NUMBERS, EndedBySignal, Interrupted, ended_by_
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_the_second_one_of_a_kind_interrupts_nothing(number: signal.Signals) -> None:
+def test_a_second_signal_of_the_same_number_interrupts_nothing(number: signal.Signals) -> None:
     given_back = []
     before = signal.getsignal(number)
     with pytest.raises(EndedBySignal) as caught, ended_by_signals():
@@ -25,7 +25,7 @@ def test_the_second_one_of_a_kind_interrupts_nothing(number: signal.Signals) -> 
     assert signal.getsignal(number) is before
 
 
-def test_what_nohup_ignores_stays_ignored() -> None:
+def test_a_signal_that_nohup_ignores_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with ended_by_signals():
@@ -35,6 +35,6 @@ def test_what_nohup_ignores_stays_ignored() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-def test_the_code_of_an_interruption_is_that_of_its_cause() -> None:
+def test_an_interruption_has_the_exit_code_of_its_cause() -> None:
     assert exit_code_of(KeyboardInterrupt()) == 130
     assert exit_code_of(Interrupted(exit_code_of(EndedBySignal(signal.SIGHUP)), {})) == 129

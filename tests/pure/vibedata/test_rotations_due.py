@@ -69,7 +69,7 @@ def test_what_is_told() -> None:
     assert (failed.as_json()["error"] or {})["code"] == "VD-ROTATION-034"
 
 
-def test_what_was_interrupted_has_no_known_state() -> None:
+def test_an_interrupted_change_has_no_known_state() -> None:
     assert Ended(waiting=waiting(customer="staged"), outcome="interrupted").cells(AT)[2:] == (
         "unknown",
         "now",

@@ -1,4 +1,4 @@
-"""A run is killed at each change of an issuance, and the next one goes on: nothing is ordered or issued twice."""
+"""A run is killed at each change of an issuance, and the next run goes on. Nothing is ordered or issued twice."""
 
 import pytest
 
@@ -12,7 +12,7 @@ CHANGES = ("begin", "prepare", "order", "publish", "answer", "finalize", "clean"
 @pytest.mark.slow
 @pytest.mark.parametrize("made", [False, True])
 @pytest.mark.parametrize("at", range(1, len(CHANGES) + 1))
-def test_a_killed_run_is_followed_by_one_that_goes_on(rig: CertificateRig, at: int, made: bool) -> None:
+def test_the_run_after_a_killed_run_goes_on(rig: CertificateRig, at: int, made: bool) -> None:
     killed = rig.drive(Interrupted(rig.new_run(), at=at, made=made))
     assert killed.failed is not None and killed.failed.change.action == CHANGES[at - 1]
     if rig.issuances.newest("k3v9x2p7") is None or rig.newest().open:
@@ -29,7 +29,7 @@ def test_a_killed_run_is_followed_by_one_that_goes_on(rig: CertificateRig, at: i
     [("acme", "/chalZ/"), ("acme", "/finalize-order/"), ("acme", "/certZ/"), ("acme", "/sign-me-up"), ("arm", "/TXT/")],
 )
 @pytest.mark.parametrize("action", ["reset_after", "reset_before"])
-def test_a_lost_answer_is_got_over_in_the_same_run(rig: CertificateRig, service: str, path: str, action: str) -> None:
+def test_the_same_run_continues_after_a_lost_answer(rig: CertificateRig, service: str, path: str, action: str) -> None:
     rig.lab.fault(action, match={"service": service, "path": path, "nth": 1})
     assert rig.finish().ended_at
     assert rig.lab.control("GET", "/faults")["faults"][0]["applied"] == 1, "the fault has struck"
@@ -45,7 +45,7 @@ def test_a_lost_answer_to_the_order_leaves_one_certificate(rig: CertificateRig) 
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_while_it_sent_the_order_holds_the_next_one_up_for_a_bounded_time(
+def test_after_a_kill_while_the_order_was_sent_the_next_run_waits_for_a_limited_time(
     rig: CertificateRig,
 ) -> None:
     rig.drive(Interrupted(rig.new_run(), at=3, made=False))

@@ -26,7 +26,7 @@ ORDERED_BEFORE = 25
 
 
 class LaterClock(QuickClock):
-    """The clock of somebody who comes days later."""
+    """A clock that is some days ahead."""
 
     def __init__(self, days: int) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class LaterClock(QuickClock):
 
 
 def customer(host: str) -> Any:
-    """Return what runs the phases of a customer whose vault and gateway always do what they are told."""
+    """Return a function that runs the phases of a customer. The customer's vault and gateway never fail."""
 
     def run(_runbook: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
         state = {"prepare": "prepared", "install": "installed", "test": "tested", "retire": "retired"}[given["phase"]]
@@ -76,7 +76,7 @@ def test_the_limits_hold_and_each_certificate_is_ordered_once(rig: CertificateRi
     assert waiting == INSTANCES[50 - ORDERED_BEFORE :]
 
     later = LaterClock(days=8)
-    # Only the publisher's clock: the authority's own limits are not reached.
+    # Only the publisher's clock moves, and the authority's own limits are not reached.
     for instance in waiting:
         assert rotate(rig, instance, later).why == ""
     assert rig.asked("/finalize-order/") == len(INSTANCES)

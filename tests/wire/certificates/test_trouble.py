@@ -1,4 +1,4 @@
-"""What can go wrong between the signing request and the chain: nothing is ordered twice, and no proof stays behind."""
+"""Failures between the signing request and the chain. Nothing is ordered twice, and no proof stays in the zone."""
 
 import base64
 import threading
@@ -111,8 +111,8 @@ def test_the_authoritys_own_limit_is_obeyed(rig: CertificateRig) -> None:
     assert outcome.resume_at == until and outcome.why and rig.asked(ORDER, since) == 0
 
 
-def test_a_proof_that_a_name_server_does_not_show_costs_no_failed_authorization(rig: CertificateRig) -> None:
-    # Azure says that it has written the value, and the name servers never get it.
+def test_a_proof_that_a_name_server_does_not_serve_causes_no_failed_authorization(rig: CertificateRig) -> None:
+    # Azure says that it has written the value, but the name servers never get it.
     rig.lab.fault("status", times=99, match={"service": "arm", "method": "PUT", "path": "/TXT/"}, status=200)
     assert rig.failing() == "VD-DNS-005"
     rig.lab.control("DELETE", "/faults")
@@ -122,7 +122,7 @@ def test_a_proof_that_a_name_server_does_not_show_costs_no_failed_authorization(
     waits = rig.succeed()
     assert waits.resume_at == from_rfc3339(newest.failed_at) + timedelta(minutes=1)
     rig.set(failed_at=LONG_AGO)
-    assert rig.finish().chain and rig.asked(ORDER) == 1, "the same order was taken up"
+    assert rig.finish().chain and rig.asked(ORDER) == 1, "the same order was continued"
 
 
 def test_caa_records_that_forbid_the_order_are_found_before_it(rig: CertificateRig) -> None:
@@ -181,7 +181,7 @@ def test_a_claim_of_another_run_is_respected(rig: CertificateRig) -> None:
     assert rig.finish().chain and rig.asked(ORDER) == 1
 
 
-def test_an_authority_that_issues_slowly_is_waited_for_and_its_order_is_taken_up(rig: CertificateRig) -> None:
+def test_a_run_waits_for_a_slow_authority_and_the_next_run_continues_its_order(rig: CertificateRig) -> None:
     rig.lab.control("POST", "/acme", {"slow_looks": 5})
     rig.finish()
     rig.set(ask_after=rfc3339(NOW + timedelta(days=1)))
@@ -216,7 +216,7 @@ def test_two_operators_at_once_order_once(rig: CertificateRig) -> None:
     assert rig.asked(ORDER) == 1 and rig.issued() == 1 and rig.proofs() == ()
 
 
-def test_an_answer_that_is_no_acme_servers_is_refused(rig: CertificateRig) -> None:
+def test_an_answer_of_another_kind_of_server_is_refused(rig: CertificateRig) -> None:
     rig.lab.fault("status", times=9, match={"service": "acme", "path": "/dir"}, status=200)
     assert rig.failing() == "VD-TLS-021"
 

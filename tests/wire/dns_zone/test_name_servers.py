@@ -24,7 +24,7 @@ Answer = Callable[[dns.message.Message], bytes]
 
 @contextmanager
 def name_server(answer: Answer) -> Iterator[str]:
-    """A server on UDP that answers each question with the bytes that `answer` returns; host:port."""
+    """Run a UDP server that answers each question with the bytes that `answer` returns. Yield its host:port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
         listening.bind(("127.0.0.1", 0))
 
@@ -76,19 +76,19 @@ def test_a_zone_without_name_servers_serves_nothing() -> None:
         (answering("192.0.2.7", rcode=dns.rcode.REFUSED), "REFUSED"),
     ],
 )
-def test_an_answer_that_does_not_count_is_none(answer: Answer, why: str) -> None:
+def test_an_answer_that_does_not_count_is_no_answer(answer: Answer, why: str) -> None:
     with name_server(answer) as server, pytest.raises(NoAnswerError, match=why):
         values_at(server, HOST, "A")
 
 
-def test_a_name_server_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_server_that_does_not_answer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("publisher.dns_zone.name_servers.ASK_SECONDS", 0.2)
     with name_server(lambda _: b"no message") as server:
         seen = look([server], HOST, "A", "192.0.2.7")
     assert seen.missing == (f"{server}: no answer within 0.2 s",)
 
 
-def test_a_host_is_resolved_and_one_that_cannot_be_is_told() -> None:
+def test_a_host_is_resolved_and_a_host_without_an_address_is_reported() -> None:
     with name_server(answering("192.0.2.7")) as server:
         port = server.partition(":")[2]
         assert look([f"ns1.example:{port}"], HOST, "A", "192.0.2.7", resolve=lambda _: "127.0.0.1").served
@@ -99,7 +99,7 @@ def test_a_host_is_resolved_and_one_that_cannot_be_is_told() -> None:
     assert look(["ns1.example"], HOST, "A", "x", resolve=nowhere).missing == ("ns1.example: ns1.example is not there",)
 
 
-def test_a_change_is_waited_for(lab: LabUnderTest) -> None:
+def test_the_command_waits_until_a_change_is_served(lab: LabUnderTest) -> None:
     value = TxtValue(name="_acme-challenge.k3v9x2p7", value="late")
     with dns_zone.record_sets(lab) as zone:
         lab.latency(operation="dnsPropagation", seconds=1.0)

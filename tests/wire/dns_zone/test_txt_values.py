@@ -1,4 +1,4 @@
-"""Values of a TXT record set that others write to as well, in the lab's zone."""
+"""Values of a TXT record set in the lab's zone. Others write to the same set."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -49,7 +49,7 @@ def test_a_value_comes_and_goes_and_the_name_server_answers_with_it(zone: Record
     assert zone.read("TXT", NAME) is None
 
 
-def test_what_somebody_else_wrote_stays_as_it_is(lab: LabUnderTest, zone: RecordSets) -> None:
+def test_values_of_somebody_else_stay(lab: LabUnderTest, zone: RecordSets) -> None:
     others = [{"value": ["two ", "strings"]}, {"value": ["other"]}]
     dns_zone.put(lab, "TXT", NAME, TXTRecords=others, metadata={"team": "web"})
     values = TxtValues(zone)
@@ -84,7 +84,7 @@ def test_a_lost_answer_of_each_write_changes_nothing(lab: LabUnderTest, zone: Re
     assert [one["status"] for one in lab.journal(method="DELETE")][-1] in (200, 412)
 
 
-def test_a_set_that_changes_all_the_time_is_given_up(lab: LabUnderTest, zone: RecordSets) -> None:
+def test_a_change_gives_up_if_the_set_changes_again_and_again(lab: LabUnderTest, zone: RecordSets) -> None:
     values = TxtValues(zone)
     lab.fault("status", status=412, times=TRIES, match={"method": "PUT", "path": RECORD_SET})
     with pytest.raises(RunbookError) as caught:
@@ -97,7 +97,7 @@ def test_a_set_that_changes_all_the_time_is_given_up(lab: LabUnderTest, zone: Re
     assert caught.value.code == "VD-DNS-003"
 
 
-def test_a_full_set_is_named(lab: LabUnderTest, zone: RecordSets) -> None:
+def test_a_full_set_raises_an_error_that_names_it(lab: LabUnderTest, zone: RecordSets) -> None:
     dns_zone.put(lab, "TXT", NAME, TXTRecords=[{"value": [str(number)]} for number in range(20)])
     with pytest.raises(RunbookError) as caught:
         TxtValues(zone).add(value("more"))

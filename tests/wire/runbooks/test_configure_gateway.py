@@ -49,20 +49,20 @@ class Rig:
         return run(self.lab, configure_gateway.RUNBOOK, **given)
 
     def refused(self, **given: Any) -> str:
-        """Return the code of a run that fails."""
+        """Run the runbook, which must fail, and return the error's code."""
         made = self.run(**given)
         assert made.exit_code != 0, made.text
         return next(iter(made.codes().values()), made.error_code)
 
     def changed(self, **given: Any) -> list[str]:
-        """Return the targets that a run changed."""
+        """Run the runbook, and return the targets that it changed."""
         made = self.run(**given)
         assert made.exit_code == 0, made.text
         assert set(made.outcomes().values()) <= {"done"}
         return sorted(made.outcomes())
 
     def let_in(self, customer: Sequence[str], publisher: Sequence[str] = ("192.0.2.0/24",)) -> None:
-        """Write the address ranges, as the publisher does."""
+        """Write the address ranges like the publisher."""
         text = json.dumps({"customer": customer, "publisher": publisher})
         name, account = configure_gateway.RANGES_VARIABLE, self.lab.env["VIBEDATA_AUTOMATION_ACCOUNT"]
         body = VariableCreateOrUpdateParameters({"name": name, "properties": {"value": json.dumps(text)}})
@@ -79,7 +79,7 @@ class Rig:
         return self.network.application_gateways.get(self.group, GATEWAY)
 
     def put(self, changes: Mapping[str, Any], *, wait: bool = True) -> Any:
-        """Write the gateway with other members, as another writer does."""
+        """Write the gateway with other members, like another writer."""
         poller = self.network.application_gateways.begin_create_or_update(
             self.group, GATEWAY, ApplicationGateway({**self.gateway().as_dict(), **changes})
         )
@@ -146,7 +146,7 @@ def test_the_listener_gets_the_certificate_once_and_the_ranges_follow_the_variab
 
 
 @pytest.mark.parametrize("form", ["a version", "another rule"])
-def test_what_somebody_changed_by_hand_is_put_right_and_the_rest_stays(rig: Rig, form: str) -> None:
+def test_a_change_by_hand_is_corrected_and_the_rest_stays(rig: Rig, form: str) -> None:
     rig.installed()
     rig.let_in(["203.0.113.0/24"])
     assert rig.changed() == [RULE, LISTENER]
@@ -171,18 +171,18 @@ def test_what_somebody_changed_by_hand_is_put_right_and_the_rest_stays(rig: Rig,
 
 
 def test_two_writers_at_once_lose_nothing(rig: Rig) -> None:
-    """Another writer's change is under way, and a second one comes between this run's read and its write."""
+    """Another writer's change is in progress, and a second change comes between this run's read and its write."""
     rig.installed()
     rig.takes(1.0)
     poller = rig.put({"tags": {"first": "1"}}, wait=False)
-    # This run waits for it: a write now would cancel it.
+    # This run waits for the change, because a write now would cancel it.
     assert rig.changed() == [LISTENER]
     poller.result()
     assert (rig.secret(), rig.gateway().tags) == (rig.wanted_secret(), {"first": "1"})
 
 
 def test_a_change_between_this_run_s_read_and_its_write_is_kept(rig: Rig) -> None:
-    """The run's first write is held up on its way. Meanwhile somebody else changes the gateway."""
+    """The run's first write is delayed. Meanwhile somebody else changes the gateway."""
     rig.installed()
     rig.lab.fault("delay", match=PUTS, times=1, seconds=3)
 
@@ -200,7 +200,7 @@ def test_a_change_between_this_run_s_read_and_its_write_is_kept(rig: Rig) -> Non
     assert (rig.secret(), rig.gateway().tags) == (rig.wanted_secret(), {"other": "writer"})
 
 
-def test_a_change_of_somebody_else_that_never_ends_is_told(rig: Rig) -> None:
+def test_a_change_of_somebody_else_that_never_ends_is_reported(rig: Rig) -> None:
     rig.takes(600.0)
     rig.put({"tags": {"first": "1"}}, wait=False)
     # A wait of half an hour takes a second.
@@ -208,8 +208,8 @@ def test_a_change_of_somebody_else_that_never_ends_is_told(rig: Rig) -> None:
     assert (made.error_code, made.writes()) == ("VD-GATEWAY-009", [])
 
 
-def test_a_superseded_write_is_seen_and_made_again(rig: Rig) -> None:
-    """Another writer does not wait: it takes the gateway as it was before, and ends this run's write."""
+def test_a_superseded_write_is_noticed_and_repeated(rig: Rig) -> None:
+    """Another writer does not wait. It writes the gateway without this run's change, and ends this run's write."""
     rig.installed()
     before = rig.gateway().as_dict()
     rig.takes(2.0)
@@ -245,7 +245,7 @@ def test_a_lost_answer_or_a_throttled_write_ends_with_the_same_state(
 
 
 @pytest.mark.parametrize("match", [PUTS, POLICY_PUTS])
-def test_a_write_that_another_one_overtook_is_made_again(rig: Rig, match: dict[str, str]) -> None:
+def test_a_write_after_a_faster_writer_is_repeated(rig: Rig, match: dict[str, str]) -> None:
     rig.installed()
     rig.let_in(["203.0.113.0/24"])
     rig.lab.fault("status", match=match, status=412, times=2)
@@ -255,7 +255,7 @@ def test_a_write_that_another_one_overtook_is_made_again(rig: Rig, match: dict[s
     assert rig.refused() == "VD-GATEWAY-010"
 
 
-def test_an_operation_that_nobody_may_read_is_seen_at_the_gateway(rig: Rig) -> None:
+def test_the_gateway_shows_the_result_of_an_operation_that_nobody_may_read(rig: Rig) -> None:
     rig.installed()
     rig.lab.fault("status", match={"service": "arm", "path": "/locations/[^/]+/operations/"}, status=403, times=0)
     assert rig.changed() == [LISTENER]
@@ -280,7 +280,7 @@ def test_a_cluster_s_gateway_is_left_alone(rig: Rig) -> None:
     assert "managed-by-k8s-ingress" in made.text
 
 
-def test_a_certificate_that_the_gateway_may_not_read_fails_and_is_mended_by_reading_again(rig: Rig) -> None:
+def test_a_certificate_that_the_gateway_may_not_read_fails_and_reading_again_corrects_it(rig: Rig) -> None:
     rig.installed()
     rig.lab.fault("status", match={"service": "key_vault", "path": f"/secrets/{CERTIFICATE}"}, status=403, times=0)
     made = rig.run()
@@ -312,7 +312,7 @@ def test_ranges_that_azure_or_the_suite_does_not_take_change_nothing(rig: Rig, r
     assert len(rig.ranges()[0]) == MAX_RANGES
 
 
-def test_a_gateway_that_is_not_the_templates_is_told(rig: Rig) -> None:
+def test_a_gateway_that_the_template_did_not_make_is_reported(rig: Rig) -> None:
     made = run(rig.lab, configure_gateway.RUNBOOK, environ={"VIBEDATA_PREFIX": "other"})
     assert made.error_code in {"VD-GATEWAY-001", "VD-AUTOMATION-001"}
     properties = rig.gateway().as_dict()["properties"]
@@ -326,7 +326,7 @@ def test_a_gateway_that_is_not_the_templates_is_told(rig: Rig) -> None:
     assert rig.refused() == "VD-GATEWAY-006"
 
 
-def test_a_firewall_that_only_detects_is_told(rig: Rig) -> None:
+def test_a_firewall_that_only_detects_is_reported(rig: Rig) -> None:
     policy = rig.network.web_application_firewall_policies.get(rig.group, POLICY).as_dict()
     policy["properties"]["policySettings"]["mode"] = "Detection"
     rig.network.web_application_firewall_policies.create_or_update(
@@ -342,7 +342,7 @@ def test_an_address_within_the_ranges_gets_in_and_another_does_not(rig: Rig) -> 
     rig.lab.control("POST", "/gateway", {"listen": True})
 
     def status(source: str) -> int:
-        return open_page(rig.lab.env["VIBEDATA_LAB_GATEWAY"], HOST, trust=trusting_anybody(), source=source).status
+        return open_page(rig.lab.env["VIBEDATA_GATEWAY"], HOST, trust=trusting_anybody(), source=source).status
 
     assert (status("127.0.0.1"), status("127.0.0.2")) == (200, 403)
     rig.let_in(["127.0.0.3"], ["127.0.0.2/31"])

@@ -105,7 +105,7 @@ def test_a_plan_changes_nothing_and_tells_what_waits(
     told = typed.result("--plan")
     assert (told["status"], told["application"]) == ("planned", "Succeeded")
     assert [each["action"] for each in told["changes"]] == ["mark", "switch"]
-    assert "only once the managed application is gone" in {each["why"] for each in told["unchanged"]}
+    assert "only after the managed application is gone" in {each["why"] for each in told["unchanged"]}
     assert (works(side), standing(known, instance)) == (True, "active")
 
 
@@ -160,7 +160,7 @@ def names(zone: RecordSets) -> set[str]:
     return {each.name for each in zone.all()} - {"@"}
 
 
-def test_the_name_is_cleared_once_the_application_is_gone(
+def test_the_names_records_are_removed_after_the_application_is_gone(
     side: PublisherSide, instance: Instance, typed: Typed, named: RecordSets
 ) -> None:
     typed.result("--yes")
@@ -176,7 +176,7 @@ def test_the_name_is_cleared_once_the_application_is_gone(
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
-def test_the_name_is_cleared_whatever_else_fails(
+def test_the_names_records_are_removed_even_if_something_else_fails(
     side: PublisherSide, instance: Instance, typed: Typed, named: RecordSets, method: str
 ) -> None:
     gone(side.lab)

@@ -37,7 +37,7 @@ def zone(lab: LabUnderTest) -> Iterator[RecordSets]:
 
 
 class Typed:
-    """What is typed after `vibedata dns`."""
+    """The words that are typed after `vibedata dns`."""
 
     def __init__(self, instance: Instance, capsys: pytest.CaptureFixture[str]) -> None:
         self._id, self._capsys = instance.id, capsys
@@ -76,7 +76,7 @@ def test_a_name_leads_to_the_gateway_and_stays(zone: RecordSets, instance: Insta
     assert typed.point()["status"] == "unchanged"
 
 
-def test_its_own_record_follows_the_gateway(
+def test_its_own_record_gets_the_gateways_new_address(
     lab: LabUnderTest, zone: RecordSets, instance: Instance, typed: Typed
 ) -> None:
     typed.point()
@@ -88,7 +88,7 @@ def test_its_own_record_follows_the_gateway(
     assert record(zone, instance).metadata == {INSTANCE: instance.id, ADDRESS: told["address"]}
 
 
-def test_a_record_of_somebody_else_is_not_written_over_unless_asked(
+def test_a_record_of_somebody_else_is_replaced_only_with_take_over(
     lab: LabUnderTest, zone: RecordSets, instance: Instance, typed: Typed
 ) -> None:
     dns_zone.put(lab, "CNAME", instance.id, CNAMERecord={"cname": "shop.example.com"})
@@ -106,7 +106,7 @@ def test_a_lost_answer_costs_nothing(lab: LabUnderTest, typed: Typed, action: st
     assert typed.point()["status"] == "succeeded"
 
 
-def test_a_change_in_between_is_told_and_kept(
+def test_a_change_in_between_is_reported_and_kept(
     lab: LabUnderTest, zone: RecordSets, instance: Instance, typed: Typed
 ) -> None:
     lab.fault("status", status=412, match={"method": "PUT", "path": "/dnsZones/"})
@@ -132,7 +132,7 @@ def test_a_host_outside_the_zone_is_refused(typed: Typed, monkeypatch: pytest.Mo
     assert typed.point(code=2)["error"]["code"] == "VD-SETTINGS-005"
 
 
-def test_the_audit_finds_what_no_instance_owns(
+def test_the_audit_finds_records_that_no_instance_owns(
     lab: LabUnderTest, instance: Instance, typed: Typed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     typed.point()
@@ -151,7 +151,7 @@ def test_the_audit_finds_what_no_instance_owns(
     assert "no instance has this name" in " ".join(capsys.readouterr().out.split())
 
 
-def test_the_audit_tells_of_a_row_that_it_cannot_read(lab: LabUnderTest, typed: Typed, instance: Instance) -> None:
+def test_the_audit_reports_a_row_that_it_cannot_read(lab: LabUnderTest, typed: Typed, instance: Instance) -> None:
     typed.point()
     table = operator_tables(lab.env, SYSTEM_CLOCK).get_table_client("Instances")
     table.upsert_entity({"PartitionKey": "instance", "RowKey": instance.id, "document": "{}"})

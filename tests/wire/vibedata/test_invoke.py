@@ -84,7 +84,7 @@ class Watcher:
 # --- Parameters -------------------------------------------------------------------------------------------------------
 
 
-def test_a_parameter_that_is_given_twice_is_refused_before_anything_is_asked(
+def test_a_parameter_that_is_given_twice_is_refused_before_any_request(
     lab: LabUnderTest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = len(lab.journal(service="arm"))

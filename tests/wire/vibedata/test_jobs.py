@@ -189,7 +189,7 @@ def streams_asked(lab: LabUnderTest) -> list[object]:
     return [each for each in lab.journal(service="arm") if str(each["path"]).split("?")[0].endswith("/streams")]
 
 
-# --- Who one is -------------------------------------------------------------------------------------------------------
+# --- The login --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", [("invoke", "probe"), ("jobs",), ("logs", "probe"), ("status",)])

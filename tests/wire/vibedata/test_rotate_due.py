@@ -96,7 +96,7 @@ def interrupted(side: PublisherSide, *words: str, at: str, number: signal.Signal
         assert rotating.stderr is not None
         while at not in rotating.stderr.readline():
             assert rotating.poll() is None
-        time.sleep(1)  # it is on its way to the answer that is late
+        time.sleep(1)  # so that the command waits for the late answer
         rotating.send_signal(number)
         out, err = rotating.communicate(timeout=WAIT_SECONDS)
     side.lab.control("DELETE", "/faults")
@@ -119,7 +119,8 @@ def test_an_interruption_says_what_is_done_what_is_not_and_what_to_type(
 ) -> None:
     id_ = side.settings.instance_id
     tables = side.clients.table_service
-    # Its environment is another's: this one fails. The lab's own is interrupted. One comes after it.
+    # The first instance fails, because the environment is another instance's. The lab's own instance is interrupted. A
+    # third instance comes after it.
     Instances(tables).add(instance(id="zz9plural", display_name="The last one"))
     for name in ("k3v9x2p7", "zz9plural"):
         begun = rfc3339(LONG_AGO)

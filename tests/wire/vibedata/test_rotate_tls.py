@@ -1,4 +1,4 @@
-"""`vibedata rotate-tls`: what is due at all instances is done, and one that fails keeps no other back."""
+"""`vibedata rotate-tls` does what is due at all instances. A failure at one instance does not stop the others."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ NOW, DAY = datetime.now(timezone.utc), timedelta(days=1)
 
 @pytest.fixture
 def side(lab: LabUnderTest) -> Iterator[PublisherSide]:
-    """The lab's instance, and one that no shell of the lab may reach."""
+    """Record the lab's instance, and an instance that no shell of the lab may reach."""
     with publisher_side(lab) as opened:
         own = read((lab.directory / "instance.json").read_text(), source="the lab")
         for one in (own, instance()):
@@ -31,7 +31,7 @@ def side(lab: LabUnderTest) -> Iterator[PublisherSide]:
 
 
 def issued(side: PublisherSide, **columns: Any) -> Issuance:
-    """Record a certificate of the lab's instance for which nothing is due."""
+    """Record a certificate of the lab's instance. Nothing is due for it."""
     made = Issuance(
         instance_id=side.settings.instance_id,
         number=1,
@@ -58,7 +58,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> dict[
     return {**told, **{each["instance"]: each for each in told.get("certificates", ())}}
 
 
-def test_where_nothing_is_due_only_the_publishers_table_is_asked(
+def test_if_nothing_is_due_only_the_publishers_table_is_read(
     side: PublisherSide, capsys: pytest.CaptureFixture[str]
 ) -> None:
     newest, id_ = issued(side), side.settings.instance_id
@@ -69,7 +69,7 @@ def test_where_nothing_is_due_only_the_publishers_table_is_asked(
     assert not services & {"acme", "arm", "key_vault", "publisher_key_vault"}, services
 
 
-def test_what_waits_is_finished_and_a_failure_elsewhere_keeps_nothing_back(
+def test_open_rotations_are_finished_even_if_another_instance_fails(
     side: PublisherSide, capsys: pytest.CaptureFixture[str]
 ) -> None:
     id_ = side.settings.instance_id
@@ -104,9 +104,7 @@ def test_a_first_certificate_is_planned_in_all_its_steps(
     assert "There is nothing to do before" in capsys.readouterr().out
 
 
-def test_a_row_that_nobody_of_ours_has_written_is_named(
-    side: PublisherSide, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_malformed_row_is_reported(side: PublisherSide, capsys: pytest.CaptureFixture[str]) -> None:
     newest = issued(side)
     table = side.clients.table_service.get_table_client(TABLE)
     (row,) = list(table.list_entities())

@@ -1,4 +1,4 @@
 """The steps that give an instance its name: the DNS record, and the first TLS certificate for it.
 
-The gateway's part is a runbook, so it is no module here.
+A runbook does the gateway's part, so there is no module for it here.
 """

@@ -1,6 +1,6 @@
 """The step that gives the instance its first TLS certificate. `vibedata rotate-tls --due` tests it and renews it.
 
-The step ends when the customer's vault has the certificate. Then the gateway is told to read it, and only then can a
+The step ends when the customer's vault has the certificate. A later step makes the gateway read it. Only then can a
 handshake see it.
 """
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 NAME = "first_certificate"
 RUNBOOK = "rotate_tls_certificate"
 REQUEST = IssuanceRequest(until_installed=True)
-# Without these of the publisher's variables no certificate can be ordered.
+# The publisher can order no certificate without these variables.
 VARIABLES = (place.VARIABLE, "VIBEDATA_PUBLISHER_ACME_DIRECTORY")
 
 
 def is_lacking(newest: Issuance | None) -> bool:
     """Return whether the instance has no certificate yet. newest: its last issuance, None for none. Pure.
 
-    A first issuance that was broken off is continued. A later one is not the deployment's.
+    The deployment continues a first issuance that was interrupted. It leaves renewals alone.
     """
     return newest is None or (newest.open and not newest.known and not newest.reached("installed"))
 
@@ -49,8 +49,11 @@ def plan_certificate(work: ReleaseWork) -> Plan:
 def give_certificate(work: DeploymentWork) -> StepResult | None:
     """Order and install the first certificate.
 
-    Return None if the instance has one, or if none can be ordered: then the deployment goes on without. Raises what
-    `certificate_rotation` does.
+    Returns:
+        None if the instance has a certificate, or if none can be ordered. Then the deployment goes on without one.
+
+    Raises:
+        RunbookError: The same errors as of `certificate_rotation`.
     """
     why = why_not_configured(work)
     if why:

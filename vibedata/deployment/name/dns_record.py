@@ -1,4 +1,4 @@
-"""The step that lets the instance's name lead to its gateway."""
+"""The step that makes the instance's name lead to its gateway."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,15 +17,24 @@ NOT_CONFIGURED = f"not configured: {VARIABLE} names no DNS zone"
 
 
 def plan_record(work: ReleaseWork) -> Plan | None:
-    """Return what the step would change, None if no zone is configured. Raises RunbookError VD-DNS-001, -002, -006."""
+    """Return what the step would change, None if no zone is configured.
+
+    Raises:
+        RunbookError: VD-DNS-001 if the host is not in the zone, VD-DNS-002 if the name leads elsewhere, VD-DNS-006 if
+            the gateway's address cannot be used.
+    """
     zone = zone_if_any(work.environ)
     return None if zone is None else _look(work, zone)[0]
 
 
 def point_name(work: DeploymentWork) -> StepResult | None:
-    """Write the record. Return None if no zone is configured: then the deployment goes on without.
+    """Write the record.
 
-    Raises RunbookError VD-DNS-001, -002, -006.
+    Returns:
+        None if no zone is configured. Then the deployment goes on without the record.
+
+    Raises:
+        RunbookError: The same errors as of `plan_record`.
     """
     zone = zone_if_any(work.environ)
     if zone is None:

@@ -99,7 +99,7 @@ def plan_bootstrap_registry(step: str, facts: PlanFacts) -> StepPlan:
 
 
 def plan_dns_record(step: str, facts: PlanFacts) -> StepPlan:
-    """The record that lets the instance's name lead to its gateway."""
+    """Plan the record that makes the instance's name lead to its gateway."""
     plan = dns_record.plan_record(facts.work)
     return StepPlan(step=step, each_time=dns_record.NOT_CONFIGURED) if plan is None else _of_plan(step, plan)
 
@@ -113,7 +113,7 @@ def plan_first_certificate(step: str, facts: PlanFacts) -> StepPlan:
 
 
 def plan_configure_gateway(step: str, facts: PlanFacts) -> StepPlan:
-    """The plan of configure_gateway."""
+    """Plan in the same way as configure_gateway."""
     try:
         plan = configure_gateway.plan(configure_gateway.observe(facts.context, configure_gateway.Parameters()))
     except Exception as error:

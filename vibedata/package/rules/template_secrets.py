@@ -147,7 +147,7 @@ def _literals(scope: Scope, names: set[str]) -> Iterator[Fault]:
 
 
 def _parts_with_variables(scope: Scope, text: str) -> Iterator[Expression]:
-    """Yield the expressions in a text, and those in all variables that it uses, each variable once."""
+    """Yield the expressions in a text, and the expressions in all variables that it uses. Each variable comes once."""
     held = {key.lower(): value for key, value in scope.section("variables").items()}
     waiting, seen = [text], set[str]()
     while waiting:

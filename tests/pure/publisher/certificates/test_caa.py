@@ -50,5 +50,5 @@ def test_refused(records: tuple[str, ...]) -> None:
 def test_the_nearest_records_count_and_an_authority_without_a_name_is_not_compared() -> None:
     both = {HOST: (OURS,), ZONE: ('0 issue ";"',)}
     assert refusal(HOST, ZONE, ISSUER, lambda name: both.get(name, ())) == ""
-    assert refused('0 issue ";"', at="ai") == "", "what is above the zone is nobody's of ours to ask"
+    assert refused('0 issue ";"', at="ai") == "", "records above the zone are not asked for"
     assert refused('0 issue ";"', issuer=Issuer(identities=(), account=ACCOUNT, method="dns-01")) == ""

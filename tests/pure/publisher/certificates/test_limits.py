@@ -1,4 +1,4 @@
-"""The certificate authority's limits, as the publisher keeps them. A second, simple count is the judge."""
+"""The publisher keeps the certificate authority's limits. A second, simple count checks it."""
 
 import random
 from dataclasses import replace
@@ -66,7 +66,7 @@ def test_renewals_are_exempt(order: Attempt, free_of: set[Limit]) -> None:
         assert (wait_for(attempts, order, NOW) is None) == (limit in free_of)
 
 
-def test_what_was_never_sent_or_is_exempt_does_not_count() -> None:
+def test_an_order_that_is_withdrawn_or_exempt_does_not_count() -> None:
     assert wait_for(others(400, ago=HOUR, withdrawn=True), ORDER, NOW) is None
     assert wait_for(others(200, ago=HOUR, exempt=True, issued_at=NOW), ORDER, NOW) is None
     assert wait_for(others(200, ago=HOUR, known=True, issued_at=NOW), ORDER, NOW) is None
@@ -78,7 +78,7 @@ def test_of_several_limits_the_longest_wait_counts() -> None:
     assert wait is not None and wait.limit == NEW_CERTIFICATES and wait.until == NOW - HOUR + NEW_CERTIFICATES.period
 
 
-def test_orders_that_obey_break_no_limit_whatever_becomes_of_them() -> None:
+def test_orders_that_wait_break_no_limit() -> None:
     source = random.Random(14)  # noqa: S311 - a test's dice
     attempts: list[Attempt] = []
     now, sent = NOW, 0

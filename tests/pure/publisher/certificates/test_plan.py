@@ -1,4 +1,4 @@
-"""The issuance's state machine: every state of the record with every answer of the authority."""
+"""The plan of an issuance, for every state of the record and every answer of the authority."""
 
 import itertools
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def actions(step: Step) -> list[str]:
 
 
 def every() -> Iterator[tuple[IssuanceRequest, Facts]]:
-    """Every combination of what matters of an open issuance, of a request, and of the authority's answer."""
+    """Every combination of an open issuance's state, a request, and the authority's answer."""
     for customer, order, chain, challenge, failures, claimed, wait, overtaken, status, driven in itertools.product(
         STATES,
         ("", "https://ca.example/order/1"),
@@ -91,7 +91,7 @@ def test_every_state_has_one_next_step_that_keeps_the_rules() -> None:
         if {"publish", "answer", "finalize"} & set(made):
             assert issuance.order and not issuance.chain and not issuance.failures
         if "answer" in made:
-            assert made == ["publish", "answer"], "the value is seen before the authority is told to look"
+            assert made == ["publish", "answer"], "the value is seen before the authority is asked to look"
         if "install" in made:
             assert issuance.chain and issuance.customer == "prepared"
         if issuance.challenge and (issuance.chain or not issuance.order):
@@ -126,14 +126,14 @@ def test_a_certificate_is_renewed_when_it_is_due_and_not_before() -> None:
     assert next_step(ASKED, facts(OVER, driven="r")) == Step(), "this run has brought it"
 
 
-def test_nothing_waits_for_an_issuance_whose_certificate_has_to_be_renewed_already() -> None:
+def test_another_issuance_follows_one_whose_certificate_is_already_due() -> None:
     for customer in STATES:
         stuck = replace(DUE, customer=customer, ended_at="")
         assert actions(next_step(ASKED, facts(stuck))) == ["begin"]
         assert actions(next_step(ASKED, facts(stuck, driven="r"))) != ["begin"]
 
 
-def test_the_gateway_gets_its_time() -> None:
+def test_the_test_waits_until_the_gateway_has_read_the_vault() -> None:
     installed = replace(ISSUED, customer="installed", installed_at=AT)
     assert actions(next_step(ASKED, facts(installed))) == ["test"], "it serves no former certificate"
     renewed = next_step(ASKED, facts(replace(installed, known=True)))

@@ -1,4 +1,4 @@
-"""The row of an issuance: what is written is read back, and what nobody of ours writes is named."""
+"""The row of an issuance: it can be written and read back, and a malformed row raises an error with a name."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -29,7 +29,7 @@ ISSUANCE = Issuance(
 
 
 class Row(dict[str, Any]):
-    """A row as the client of tables gives it."""
+    """A row in the form of the client of tables."""
 
     metadata = {"etag": "1"}  # noqa: RUF012 - as the client has it
 
@@ -38,7 +38,7 @@ def row(**columns: Any) -> Row:
     return Row(PartitionKey="k3v9x2p7", RowKey="99999996", **{**columns_of(ISSUANCE), **columns})
 
 
-def test_what_is_written_is_read_back() -> None:
+def test_a_row_can_be_read_back() -> None:
     assert issuance_of(row()) == ISSUANCE
     assert len(columns_of(ISSUANCE)) == len(fields(Issuance)) - 3
 
@@ -57,13 +57,13 @@ def test_what_is_written_is_read_back() -> None:
         {"order": None},
     ],
 )
-def test_what_nobody_of_ours_writes_is_named(columns: dict[str, Any]) -> None:
+def test_a_malformed_row_raises_an_error_that_names_the_columns(columns: dict[str, Any]) -> None:
     with pytest.raises(RunbookError) as caught:
         issuance_of(row(**columns))
     assert caught.value.code == "VD-ROTATION-040" and next(iter(columns))[:6] in caught.value.message
 
 
-def test_a_refusal_at_the_customers_leads_on() -> None:
+def test_after_a_refusal_by_the_customers_side_the_issuance_goes_on() -> None:
     assert after_refusal(ISSUANCE, "test", "VD-TLS-002", SYSTEM_CLOCK) == replace(ISSUANCE, overtaken=True)
     assert after_refusal(ISSUANCE, "test", "VD-TLS-010", SYSTEM_CLOCK) == ISSUANCE
     assert after_refusal(ISSUANCE, "test", "VD-TLS-001", SYSTEM_CLOCK) == ISSUANCE

@@ -1,4 +1,4 @@
-"""A thousand instances and some new ones for seventy days, on a scripted clock. The lab's limits are the judge."""
+"""A thousand instances and some new ones for seventy days, on a scripted clock. The lab's limits check the orders."""
 
 import random
 from collections import Counter
@@ -37,7 +37,7 @@ class World:
     replaces_taken: bool = True
 
     def look(self, instance: str) -> datetime:
-        """Do at an instance what is due, and return when to look again."""
+        """Do what is due at an instance, and return when to look again."""
         driven = ""
         while True:
             newest = self.newest.get(instance)
@@ -77,7 +77,7 @@ class World:
         )
 
     def _make(self, instance: str, change: Change, facts: Facts) -> bool:
-        """Do at the authority what a change does there. Return whether it succeeded."""
+        """Make a change's effect at the authority. Return whether it succeeded."""
         issuance = self.newest.get(instance)
         if issuance is None:
             return True
@@ -105,7 +105,7 @@ class World:
         self.attempts[at] = replace(self.attempts[at], **fields)  # type: ignore[arg-type]
 
     def _detailed(self, instance: str, change: Change, made: Issuance) -> Issuance:
-        """Return an issuance with what only the authority and the customer know."""
+        """Return an issuance with the facts that only the authority and the customer know."""
         if plan.ANSWER.is_of(change):
             return replace(made, order="answered")
         if plan.FINALIZE.is_of(change):
@@ -133,7 +133,7 @@ def certificate(issuance: Issuance, begin: datetime, life: timedelta) -> Issuanc
 
 
 def populated(world: World, count: int) -> None:
-    """Give instances certificates of all ages that a renewal in time allows."""
+    """Give certificates to instances. The certificates have all ages before their renewal is due."""
     for number in range(count):
         instance = f"i{number:04d}"
         age = world.life * 0.6 * world.dice.random()
@@ -156,7 +156,7 @@ def populated(world: World, count: int) -> None:
         (timedelta(hours=160), 60, 30, 0.05, True),
     ],
 )
-def test_none_expires_none_is_ordered_twice_and_no_limit_is_broken(
+def test_no_certificate_expires_or_is_ordered_twice_and_no_limit_is_broken(
     life: timedelta, count: int, days: int, failing: float, replaces_taken: bool
 ) -> None:
     world = World(life=life, failing=failing, replaces_taken=replaces_taken)

@@ -1,4 +1,4 @@
-"""The certificate that the gateway serves, as check_health watches it: by a TLS connection to the lab's gateway."""
+"""check_health watches the certificate that the gateway serves, with a TLS connection to the lab's gateway."""
 
 from datetime import datetime, timezone
 from pathlib import Path
@@ -29,8 +29,8 @@ def authority(three: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> We
 
 
 def seen(rig: Rig) -> tuple[str, str]:
-    """Return the row's health and reason after three checks, so that one lucky or unlucky look decides nothing."""
-    environ = {"VIBEDATA_PUBLIC_HOST": HOST, "VIBEDATA_GATEWAY": rig.lab.env["VIBEDATA_LAB_GATEWAY"]}
+    """Return the row's health and reason after three checks, because one check alone does not change the health."""
+    environ = {"VIBEDATA_PUBLIC_HOST": HOST, "VIBEDATA_GATEWAY": rig.lab.env["VIBEDATA_GATEWAY"]}
     for _ in range(3):
         made = rig.check(environ=environ)
         assert made.exit_code == 0, made.text
