@@ -67,6 +67,7 @@ from runbook_lib.rotation.credentials import FoundCredential, secret_rows
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main
+from runbook_lib.vault.credential_states import TLS_CERTIFICATE
 
 NAME = "check_health"
 # Areas of the errors that refuse a stored release. Other errors, such as the network's, do not say whether the release
@@ -83,7 +84,7 @@ class Facts:
     """What check_health found.
 
     `entities` has the rows of table Components, and `seen` this check's observations, by target (`type/name`).
-    `depends_on` has the targets that each target depends on. `credentials` is empty if the vault cannot be read.
+    `depends_on` has the targets that each target depends on. `credentials` lacks those that cannot be read.
     `credentials_recorded` is None if there is no such table, and `policy` if none is recorded. `checked_at` is RFC
     3339. `manifest` is the recorded release's, None if there is none to read. `refusal` says why it is refused, if so.
     """
@@ -159,19 +160,23 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:
     schedule = RunbookSchedule.read(context, NAME)
     watching = look_at_observability(context.clients.monitor, context.settings.resource_group, context.deliver_log())
     credentials_seen, credentials = look_at_credentials(context)
+    credentials_recorded = tables.recorded(CREDENTIALS)
+    certificate_seen, certificate = look_at_certificate(
+        context, recorded=TLS_CERTIFICATE in {kind for kind, _ in credentials_recorded or {}}
+    )
     watching = {
         **watching,
         **look_at_backlog(context, watching[LOG]),
         SCHEDULE: schedule.seen,
         WORKING: credentials_seen,
-        WATCH: look_at_certificate(context),
+        WATCH: certificate_seen,
     }
     manifest, refusal = (None, None) if parameters.plan_only else _manifest(context, tables)
     facts = Facts(
         entities=entities,
         seen={**seen, **{f"{OBSERVABILITY}/{name}": each for name, each in watching.items()}},
-        credentials=credentials,
-        credentials_recorded=tables.recorded(CREDENTIALS),
+        credentials=(*credentials, *certificate),
+        credentials_recorded=credentials_recorded,
         depends_on=needs({target: component.depends_on for target, component in components.items()}),
         policy=policy,
         schedule=schedule,
@@ -280,7 +285,13 @@ def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 -
 
 def told(facts: Facts, instance_id: str) -> Sequence[Payload]:
     """Return the health report for the publisher."""
-    return (health_summary(facts.healths, facts.manifest, instance_id=instance_id, at=facts.checked_at),)
+    ends = (each.state.expires for each in facts.credentials if each.state.kind == TLS_CERTIFICATE)
+    end = next(filter(None, ends), None)
+    return (
+        health_summary(
+            facts.healths, facts.manifest, instance_id=instance_id, at=facts.checked_at, certificate_end=end
+        ),
+    )
 
 
 RUNBOOK = Runbook(

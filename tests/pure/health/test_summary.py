@@ -1,6 +1,7 @@
 """The health report to the publisher: only names that the publisher itself gave, and states, whatever else is there."""
 
 import json
+from datetime import datetime, timezone
 from typing import Any
 
 from hypothesis import given
@@ -70,7 +71,14 @@ def test_counts_names_and_versions() -> None:
             {"name": "api", "type": "application", "version": "1.4.2", "health": "healthy"},
             {"name": "storage", "type": "infrastructure", "version": "1", "health": "unhealthy"},
         ],
+        "certificate_not_after": "",
     }
+
+
+def test_the_end_of_the_certificate_is_told() -> None:
+    end = datetime(2027, 2, 27, 10, tzinfo=timezone.utc)
+    summary = health_summary({}, None, instance_id="i-1", at=AT, certificate_end=end)
+    assert summary.certificate_not_after == "2027-02-27T10:00:00.000000Z"
 
 
 def test_without_a_manifest_components_are_counted_and_what_watches_is_not() -> None:

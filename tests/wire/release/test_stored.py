@@ -18,9 +18,8 @@ from runbook_lib.basics.redaction import Redactor
 from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.release.installed import MAX_NO_GOOD, verified_releases
+from runbook_lib.release.installed import MAX_NO_GOOD, list_blobs, verified_releases
 from runbook_lib.release.model import ReleaseId
-from runbook_lib.release.storage import list_blobs
 from runbook_lib.run.output import JobOutput
 from tests.support import installed, release_maker
 from tests.support.installed import Customer
