@@ -67,7 +67,6 @@ from runbook_lib.rotation.credentials import FoundCredential, secret_rows
 from runbook_lib.run.parameters import CommonParameters
 from runbook_lib.run.result import Report
 from runbook_lib.runbook import Runbook, main
-from runbook_lib.vault.credential_states import TLS_CERTIFICATE
 
 NAME = "check_health"
 # Areas of the errors that refuse a stored release. Other errors, such as the network's, do not say whether the release
@@ -158,19 +157,14 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:
     }
     seen = look_at_components(context, components, {target: own_health(entity) for target, entity in entities.items()})
     schedule = RunbookSchedule.read(context, NAME)
-    watching = look_at_observability(context.clients.monitor, context.settings.resource_group, context.deliver_log())
+    watching = dict(
+        look_at_observability(context.clients.monitor, context.settings.resource_group, context.deliver_log())
+    )
     credentials_seen, credentials = look_at_credentials(context)
     credentials_recorded = tables.recorded(CREDENTIALS)
-    certificate_seen, certificate = look_at_certificate(
-        context, recorded=TLS_CERTIFICATE in {kind for kind, _ in credentials_recorded or {}}
-    )
-    watching = {
-        **watching,
-        **look_at_backlog(context, watching[LOG]),
-        SCHEDULE: schedule.seen,
-        WORKING: credentials_seen,
-        WATCH: certificate_seen,
-    }
+    certificate_seen, certificate = look_at_certificate(context, credentials_recorded or {})
+    watching |= look_at_backlog(context, watching[LOG])
+    watching |= {SCHEDULE: schedule.seen, WORKING: credentials_seen, WATCH: certificate_seen}
     manifest, refusal = (None, None) if parameters.plan_only else _manifest(context, tables)
     facts = Facts(
         entities=entities,
@@ -285,13 +279,8 @@ def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 -
 
 def told(facts: Facts, instance_id: str) -> Sequence[Payload]:
     """Return the health report for the publisher."""
-    ends = (each.state.expires for each in facts.credentials if each.state.kind == TLS_CERTIFICATE)
-    end = next(filter(None, ends), None)
-    return (
-        health_summary(
-            facts.healths, facts.manifest, instance_id=instance_id, at=facts.checked_at, certificate_end=end
-        ),
-    )
+    states = [each.state for each in facts.credentials]
+    return (health_summary(facts.healths, facts.manifest, states, instance_id=instance_id, at=facts.checked_at),)
 
 
 RUNBOOK = Runbook(

@@ -4,13 +4,14 @@ The result is recorded like a component's health, in partition OBSERVABILITY of 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
 from runbook_lib.application_gateway.listener import API_VERSION, TYPE, certificate_of, gateway_name, is_same_secret
 from runbook_lib.basics import base64url, strict_json
+from runbook_lib.component_registry.schema import Key
 from runbook_lib.context import Context
 from runbook_lib.errors import azure
 from runbook_lib.health.observability import readable
@@ -27,14 +28,15 @@ WATCH = "tls-certificate"
 LEAST_SHARE = 0.25
 
 
-def look_at_certificate(context: Context, *, recorded: bool) -> tuple[Observation, Sequence[FoundCredential]]:
+def look_at_certificate(context: Context, recorded: Iterable[Key]) -> tuple[Observation, Sequence[FoundCredential]]:
     """Return whether the gateway serves the vault's certificate, and will go on, and the certificate to record.
 
     If it cannot be read, it is ill, and there is nothing to record. Nor is there before the first certificate.
-    recorded: whether there was one before.
+    recorded: the keys in table Credentials, which tell whether there was a certificate before.
     """
+    known = any(kind == TLS_CERTIFICATE for kind, _ in recorded)
     found: list[FoundCredential] = []
-    return readable(lambda: _look(context, found, recorded=recorded)), found
+    return readable(lambda: _look(context, found, recorded=known)), found
 
 
 def _look(context: Context, found: list[FoundCredential], *, recorded: bool) -> Observation:
