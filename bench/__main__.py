@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from bench import (
     bootstrap,
     callbacks,
-    certificates,
     demo,
     deployment,
     figures,
@@ -21,10 +20,10 @@ from bench import (
     jobs,
     publish,
     request_counts,
-    rotation,
     verification,
 )
 from bench.figures import Figure
+from bench.rotations import certificates, credentials
 from runbook_lib.errors import RunbookError
 from vibedata.output import CommandError
 from vibedata.progress import WriteLine
@@ -37,7 +36,7 @@ MEASUREMENTS: Mapping[str, Callable[[WriteLine], list[Figure]]] = {
     "bootstrap": bootstrap.measure,
     "health": health.measure,
     "verification": verification.measure,
-    "rotation": rotation.measure,
+    "rotation": credentials.measure,
     "certificates": certificates.measure,
     "callbacks": callbacks.measure,
     "deployment": deployment.measure,

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from bench.customer import Customer, customer, unwatched
 from bench.figures import Figure
-from bench.rotation import journal, kind_of
+from bench.rotations.credentials import journal, kind_of
 from publisher.certificates.plan import IssuanceRequest
 from publisher.certificates.record import Issuances
 from publisher.session import publisher_tables
