@@ -151,6 +151,7 @@ class Prover:
         else:
             world.wait_for_jobs()
             world.end_leases()
+        world.end_claims()
         again = run(world, deploy(world) if all_steps else step_alone(world, step))
         # The reported steps depend on which commands ran.
         left_out = [DELIVERED_PLACE] if all_steps else []
