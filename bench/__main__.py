@@ -20,10 +20,10 @@ from bench import (
     jobs,
     publish,
     request_counts,
-    rotation,
     verification,
 )
 from bench.figures import Figure
+from bench.rotations import certificates, credentials
 from runbook_lib.errors import RunbookError
 from vibedata.output import CommandError
 from vibedata.progress import WriteLine
@@ -36,7 +36,8 @@ MEASUREMENTS: Mapping[str, Callable[[WriteLine], list[Figure]]] = {
     "bootstrap": bootstrap.measure,
     "health": health.measure,
     "verification": verification.measure,
-    "rotation": rotation.measure,
+    "rotation": credentials.measure,
+    "certificates": certificates.measure,
     "callbacks": callbacks.measure,
     "deployment": deployment.measure,
     "demo": demo.measure,
@@ -57,6 +58,7 @@ measurements:
   verification what a signature's verification adds to a job: memory, processor time, each algorithm
   callbacks    time to sign and verify a callback, over that of http-message-signatures
   rotation     requests and time of a rotation: the first key, the next one, the container registry token
+  certificates time and requests of a first certificate, of a renewal, and of a look with nothing due
   deployment   a first deployment of 40 images with Azure's latencies: time over the critical path, requests; a rerun
   demo         wall time of `make demo` when everything is installed
 

@@ -27,6 +27,7 @@ from runbook_lib.component_registry.rows import (
     GONE_COMPONENT,
     GONE_RESOURCE,
     component_row,
+    gone,
     release_row,
     resource_rows,
     retry_policy_row,
@@ -103,7 +104,7 @@ class Facts:
 
         yield from component_registry.changed(rows(), recorded)
         if table in GONE:
-            yield from component_registry.gone(table, recorded, kept, GONE[table])
+            yield from gone(table, recorded, kept, GONE[table])
 
     def _rows(self, table: str, recorded: Mapping[Key, Recorded]) -> Iterator[Row]:
         if table == component_registry.RESOURCES:

@@ -83,7 +83,7 @@ class Facts:
     """What check_health found.
 
     `entities` has the rows of table Components, and `seen` this check's observations, by target (`type/name`).
-    `depends_on` has the targets that each target depends on. `credentials` is empty if the vault cannot be read.
+    `depends_on` has the targets that each target depends on. `credentials` lacks those that cannot be read.
     `credentials_recorded` is None if there is no such table, and `policy` if none is recorded. `checked_at` is RFC
     3339. `manifest` is the recorded release's, None if there is none to read. `refusal` says why it is refused, if so.
     """
@@ -157,21 +157,20 @@ def observe(context: Context, parameters: CommonParameters) -> Facts:
     }
     seen = look_at_components(context, components, {target: own_health(entity) for target, entity in entities.items()})
     schedule = RunbookSchedule.read(context, NAME)
-    watching = look_at_observability(context.clients.monitor, context.settings.resource_group, context.deliver_log())
+    watching = dict(
+        look_at_observability(context.clients.monitor, context.settings.resource_group, context.deliver_log())
+    )
     credentials_seen, credentials = look_at_credentials(context)
-    watching = {
-        **watching,
-        **look_at_backlog(context, watching[LOG]),
-        SCHEDULE: schedule.seen,
-        WORKING: credentials_seen,
-        WATCH: look_at_certificate(context),
-    }
+    credentials_recorded = tables.recorded(CREDENTIALS)
+    certificate_seen, certificate = look_at_certificate(context, credentials_recorded or {})
+    watching |= look_at_backlog(context, watching[LOG])
+    watching |= {SCHEDULE: schedule.seen, WORKING: credentials_seen, WATCH: certificate_seen}
     manifest, refusal = (None, None) if parameters.plan_only else _manifest(context, tables)
     facts = Facts(
         entities=entities,
         seen={**seen, **{f"{OBSERVABILITY}/{name}": each for name, each in watching.items()}},
-        credentials=credentials,
-        credentials_recorded=tables.recorded(CREDENTIALS),
+        credentials=(*credentials, *certificate),
+        credentials_recorded=credentials_recorded,
         depends_on=needs({target: component.depends_on for target, component in components.items()}),
         policy=policy,
         schedule=schedule,
@@ -280,7 +279,8 @@ def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 -
 
 def told(facts: Facts, instance_id: str) -> Sequence[Payload]:
     """Return the health report for the publisher."""
-    return (health_summary(facts.healths, facts.manifest, instance_id=instance_id, at=facts.checked_at),)
+    states = [each.state for each in facts.credentials]
+    return (health_summary(facts.healths, facts.manifest, states, instance_id=instance_id, at=facts.checked_at),)
 
 
 RUNBOOK = Runbook(

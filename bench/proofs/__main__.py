@@ -23,10 +23,10 @@ from bench.proofs.cases import (
     cases_of_step,
     races,
 )
+from bench.proofs.chain import ACTS
 from bench.proofs.records import FOLDER, Records
 from bench.proofs.sources import digest_of_today
 from bench.proofs.world import world
-from vibedata.deployment.chain import STEPS
 
 PROOFS = (KILLED, WHOLE, *TROUBLES, RACE)
 EXAMPLES = f"""\
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="I/N", help="do the Ith of N parts")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no case later than this")
     parser.add_argument("--only", action="append", choices=PROOFS, metavar="PROOF", help="may be repeated")
-    parser.add_argument("--step", action="append", choices=STEPS, metavar="STEP", help="may be repeated")
+    parser.add_argument("--step", action="append", choices=ACTS, metavar="STEP", help="may be repeated")
     parser.add_argument("--case", type=case_of, help="do this case, by its name in docs/proofs.md, and no other")
     parser.add_argument("--page", action="store_true", help="write docs/proofs.md alone")
     arguments = parser.parse_args(argv)
@@ -89,10 +89,10 @@ def _cases(prover: Prover, records: Records, arguments: argparse.Namespace, shar
 
     This is the order of a digest of their names. So the first cases are a sample, and it is the same in each run.
     """
-    proofs, steps = arguments.only or PROOFS, arguments.step or STEPS
+    proofs, steps = arguments.only or PROOFS, arguments.step or ACTS
     found = list(races())
     # A race needs no step. Any other case also needs the steps before its own step.
-    for step in STEPS[: max(map(STEPS.index, steps)) + 1] if set(proofs) != {RACE} else ():
+    for step in ACTS[: max(map(ACTS.index, steps)) + 1] if set(proofs) != {RACE} else ():
         undisturbed = prover.undisturbed(step)
         _keep(records, undisturbed, shard)
         if undisturbed.problems:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bench.proofs.chain import Chain, step_alone
+from bench.proofs.chain import ACTS, Chain, step_alone
 from bench.proofs.end_state import DELIVERED_PLACE, State, differences, end_state
 from bench.proofs.logged_writes import unlogged_writes
 from bench.proofs.moments import Moment, moment_of
@@ -40,7 +40,7 @@ class Case:
 
     Attributes:
         proof: The kind of trouble.
-        step: A step of the chain, "" for a race.
+        step: A step of the chain or the renewal, "" for a race.
         at: The name of a moment, or the number of the turn or race.
     """
 
@@ -151,6 +151,7 @@ class Prover:
         else:
             world.wait_for_jobs()
             world.end_leases()
+        world.end_claims()
         again = run(world, deploy(world) if all_steps else step_alone(world, step))
         # The reported steps depend on which commands ran.
         left_out = [DELIVERED_PLACE] if all_steps else []
@@ -201,8 +202,9 @@ def cases_of_step(step: str, moments: Sequence[str]) -> Iterator[Case]:
     """Yield the cases of a step with these moments, in no order."""
     killed = [Case(KILLED, step, moment) for moment in moments]
     yield from killed
-    # One moment is enough for this: the work of the other steps depends only on the state.
-    yield from (Case(WHOLE, step, case.at) for case in sorted(killed, key=lambda case: case.turn)[:1])
+    if step in STEPS:
+        # One moment is enough for this: the work of the other steps depends only on the state.
+        yield from (Case(WHOLE, step, case.at) for case in sorted(killed, key=lambda case: case.turn)[:1])
     yield from (Case(trouble, step, str(turn)) for trouble in TROUBLES for turn in range(1, TURNS + 1))
 
 
@@ -215,7 +217,7 @@ def case_of(name: str) -> Case:
     """Return the case of a name. Raises ValueError."""
     proof, step, at = name.split(SEPARATOR, 2)
     case = Case(proof, step, at)
-    if proof not in (KILLED, WHOLE, *TROUBLES, RACE) or step not in (*STEPS, "") or (proof == RACE) != (step == ""):
+    if proof not in (KILLED, WHOLE, *TROUBLES, RACE) or step not in (*ACTS, "") or (proof == RACE) != (step == ""):
         raise ValueError(f"{name!r} is no case")
     return case
 

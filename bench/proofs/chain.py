@@ -1,4 +1,4 @@
-"""Do the steps of a deployment in one world, one after the other, and keep the state after each step."""
+"""Do the steps of a deployment and a renewal in one world, one after the other, and keep the state after each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from bench.proofs.end_state import State, end_state
 from bench.proofs.logged_writes import unlogged_writes
 from bench.proofs.moments import Moment, Request, moments, requests_of
-from bench.proofs.run import Ran, deploy, failure, is_write, run
+from bench.proofs.run import Ran, command, deploy, failure, is_write, run
 from bench.proofs.world import World
 from vibedata.deployment.chain import STEPS
 
 # The name of the snapshot before the first step; after a step it has the step's name.
 EMPTY = "empty"
+# What follows the deployment: the certificate is renewed, until the vault has the new one. What comes after that waits
+# for hours. Tests kill it at each change (tests/wire/certificates).
+RENEWAL = "renewal"
+ACTS = (*STEPS, RENEWAL)
 # Only in these steps the command's own requests are moments, because they are the same in every step.
 WITH_COMMANDS_OWN = (STEPS[0], STEPS[-1])
 
@@ -42,18 +46,18 @@ class Chain:
 
     def undisturbed(self, step: str) -> Undisturbed:
         """Return how a step went without trouble. Do the steps before it first."""
-        for name in STEPS[: STEPS.index(step) + 1]:
+        for name in ACTS[: ACTS.index(step) + 1]:
             if name not in self._done:
                 self._done[name] = self._do(name)
         return self._done[step]
 
     def put_back(self, step: str) -> None:
         """Go back to the end of the step before this one."""
-        self._world.put_back(STEPS[STEPS.index(step) - 1] if step != STEPS[0] else EMPTY)
+        self._world.put_back(ACTS[ACTS.index(step) - 1] if step != ACTS[0] else EMPTY)
 
     def _do(self, step: str) -> Undisturbed:
         world = self._world
-        if step == STEPS[0]:
+        if step == ACTS[0]:
             world.renew()
             world.keep(EMPTY)
         else:
@@ -64,8 +68,8 @@ class Chain:
 
 
 def step_alone(world: World, step: str) -> Sequence[str]:
-    """Return the command that does one step, and then the report."""
-    return deploy(world, "--only", step)
+    """Return the command that does one step, and then the report, or the renewal."""
+    return command("rotate-tls", "--now") if step == RENEWAL else deploy(world, "--only", step)
 
 
 def _undisturbed(world: World, step: str, ran: Ran) -> Undisturbed:

@@ -13,7 +13,9 @@ from typing import Any
 from azure.data.tables import TableClient
 from azure.storage.blob import BlobProperties, ContainerClient
 
+from bench.proofs.name_state import OF_AN_ISSUANCE, name_state, orders
 from bench.proofs.world import LOCKS, World
+from publisher.certificates.attempts import TABLE as ORDERS
 from tests.support.release_maker import RELEASE_REPOSITORY, container_registry
 
 State = Mapping[str, Any]
@@ -38,7 +40,7 @@ WELL = ("succeeded", "unchanged")
 def end_state(world: World) -> State:
     """Read everything with the official clients. Each key says where its value is."""
     found: dict[str, Any] = {}
-    for part in (_container_registry, _blobs, _tables, _secrets, _token, _automation):
+    for part in (_container_registry, _blobs, _tables, _secrets, _token, _automation, name_state):
         found |= dict(part(world))
     return found
 
@@ -124,11 +126,14 @@ def _tables(world: World) -> Iterator[tuple[str, Any]]:
                 if table.name == DELIVERED:
                     yield DELIVERED_PLACE, _delivered(client)
                     continue
+                if table.name == ORDERS:
+                    yield f"{side}: {ORDERS}", orders(list(client.list_entities()))
+                    continue
                 for entity in client.list_entities():
                     fields = {name: value for name, value in entity.items() if name not in ("PartitionKey", "RowKey")}
                     place = KEY.sub("(key)", f"{side}: {table.name} {entity['PartitionKey']} {entity['RowKey']}")
                     of_a_look = OF_A_LOOK if place == SCHEDULE_ROW else ()
-                    yield place, _told(fields, leave_out=(*COUNTS, *OF_A_ROTATION, *of_a_look))
+                    yield place, _told(fields, leave_out=(*COUNTS, *OF_A_ROTATION, *OF_AN_ISSUANCE, *of_a_look))
 
 
 def _secrets(world: World) -> Iterator[tuple[str, Any]]:

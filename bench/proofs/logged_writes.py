@@ -30,6 +30,12 @@ KINDS: tuple[tuple[str, str, re.Pattern[str], str, str], ...] = tuple(
         ("key_vault", "PUT", r"^/secrets/([^/?]+)", "stage|promote", r"secret \1"),
         ("key_vault", "PATCH", r"^/secrets/([^/?]+)", "test|retire|promote", r"secret \1"),
         ("key_vault", "POST", r"^/keys/([^/?]+)/create", "create", r"key \1"),
+        ("key_vault", "POST", r"^/certificates/([^/?]+)/create", "create", r"pending operation of \1"),
+        ("key_vault", "DELETE", r"^/certificates/([^/?]+)/pending", "discard", r"pending operation of \1"),
+        ("key_vault", "POST", r"^/certificates/([^/?]+)/pending/merge", "install", ""),
+        ("key_vault", "PATCH", r"^/certificates/", "test|disable", ""),
+        ("arm", "PUT", r"/applicationGateways/", "connect|refresh", ""),
+        ("arm", "PUT", r"/ApplicationGatewayWebApplicationFirewallPolicies/", "allow", ""),
     )
 )
 # Writes of the log itself and to the spools. Requests that unwrap or sign with a key do not change the key.

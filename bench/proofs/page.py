@@ -17,9 +17,9 @@ from bench.proofs.cases import (
     cases_of_step,
     races,
 )
+from bench.proofs.chain import ACTS
 from bench.proofs.records import Records
 from bench.proofs.sources import ROOT
-from vibedata.deployment.chain import STEPS
 
 PAGE = ROOT / "docs" / "proofs.md"
 MAX_CHARACTERS = 300
@@ -30,13 +30,16 @@ This page shows the results of `make proof`. The runs write it, and nobody write
 
 At the beginning the lab has only resources: nothing is published, and the customer's vault has no token. The release is
 small and complete: one image, all runbooks, and the packages as one wheel. `vibedata deploy` with `--only` does one
-step after the other, without trouble, and the state of the lab is kept after each step. A case begins with the state
-before its step. The command is a separate process. Everything else runs as jobs, from the built files. At the end the
-official clients read everything, and it is compared with the state after the undisturbed step: images and signatures,
-blobs, tables, versions of secrets, the token's passwords, runbooks with their content, environments with their
-packages, variables, schedules and their links, and the locks. Times, ids that are new each time, and counts of looks
-are left out. The work of the following steps depends only on this state. Every write of a job in the journal must have
-its event in the operations log. The log's chains must be complete, except at the ends of killed runs.
+step after the other, without trouble. Then `vibedata rotate-tls --now` renews the certificate until the vault has the
+new one (`renewal`). The state of the lab is kept after each step. A case begins with the state before its step. The
+command is a separate process. Everything else runs as jobs, from the built files. At the end the official clients read
+everything, and it is compared with the state after the undisturbed step: images and signatures, blobs, tables, versions
+of secrets, the token's passwords, runbooks with their content, environments with their packages, variables, schedules
+and their links, and the locks; the records of the zone, the versions of the TLS certificate and its pending operation,
+the gateway, the firewall policy, and how many certificates the authority has issued. Times, ids that are new each time,
+and counts of looks are left out. The work of the following steps depends only on this state. Every write of a job in
+the journal must have its event in the operations log. The log's chains must be complete, except at the ends of killed
+runs.
 
 A moment is the end of a request. Its name has the step, the request, and the count among similar requests of the step.
 There is a moment after every write, and after the first of similar reads, because a read changes nothing. The command
@@ -45,8 +48,8 @@ requests are moments.
 
 - **{KILLED}**: the process that makes the request, the command or a job, gets SIGKILL after the request was carried
   out, and gets no answer. Then the same command is run again. It must succeed. Nobody waits 60 s for the lease of a
-  dead holder: the lease is broken, which leaves the same state as its end. If the command was killed, its last job may
-  still run.
+  dead holder: the lease is broken, which leaves the same state as its end. The claim of a dead process to send an order
+  is ended in the same way. If the command was killed, its last job may still run.
 - **{WHOLE}**: at one moment of each step, chosen by its name, `vibedata deploy` continues from the
   step and is killed. Then it is run again with all steps. The result is compared with the state after all steps. Only
   the list of the reported steps may differ.
@@ -64,11 +67,11 @@ requests are moments.
 def page(records: Records) -> str:
     """Return the page."""
     undisturbed = records.undisturbed()
-    wanted = {step: set(_cases(undisturbed.get(step, ()), step)) for step in STEPS} | {"": set(races())}
+    wanted = {step: set(_cases(undisturbed.get(step, ()), step)) for step in ACTS} | {"": set(races())}
     # Do not count a case whose moment no undisturbed run had.
     today = [record for record in records.today() if record.case in wanted[record.step]]
     earlier = [record for record in records.earlier() if record.case in wanted[record.step]]
-    total, unseen = sum(map(len, wanted.values())), [step for step in STEPS if step not in undisturbed]
+    total, unseen = sum(map(len, wanted.values())), [step for step in ACTS if step not in undisturbed]
     lines = [
         HEAD,
         f"Sources `{records.sources}`. {_how_much(len(today), total, unseen)}",
@@ -79,7 +82,7 @@ def page(records: Records) -> str:
         "|---|---|---|---|---|---|---|---|",
         *(
             _row(step, proofs, wanted[step], today, earlier)
-            for step in (*STEPS, "")
+            for step in (*ACTS, "")
             for proofs in (([KILLED], [WHOLE], list(TROUBLES)) if step else ([RACE],))
             if wanted[step]
         ),

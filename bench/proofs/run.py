@@ -35,8 +35,13 @@ class Ran:
 
 
 def deploy(world: World, *options: str) -> Sequence[str]:
-    """Return the operator's command, which is started."""
-    return (sys.executable, "-m", "vibedata.cli", "deploy", str(world.release), "--output", "json", *options)
+    """Return the operator's command that deploys the release."""
+    return command("deploy", str(world.release), *options)
+
+
+def command(*words: str) -> Sequence[str]:
+    """Return a command of the operator, which is started."""
+    return (sys.executable, "-m", "vibedata.cli", *words, "--output", "json")
 
 
 def run(world: World, command: Sequence[str], troubles: Sequence[Mapping[str, object]] = ()) -> Ran:

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from azure.storage.blob import BlobLeaseClient, BlobServiceClient
 
 from bench.customer import vibedata
 from bench.images import push_images
+from publisher.certificates.plan import CLAIM_TIME
+from publisher.certificates.record import Issuances
+from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.vault.publisher_token import SECRET
 from tests.support.running_lab import LabUnderTest, running
 
@@ -101,6 +104,15 @@ class World:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"jobs still run after {JOBS_SECONDS:.0f} s")
             time.sleep(0.1)
+
+    def end_claims(self) -> None:
+        """End the claim of a dead process to send an order now. It ends by itself after CLAIM_TIME."""
+        instance = self.lab.env["VIBEDATA_SUBSCRIPTION_ID"]
+        issuances = Issuances(self.tables["publisher"])
+        newest = issuances.newest(instance)
+        if newest is not None and newest.claimed_at:
+            began = from_rfc3339(newest.claimed_at) - CLAIM_TIME
+            issuances.change(replace(newest, claimed_at=rfc3339(began)))
 
     def end_leases(self, *, only: Sequence[str] = ()) -> None:
         """End the leases of a dead process now. Azure ends them within 60 s.

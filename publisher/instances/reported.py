@@ -4,7 +4,7 @@ The callback API verifies each report before it keeps it. But others may write t
 only if runbook_lib.callbacks.payloads can parse it, and if it names the instance of its partition.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -130,7 +130,16 @@ def _report(row: Mapping[str, Any], kind: type[P], instance_id: str) -> P | None
         report = parse(kind.kind, content[: MAX_PAYLOAD_BYTES + 1])
     except PayloadRefusedError:
         return None
-    return report if isinstance(report, kind) and report.instance_id == instance_id and _time(report.at) else None
+    if not isinstance(report, kind) or report.instance_id != instance_id or not all(map(_time, _times(report))):
+        return None
+    return report
+
+
+def _times(report: Payload) -> Iterator[str]:
+    """Yield the times in a report. Each has the form of a time, but there may be no such day."""
+    yield report.at
+    if isinstance(report, HealthSummary) and report.certificate_not_after:
+        yield report.certificate_not_after
 
 
 def _time(value: object) -> datetime | None:

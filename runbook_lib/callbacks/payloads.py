@@ -11,7 +11,7 @@ Source: docs/design.md#log-lock-callbacks.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from runbook_lib.basics import strict_json
@@ -65,6 +65,7 @@ class Items:
 FieldForm: TypeAlias = Text | Choice | Whole | Items
 
 _TIME = Text(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z", "RFC 3339 in UTC, with microseconds")
+_TIME_OR_NONE = Text(f"({_TIME.pattern})?", f"{_TIME.takes}; empty: unknown")
 _RELEASE = Text(r"((0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2})?", "three numbers such as 2026.11.0; empty: unknown")
 COMPONENT_VERSION = Text(
     r"([A-Za-z0-9][A-Za-z0-9._+-]{0,63})?", "up to 64 letters, digits, dots, dashes, pluses; empty: unknown"
@@ -120,6 +121,9 @@ class HealthSummary(Payload):
     unhealthy: int = field(metadata=_told(Whole(MAX_COMPONENTS), "how many components are in this state"))
     components: tuple[ComponentHealth, ...] = field(
         metadata=_told(Items(ComponentHealth, MAX_COMPONENTS), "the components that the release manifest names")
+    )
+    certificate_not_after: str = field(
+        default="", metadata=_told(_TIME_OR_NONE, "when the TLS certificate in the vault ends")
     )
 
 
@@ -177,8 +181,10 @@ def parse(kind: str, content: bytes) -> Payload:
 def _fields(kind: type[Payload | ComponentHealth], document: object, where: str) -> dict[str, Any]:
     """Return the arguments for the constructor of `kind`. The constructor checks the values."""
     forms = form_of(kind)
-    if not isinstance(document, dict) or document.keys() != forms.keys():
-        raise PayloadRefusedError(f"{where}: it does not have exactly the fields {', '.join(sorted(forms))}")
+    # An instance whose release is older than a field sends its reports without it. Such a field has a default.
+    needed = {each.name for each in fields(kind) if each.default is MISSING}
+    if not isinstance(document, dict) or not needed <= document.keys() <= forms.keys():
+        raise PayloadRefusedError(f"{where}: it does not have the fields {', '.join(sorted(forms))}")
     return {name: _read(forms[name], value, f"{where}.{name}") for name, value in document.items()}
 
 

@@ -11,6 +11,7 @@ from runbook_lib.component_registry.policies import NETWORK_RETRY_POLICIES, PART
 from runbook_lib.component_registry.schema import (
     COMPONENTS,
     CURRENT,
+    OBSERVABILITY,
     REGISTERED,
     RELEASES,
     RESOURCES,
@@ -19,6 +20,7 @@ from runbook_lib.component_registry.schema import (
     SCHEMA_VERSION,
     VANISHED,
     Key,
+    Recorded,
     Row,
     Value,
     key_of,
@@ -117,3 +119,15 @@ def release_row(manifest: ReleaseManifest, digest: str) -> Row:
         "state": CURRENT,
     }
     return Row(table=RELEASES, partition="release", name=manifest.version, columns=columns)
+
+
+def gone(
+    table: str, recorded: Mapping[Key, Recorded], kept: Iterable[Key], columns: Mapping[str, Value]
+) -> Iterator[Row]:
+    """Yield a row with `columns`, which include a state, for each recorded row that is not `kept` and not in that state
+    yet.
+    """
+    still = set(kept)
+    for (partition, name), known in recorded.items():
+        if (partition, name) not in still and partition != OBSERVABILITY and known.state != columns["state"]:
+            yield Row(table=table, partition=partition, name=name, columns=columns)

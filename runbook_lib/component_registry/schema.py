@@ -197,18 +197,6 @@ def changed(rows: Iterable[Row], recorded: Mapping[Key, Recorded]) -> Iterator[R
             yield row
 
 
-def gone(
-    table: str, recorded: Mapping[Key, Recorded], kept: Iterable[Key], columns: Mapping[str, Value]
-) -> Iterator[Row]:
-    """Yield a row with `columns`, which include a state, for each recorded row that is not `kept` and not in that state
-    yet.
-    """
-    still = set(kept)
-    for (partition, name), known in recorded.items():
-        if (partition, name) not in still and partition != OBSERVABILITY and known.state != columns["state"]:
-            yield Row(table=table, partition=partition, name=name, columns=columns)
-
-
 def batches(rows: Iterable[Row]) -> tuple[Batch, ...]:
     """Return the rows in batches within Table Storage's limits.
 

@@ -6,16 +6,23 @@ states: a reason may quote an address, or a text of a server of the customer.
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from runbook_lib.basics.clock import rfc3339
 from runbook_lib.callbacks.payloads import COMPONENT_VERSION, ComponentHealth, HealthSummary
 from runbook_lib.component_registry.schema import OBSERVABILITY, key_of
 from runbook_lib.health.rules import Health
 from runbook_lib.release.model import Component, ReleaseManifest
+from runbook_lib.vault.credential_states import TLS_CERTIFICATE, CredentialState
 
 
 def health_summary(
-    healths: Mapping[str, Health], manifest: ReleaseManifest | None, *, instance_id: str, at: str
+    healths: Mapping[str, Health],
+    manifest: ReleaseManifest | None,
+    credentials: Iterable[CredentialState],
+    *,
+    instance_id: str,
+    at: str,
 ) -> HealthSummary:
     """Return the report.
 
@@ -29,6 +36,8 @@ def health_summary(
     else:
         states = [each.health for each in told]
     counted = Counter(states)
+    ends = (each.expires for each in credentials if each.kind == TLS_CERTIFICATE)
+    end = next(filter(None, ends), None)
     return HealthSummary(
         instance_id=instance_id,
         at=at,
@@ -38,6 +47,7 @@ def health_summary(
         degraded=counted["degraded"],
         unhealthy=counted["unhealthy"],
         components=tuple(told),
+        certificate_not_after=rfc3339(end) if end else "",
     )
 
 

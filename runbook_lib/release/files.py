@@ -15,13 +15,13 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import parse_qs
 
+from runbook_lib.azure.blobs import write_once
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.errors import release
 from runbook_lib.network.listing import bounded
 from runbook_lib.release.artifacts import ArtifactBlob
 from runbook_lib.release.model import ARTIFACT_CONTAINER
-from runbook_lib.release.storage import write_once
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, UserDelegationKey
@@ -86,7 +86,7 @@ class ArtifactBlobs:
         self._threads.submit(write).result()
 
     def put_once(self, blob: ArtifactBlob, content: bytes) -> None:
-        """Write a file if it does not exist. Raises the errors of runbook_lib.release.storage.write_once."""
+        """Write a file if it does not exist. Raises the errors of runbook_lib.azure.blobs.write_once."""
         self._threads.submit(self._put_once, blob, content).result()
 
     def _put_once(self, blob: ArtifactBlob, content: BinaryIO | bytes) -> None:

@@ -1,17 +1,20 @@
-"""Find the installed release of the customer, and read its verified manifest."""
+"""List the stored releases, find the installed one of the customer, and read its verified manifest."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.errors import RunbookError, run
 from runbook_lib.errors import release as release_errors
+from runbook_lib.network.listing import bounded
 from runbook_lib.release import storage as artifact_storage
 from runbook_lib.release.fetch import latest_content_digest, place_name
 from runbook_lib.release.hop import Release, SignedArtifact
-from runbook_lib.release.manifest import VERSION
+from runbook_lib.release.manifest import SHA256, VERSION
 from runbook_lib.release.model import LATEST, MANIFEST_CONTAINER, ReleaseId, version_key
 from runbook_lib.release.stored import is_no_good, stored_release
 from runbook_lib.run.parameters import CommonParameters
@@ -21,11 +24,15 @@ from runbook_lib.trust.pinned_policy import trust_policy
 MAX_TOLD = 10
 
 if TYPE_CHECKING:
+    from azure.storage.blob import BlobServiceClient
+
     from runbook_lib.context import Context
 
 # A run reads at most this number of bad releases, because every import reads them again, with two requests and an event
 # for each.
 MAX_NO_GOOD = 20
+_BLOB_NAME = re.compile(rf"(?P<version>{VERSION})/(?P<sha256>{SHA256})\.json")
+_PART_NAME = re.compile(rf"{VERSION}/{SHA256}(\.json|\.oci\.json|\.jws)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +100,49 @@ def verified_releases(context: "Context", stored: Iterable[ReleaseId]) -> tuple[
     return tuple(good)
 
 
+def list_blobs(blob_service: "BlobServiceClient", version: str | None = None) -> Mapping[str, datetime]:
+    """Return the creation time of each blob by its name, for all releases or for those of one version.
+
+    Raises RunbookError VD-STORAGE-001 (no such container), -005 (too many blobs), and azure.core's errors.
+    """
+    from azure.core.exceptions import ResourceNotFoundError
+
+    container = blob_service.get_container_client(MANIFEST_CONTAINER)
+    found: dict[str, datetime] = {}
+    try:
+        listed = container.list_blobs(name_starts_with=f"{version}/" if version else None)
+        for blob in bounded(listed, target=MANIFEST_CONTAINER):
+            if _PART_NAME.fullmatch(blob.name):
+                found[blob.name] = blob.creation_time
+    except ResourceNotFoundError as error:
+        raise release_errors.CONTAINER_NOT_IMMUTABLE.error(
+            "there is no such container", target=MANIFEST_CONTAINER
+        ) from error
+    return found
+
+
+def releases_in(blobs: Mapping[str, datetime]) -> tuple[ReleaseId, ...]:
+    """Return the releases that the blobs' names show. Those with every part come first, and older before newer ones.
+
+    Anybody who may write blobs can make such a name, but cannot make it older. Only the signature proves a release, see
+    runbook_lib.release.stored.
+    """
+    matches = (_BLOB_NAME.fullmatch(name) for name in blobs)
+    releases = [ReleaseId(match["version"], digest_from_hex(match["sha256"])) for match in matches if match]
+
+    def order(release: ReleaseId) -> tuple[bool, datetime]:
+        made = [
+            blobs[name]
+            for part in artifact_storage.PARTS
+            if (name := artifact_storage.blob_name(release, part)) in blobs
+        ]
+        return len(made) < len(artifact_storage.PARTS), max(made)
+
+    return tuple(sorted(releases, key=order))
+
+
 def _releases(context: "Context", version: str | None) -> tuple[ReleaseId, ...]:
-    return artifact_storage.releases_in(artifact_storage.list_blobs(context.clients.blob_service, version))
+    return releases_in(list_blobs(context.clients.blob_service, version))
 
 
 def _versions_told(releases: Iterable[ReleaseId]) -> str:

@@ -15,9 +15,8 @@ from runbook_lib.container_registry.reader import ContainerRegistryReader
 from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError, container_registry
 from runbook_lib.errors import release as release_errors
-from runbook_lib.release import storage as artifact_storage
 from runbook_lib.release.fetch import latest_content_digest
-from runbook_lib.release.installed import MAX_NO_GOOD, verified_releases
+from runbook_lib.release.installed import MAX_NO_GOOD, list_blobs, releases_in, verified_releases
 from runbook_lib.release.model import ReleaseId, version_key
 from runbook_lib.release.stored import is_no_good, is_whole
 
@@ -32,7 +31,7 @@ def releases_in_the_way(
     is no longer pinned: a change of pins must not allow a rollback. It cannot keep releases out for ever, since a tag
     can be moved.
     """
-    stored = artifact_storage.releases_in(artifact_storage.list_blobs(context.clients.blob_service))
+    stored = releases_in(list_blobs(context.clients.blob_service))
     newer = set(newer_or_same_version(release, stored))
     others = [other for other in stored if other in newer]
     good = {one.id for one in verified_releases(context, others)}

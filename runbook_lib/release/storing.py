@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from runbook_lib.azure.blobs import write_once
 from runbook_lib.basics.digest import digest_of
 from runbook_lib.container_registry.manifest import Manifest
 from runbook_lib.errors import release as release_errors
@@ -13,7 +14,6 @@ from runbook_lib.release.storage import (
     blob_name,
     read_back,
     read_part,
-    write_once,
 )
 from runbook_lib.release.stored import verify_stored
 from runbook_lib.release.verification_log import recorded

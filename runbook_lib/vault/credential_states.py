@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient, SecretProperties
 
 SecretState = Literal["enabled", "disabled", "not yet valid", "expired", "absent", "not provisioned"]
+# The kind of the TLS certificate. check_health records it. It is not among SECRETS: it may come long after a bootstrap.
+TLS_CERTIFICATE = "tls-certificate"
 # The secrets that the suite needs: kind, id, and the state if there is none. Nothing can be imported without the token.
 # The key arrives when the instance runs already: reports to the publisher wait until then.
 SECRETS: tuple[tuple[str, str, SecretState], ...] = (

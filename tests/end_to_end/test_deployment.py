@@ -63,7 +63,7 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     assert list(first) == ["instance", "release", "status", "correlation_id", "steps", "seconds", "error"]
     assert (first["status"], first["error"]) == ("succeeded", None)
     # There is a token, and there may be a key.
-    credentials = ("first_registry_token", "first_hmac_key", "first_certificate")
+    credentials = ("first_registry_token", "first_hmac_key", "first_certificate", "certificate_test")
     steps = [step["name"] for step in first["steps"] if step["name"] not in credentials]
     assert steps == ["lock", *(name for name in NAMES if name not in credentials)]
     changed = {step["name"]: (step["status"], step["changed"]) for step in first["steps"]}

@@ -155,6 +155,15 @@ CHAIN: tuple[Step, ...] = (
     ),
     _job("check_health", "probes every component and records its health", steps.plan_check_health, each_time=True),
     Step(
+        name=certificate.TEST,
+        about="sees that the gateway serves the first certificate",
+        carried_out_by="publisher",
+        runbooks=(certificate.RUNBOOK,),
+        plan=partial(steps.plan_certificate_test, certificate.TEST),
+        do=lambda work, _look: certificate.test_certificate(work),
+        each_time=True,  # it looks for itself
+    ),
+    Step(
         name=REPORT,
         about="tells the publisher how the deployment ended",
         carried_out_by="publisher",

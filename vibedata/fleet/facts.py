@@ -223,18 +223,34 @@ def _certificate_concerns(known: Known, at: datetime) -> Iterator[Note]:
     The lifetimes of certificates differ, so the days that are left say nothing. The time of the renewal counts.
     """
     left, due = _days_left(_certificate_end(known), at), known.certificate.due if known.certificate else None
-    if left is None or due is None:
-        return
     remedy = f"run `vibedata rotate-tls --instance {known.instance.id}`"
+    reported = _reported_end(known)
+    if known.certificate and reported and reported != from_rfc3339(known.certificate.not_after):
+        text = f"its vault reports a certificate until {reported:%Y-%m-%d}, and not the one that was ordered last"
+        yield Note(level=Level.ATTENTION, text=text, remedy=f"{remedy} --now")
+    if left is None:
+        return
     if left < 0:
         yield Note(level=Level.ILL, text="the TLS certificate has expired", remedy=remedy)
-    elif at - due > LATE:
+    elif due is not None and at - due > LATE:
         text = f"the renewal of the TLS certificate was due {age(due, at)}, and it expires in {days(left)}"
         yield Note(level=Level.ATTENTION, text=text, remedy=remedy)
 
 
 def _certificate_end(known: Known) -> datetime | None:
-    return from_rfc3339(known.certificate.not_after) if known.certificate else None
+    """Return when the certificate in use ends: the publisher's last one, or another that the instance reports."""
+    reported = _reported_end(known)
+    return reported or (from_rfc3339(known.certificate.not_after) if known.certificate else None)
+
+
+def _reported_end(known: Known) -> datetime | None:
+    """Return what the instance reports, None if it has not reported since its last certificate was installed."""
+    health, certificate = known.reported.health, known.certificate
+    if health is None or not health.certificate_not_after:
+        return None
+    if certificate is not None and from_rfc3339(health.at) <= from_rfc3339(certificate.installed_at) + SKEW:
+        return None
+    return from_rfc3339(health.certificate_not_after)
 
 
 def _days_left(end: datetime | None, at: datetime) -> int | None:

@@ -30,6 +30,7 @@ _SECONDS = {
     "first_hmac_key": ROTATION_JOBS * (JOB_START_SECONDS + 10.0),
     # Two jobs, prepare and install, and the order between them.
     "first_certificate": 2 * (JOB_START_SECONDS + 10.0) + 30.0,
+    "certificate_test": JOB_START_SECONDS + 10.0,
     "import_images": 60.0,
     "publish_runbooks": 60.0,
     "validate_runbooks": JOB_START_SECONDS + 30.0,

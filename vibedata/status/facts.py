@@ -8,7 +8,7 @@ from runbook_lib.component_registry.schema import CURRENT
 from runbook_lib.health.credentials import EXPIRES_SOON_DAYS
 from runbook_lib.release.model import HealthState
 from runbook_lib.rotation.record import PENDING, PREVIOUS
-from runbook_lib.vault.credential_states import SecretState
+from runbook_lib.vault.credential_states import TLS_CERTIFICATE, SecretState
 from vibedata.jobs.finding import ListedJob
 
 UNHEALTHY: HealthState = "unhealthy"
@@ -91,7 +91,8 @@ class Credential:
             return Level.ILL, "has expired"
         if self.state in UNUSABLE:
             return Level.ILL, f"is {self.state}"
-        if self.days_left is None or self.days_left >= EXPIRES_SOON_DAYS:
+        # A certificate may live for only 6 days. check_health says whether its renewal is late.
+        if self.days_left is None or self.days_left >= EXPIRES_SOON_DAYS or self.kind == TLS_CERTIFICATE:
             return Level.WELL, ""
         return Level.ATTENTION, f"expires in {days(self.days_left)}"
 

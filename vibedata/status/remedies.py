@@ -6,10 +6,11 @@ from runbook_lib.application_gateway.watch import WATCH
 from runbook_lib.errors import ErrorEntry, callbacks, run
 from runbook_lib.health.backlog import REPORTS
 from runbook_lib.health.observability import GROUPS, LOG, RULES, SCHEDULE
+from runbook_lib.vault.credential_states import TLS_CERTIFICATE
 from vibedata.status.facts import Component
 
 # The publisher's commands that provision and renew a credential of each kind.
-_ROTATE = {"hmac-key": "rotate-hmac", "registry-token": "rotate-acr-token"}
+_ROTATE = {"hmac-key": "rotate-hmac", "registry-token": "rotate-acr-token", TLS_CERTIFICATE: "rotate-tls"}
 _PORTAL = "in the Azure portal"
 # The beginnings of check_health's reasons (runbook_lib.health.probes, runbook_lib.health.rules), and the remedy for
 # each.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.application_gateway.watch import judge_certificate
+from runbook_lib.application_gateway.watch import found_certificate, judge_certificate
 
 SERVED = b"a certificate"
 NOW = datetime(2026, 11, 29, 18, tzinfo=timezone.utc)
@@ -41,3 +41,24 @@ def test_another_certificate_than_the_vaults_is_ill() -> None:
 def test_a_certificate_without_times_is_ill_and_the_run_does_not_fail(attributes: Any) -> None:
     found = judge_certificate({"x5t": "", "attributes": attributes}, SERVED, NOW)
     assert found.sight == "fails"
+
+
+def test_what_is_recorded_of_a_certificate() -> None:
+    lifetime = timedelta(days=90)
+    there = certificate(age=lifetime / 2, lifetime=lifetime)
+    found = found_certificate(there, NOW).state
+    assert (found.kind, found.id, found.state) == ("tls-certificate", "vibedata-tls", "enabled")
+    assert (found.not_before, found.expires) == (NOW - lifetime / 2, NOW + lifetime / 2)
+    assert found_certificate(certificate(age=lifetime * 2, lifetime=lifetime), NOW).state.state == "expired"
+    off = {**there, "attributes": {**there["attributes"], "enabled": False}}
+    assert found_certificate(off, NOW).state.state == "disabled"
+
+
+@pytest.mark.parametrize("attributes", [None, {}, {"nbf": 1, "exp": 10**30}, []])
+def test_a_certificate_that_cannot_be_read_is_recorded_without_dates(attributes: Any) -> None:
+    found = found_certificate({"x5t": "a", "attributes": attributes}, NOW).state
+    assert (found.state, found.expires) == ("disabled", None)
+
+
+def test_a_certificate_that_is_gone_is_recorded_as_absent() -> None:
+    assert found_certificate(None, NOW).state.state == "absent"

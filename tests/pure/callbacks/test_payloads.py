@@ -31,7 +31,13 @@ AT = "2026-11-25T10:00:00.000000Z"
 COMPONENT = {"name": "api", "type": "application", "version": "1.4.2", "health": "healthy"}
 COUNTS = {"unknown": 0, "healthy": 1, "degraded": 0, "unhealthy": 0}
 PING: dict[str, Any] = {"instance_id": "i-1", "at": AT}
-HEALTH: dict[str, Any] = {**PING, "release_version": "2026.11.0", **COUNTS, "components": [COMPONENT]}
+HEALTH: dict[str, Any] = {
+    **PING,
+    "release_version": "2026.11.0",
+    **COUNTS,
+    "components": [COMPONENT],
+    "certificate_not_after": "2027-02-27T10:00:00.000000Z",
+}
 DEPLOYMENT: dict[str, Any] = {
     **PING,
     "correlation_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
@@ -52,6 +58,7 @@ WORDS = {
 TEXTS = {
     "instance_id": r"[a-z0-9-]{1,63}",
     "at": r"[0-9T:.Z-]{27}",
+    "certificate_not_after": r"([0-9T:.Z-]{27})?",
     "release_version": r"[0-9.]{0,20}",
     "name": r"[A-Za-z0-9._-]{1,63}",
     "version": r"[A-Za-z0-9._+-]{0,64}",
@@ -160,6 +167,8 @@ def test_the_publisher_takes_nothing_outside_the_list(data: st.DataObject, kind:
         ("health", "components", [{**COMPONENT, "version": "1.4.2 (contoso's own)"}]),
         ("health", "components", [{**COMPONENT, "health": "ill: cannot resolve db.contoso.example"}]),
         ("health", "components", [COMPONENT] * 1001),
+        ("health", "certificate_not_after", "2027-02-27"),
+        ("health", "certificate_not_after", None),
         ("deployment", "correlation_id", "contoso"),
         ("deployment", "step", "import images for contoso"),
         ("deployment", "status", "planned"),
@@ -194,6 +203,14 @@ def test_what_is_no_report_is_refused_and_not_repeated(content: bytes) -> None:
     with pytest.raises(PayloadRefusedError) as caught:
         parse("ping", content)
     assert "contoso" not in str(caught.value)
+
+
+def test_the_report_of_an_older_release_has_no_certificate() -> None:
+    older = {name: value for name, value in HEALTH.items() if name != "certificate_not_after"}
+    assert parse("health", json.dumps(older).encode()) == made("health", {**HEALTH, "certificate_not_after": ""})
+    for name in older:
+        with pytest.raises(PayloadRefusedError):
+            parse("health", json.dumps({each: value for each, value in older.items() if each != name}).encode())
 
 
 def test_no_other_kind_is_written_or_read() -> None:

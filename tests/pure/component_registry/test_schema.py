@@ -16,6 +16,7 @@ from runbook_lib.component_registry.registered import registered_component
 from runbook_lib.component_registry.rows import (
     GONE_RESOURCE,
     component_row,
+    gone,
     resource_rows,
     retry_policy_row,
     schema_row,
@@ -33,7 +34,6 @@ from runbook_lib.component_registry.schema import (
     check_schema,
     digest_of_columns,
     fit,
-    gone,
     key_of,
 )
 from runbook_lib.errors import RunbookError

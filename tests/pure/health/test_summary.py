@@ -1,6 +1,7 @@
 """The health report to the publisher: only names that the publisher itself gave, and states, whatever else is there."""
 
 import json
+from datetime import datetime, timezone
 from typing import Any
 
 from hypothesis import given
@@ -12,6 +13,7 @@ from runbook_lib.component_registry.schema import key_of
 from runbook_lib.health.rules import Health, OwnHealth
 from runbook_lib.health.summary import health_summary
 from runbook_lib.release.manifest import from_document
+from runbook_lib.vault.credential_states import TLS_CERTIFICATE, CredentialState
 from tests.support.manifest_maker import document
 
 AT = "2026-11-25T10:00:00.000000Z"
@@ -25,7 +27,9 @@ def health(state: Any, reason: str = "") -> Health:
 
 
 def told(healths: dict[str, Health], manifest: dict[str, Any] | None) -> dict[str, Any]:
-    summary = health_summary(healths, None if manifest is None else from_document(manifest), instance_id="i-1", at=AT)
+    summary = health_summary(
+        healths, None if manifest is None else from_document(manifest), (), instance_id="i-1", at=AT
+    )
     return dict(json.loads(to_json(summary)))
 
 
@@ -70,7 +74,18 @@ def test_counts_names_and_versions() -> None:
             {"name": "api", "type": "application", "version": "1.4.2", "health": "healthy"},
             {"name": "storage", "type": "infrastructure", "version": "1", "health": "unhealthy"},
         ],
+        "certificate_not_after": "",
     }
+
+
+def test_the_end_of_the_certificate_is_told() -> None:
+    end = datetime(2027, 2, 27, 10, tzinfo=timezone.utc)
+    states = [
+        CredentialState(kind=kind, id="x", state="enabled", expires=end) for kind in ("hmac-key", TLS_CERTIFICATE)
+    ]
+    assert health_summary({}, None, states[:1], instance_id="i-1", at=AT).certificate_not_after == ""
+    summary = health_summary({}, None, states, instance_id="i-1", at=AT)
+    assert summary.certificate_not_after == "2027-02-27T10:00:00.000000Z"
 
 
 def test_without_a_manifest_components_are_counted_and_what_watches_is_not() -> None:

@@ -10,7 +10,7 @@ from publisher.rotation.record import Rotation
 from runbook_lib.callbacks.payloads import to_json
 from vibedata.deployment.chain import CHAIN, RUNBOOKS, STEPS
 from vibedata.deployment.first_credentials import is_first_under_way
-from vibedata.deployment.name.certificate import is_lacking
+from vibedata.deployment.name.certificate import is_lacking, is_untested
 from vibedata.deployment.outcome_report import outcome_of
 from vibedata.deployment.step import StepResult
 from vibedata.deployment.work import Deployment
@@ -85,6 +85,7 @@ def test_the_chain_is_in_the_order_of_the_design() -> None:
         ("first_certificate", "publisher"),
         ("configure_gateway", "job"),
         ("check_health", "job"),
+        ("certificate_test", "publisher"),
         ("report", "publisher"),
     ]
     assert tuple(step.name for step in CHAIN)[:-1] == STEPS
@@ -118,3 +119,19 @@ def issuance(**parts: object) -> Issuance:
 )
 def test_a_first_certificate_that_is_not_installed_is_ordered(newest: Issuance | None, lacking: bool) -> None:
     assert is_lacking(newest) is lacking
+
+
+@pytest.mark.parametrize(
+    ("newest", "untested"),
+    [
+        (None, False),
+        (issuance(customer="prepared"), False),
+        (issuance(customer="installed"), True),
+        (issuance(customer="tested"), True),  # its record is not closed yet
+        (issuance(customer="tested", ended_at=AT), False),
+        # A renewal is not the deployment's.
+        (issuance(customer="installed", known=True), False),
+    ],
+)
+def test_a_first_certificate_whose_issuance_is_not_over_is_tested(newest: Issuance | None, untested: bool) -> None:
+    assert is_untested(newest) is untested

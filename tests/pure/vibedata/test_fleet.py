@@ -58,6 +58,7 @@ def certificate(*, days_left: int) -> Issuance:
         certificate_id="a.b",
         not_before=rfc3339(end - timedelta(days=90)),
         not_after=rfc3339(end),
+        installed_at=rfc3339(end - timedelta(days=90)),
     )
 
 
@@ -145,12 +146,29 @@ def test_each_concern_has_its_level_and_its_words(fields: dict[str, Any], level:
     assert (level, words) in concerns(made)
 
 
+def test_another_certificate_than_the_one_that_was_ordered_is_a_concern() -> None:
+    ordered = certificate(days_left=70)
+    told = health(certificate_not_after=ordered.not_after)
+    assert shown(certificate=ordered, reports={"health": told}).concerns == ()
+    told = health(certificate_not_after=certificate(days_left=300).not_after)
+    made = shown(certificate=ordered, reports={"health": told})
+    ((level, words),) = concerns(made)
+    assert (level, words.partition(" until ")[0]) == (Level.ATTENTION, "its vault reports a certificate")
+    assert made.credentials.endswith(", certificate 300 d left")
+    # The report is older than the installation: it speaks of the former certificate.
+    renewed = replace(ordered, installed_at=ago(minutes=5))
+    assert shown(certificate=renewed, reports={"health": told}).concerns == ()
+
+
 def test_a_certificate_is_a_concern_only_if_its_renewal_is_late() -> None:
     assert shown(certificate=certificate(days_left=40)).concerns == ()
     ((level, words),) = concerns(shown(certificate=certificate(days_left=10)))
     assert level is Level.ATTENTION
     assert words.startswith("the renewal of the TLS certificate was due ")
     assert words.endswith(" and it expires in 10 days")
+    told = health(certificate_not_after=certificate(days_left=40).not_after)
+    none = shown(certificate=None, reports={"health": told})
+    assert none.concerns == () and none.credentials.endswith(", certificate 40 d left")
     none = shown(certificate=None)
     assert none.concerns == () and none.credentials.endswith(", no certificate")
 

@@ -124,6 +124,17 @@ def test_a_credential_is_renewed_by_the_command_that_can() -> None:
     assert [note.remedy for note in told] == ["run `vibedata rotate-hmac`"]
 
 
+def test_a_certificate_is_shown_with_its_days_and_judged_by_its_end_alone() -> None:
+    def told(days: float, state: str = "enabled") -> StatusReport:
+        row = {**credential("vibedata-tls", days=days, state=state), "PartitionKey": "tls-certificate"}
+        return made(component("a"), credentials=[row])
+
+    well = told(4.5)
+    assert (well.verdict.level, well.facts.credentials[0].days_left) == (Level.WELL, 4)
+    for gone in (told(-1), told(40, state="disabled")):
+        assert (gone.verdict.level, gone.verdict.remedy) == (Level.ILL, "run `vibedata rotate-tls`")
+
+
 def test_old_health_is_no_news() -> None:
     old = rfc3339(AT - 9 * HOUR)
     assert notes(made(component("a", checkedAt=old), component("b", checkedAt=old))) == [

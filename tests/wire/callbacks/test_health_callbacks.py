@@ -83,6 +83,7 @@ def test_the_summary_names_what_the_release_names(world: World) -> None:
             {"name": "scheduler", "type": "application", "version": "1.4.2", "health": "healthy"},
             {"name": "studio", "type": "application", "version": "1.4.2", "health": "degraded"},
         ],
+        "certificate_not_after": "",
     }
     sent = b"".join(request.body for request in world.callbacks.publisher.requests)
     for theirs in ("contosos-own", world.health.addresses["studio"], world.health.resource_id("", ""), "answered"):

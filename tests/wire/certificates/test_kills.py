@@ -3,7 +3,8 @@
 import pytest
 
 from publisher.certificates import plan
-from tests.support.certificate_rig import CertificateRig
+from runbook_lib.tls_certificate.name import CERTIFICATE
+from tests.support.certificate_rig import LONG_AGO, CertificateRig
 from tests.support.publisher_side import Interrupted
 
 CHANGES = ("begin", "prepare", "order", "publish", "answer", "finalize", "clean", "install", "test", "end")
@@ -21,6 +22,28 @@ def test_the_run_after_a_killed_run_goes_on(rig: CertificateRig, at: int, made: 
     assert newest.number == 1 and newest.ended_at and newest.challenge == ""
     assert rig.asked("/order-plz") == 1 and rig.issued() == 1 and rig.proofs() == ()
     assert [bool(each.get("issuedAt")) for each in rig.orders()] == [True]
+
+
+RENEWAL = (*CHANGES[:-1], "retire", "end")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", range(1, len(RENEWAL) + 1))
+def test_a_renewal_that_was_killed_goes_on(rig: CertificateRig, at: int) -> None:
+    """The run is killed when the change is made and not seen yet."""
+    rig.finish()
+    left, killed = at, rig.drive(Interrupted(rig.new_run(now=True), at=at, made=True))
+    while killed.failed is None:  # it waits for the gateway, and then for the end of the overlap
+        left -= len(killed.results)
+        rig.set(installed_at=LONG_AGO, retire_after=rig.newest().retire_after and LONG_AGO)
+        killed = rig.drive(Interrupted(rig.new_run(), at=left, made=True))
+    assert killed.failed.change.action == RENEWAL[at - 1]
+    newest = rig.finish() if rig.newest().open else rig.newest()
+    assert newest.number == 2 and newest.ended_at and newest.challenge == ""
+    assert rig.asked("/order-plz") == 2 and rig.issued() == 2 and rig.proofs() == ()
+    assert [bool(each.get("issuedAt")) for each in rig.orders()] == [True, True]
+    versions = rig.certificates.list_properties_of_certificate_versions(CERTIFICATE)
+    assert sorted(bool(each.enabled) for each in versions) == [False, True]
 
 
 @pytest.mark.slow

@@ -18,9 +18,8 @@ from runbook_lib.basics.redaction import Redactor
 from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbook_lib.release.installed import MAX_NO_GOOD, verified_releases
+from runbook_lib.release.installed import MAX_NO_GOOD, list_blobs, verified_releases
 from runbook_lib.release.model import ReleaseId
-from runbook_lib.release.storage import list_blobs
 from runbook_lib.run.output import JobOutput
 from tests.support import installed, release_maker
 from tests.support.installed import Customer
@@ -93,7 +92,7 @@ def test_only_what_is_verified_counts_as_installed(
     release_maker.push_release_manifest(publisher, CONTENT, VERSION, "latest")
     done = run(lab, MANIFEST)
     assert done.status == "succeeded", done.text
-    assert done.text.count(".json is no good: VD-TRUST-") == 3
+    assert done.text.count(".json is bad: VD-TRUST-") == 3
     # Readers also ignore the blob beside it, which has the same version.
     assert run(lab, IMAGES, plan_only=True, release_version=VERSION).status == "planned"
 
@@ -119,7 +118,7 @@ def test_any_number_of_names_is_passed_over_in_bounds_and_told_once(
     # The release that was there first keeps an older one out, however many others there are.
     done = run(lab, MANIFEST)
     assert done.error_code == "VD-MANIFEST-007", done.text
-    assert done.text.count(".json is no good: VD-TRUST-") == MAX_NO_GOOD
+    assert done.text.count(".json is bad: VD-TRUST-") == MAX_NO_GOOD
     assert done.text.count(f"{MAX_NO_GOOD} more in release-manifests were not looked at") == 1
     assert len(lab.journal(service="blob")) - asked < 3 * MAX_NO_GOOD + 20
     # The others keep nothing out.

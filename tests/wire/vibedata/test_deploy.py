@@ -119,11 +119,13 @@ def test_the_plan_shows_the_name_and_the_certificate_or_says_that_nothing_is_con
     assert [each["what"] for each in steps["dns_record"]["differences"]] == [f"A {instance}"]
     actions = [each["action"] for each in steps["first_certificate"]["differences"]]
     assert (actions[:2], actions[-1]) == (["begin", "prepare"], "install")
+    assert [each["action"] for each in steps["certificate_test"]["differences"]] == ["test", "end"]
     assert steps["configure_gateway"]["not_known"] == ["the listener reads the first certificate when the vault has it"]
     monkeypatch.delenv("VIBEDATA_PUBLISHER_DNS_ZONE")
     steps = {step["step"]: step for step in deploy(capsys, str(release))[1]["steps"]}
     without = "not configured: VIBEDATA_PUBLISHER_DNS_ZONE names no DNS zone"
     assert (steps["dns_record"]["each_time"], steps["dns_record"]["differences"]) == (without, [])
     without = "not configured: the environment lacks VIBEDATA_PUBLISHER_DNS_ZONE"
-    assert (steps["first_certificate"]["each_time"], steps["first_certificate"]["differences"]) == (without, [])
+    for name in ("first_certificate", "certificate_test"):
+        assert (steps[name]["each_time"], steps[name]["differences"]) == (without, [])
     assert steps["configure_gateway"]["not_known"] == []

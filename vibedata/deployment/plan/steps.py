@@ -112,6 +112,14 @@ def plan_first_certificate(step: str, facts: PlanFacts) -> StepPlan:
     return _of_changes(step, plan)
 
 
+def plan_certificate_test(step: str, facts: PlanFacts) -> StepPlan:
+    """Plan the end of the issuance of the first certificate."""
+    why = certificate.why_not_configured(facts.work)
+    if why:
+        return StepPlan(step=step, each_time=why)
+    return _of_changes(step, certificate.plan_test(facts.work, follows=certificate.NAME in facts.shown_before))
+
+
 def plan_configure_gateway(step: str, facts: PlanFacts) -> StepPlan:
     """Plan in the same way as configure_gateway."""
     try:

@@ -19,9 +19,9 @@ from bench.proofs.cases import (
     cases_of_step,
     races,
 )
+from bench.proofs.chain import ACTS
 from bench.proofs.end_state import differences
 from bench.proofs.records import Records
-from vibedata.deployment.chain import STEPS
 
 STEP = "import_images"
 MOMENTS = [f"blob PUT /a/{number} 1" for number in range(200)]
@@ -93,7 +93,7 @@ def row(text: str, proof: str) -> str:
 
 def test_a_part_says_that_it_is_one(kept: Records) -> None:
     text = page.page(kept)
-    others = ", ".join(step for step in STEPS if step != STEP)
+    others = ", ".join(step for step in ACTS if step != STEP)
     assert f"**This is a part: 1 cases were done. Their number is not known yet for: {others}.**" in text
     assert "1 undisturbed steps made 5 requests, 3 of them writes." in text
     # A moment that only one of two runs had does not count.
@@ -103,7 +103,7 @@ def test_a_part_says_that_it_is_one(kept: Records) -> None:
 
 def test_the_whole_says_so_and_a_case_that_is_done_again_counts_once(kept: Records) -> None:
     every = [*cases_of_step(STEP, ["blob PUT /a 1", "blob PUT /b 1"])]
-    for step in STEPS:
+    for step in ACTS:
         if step != STEP:
             kept.add(Record(proof=UNDISTURBED, step=step, at="", sources=TODAY, seconds=1), shard="3-of-3")
             every += cases_of_step(step, [])

@@ -8,6 +8,7 @@ from azure.identity import ManagedIdentityCredential
 from azure.keyvault.certificates import CertificateClient, CertificatePolicy
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from runbook_lib.component_registry.schema import CREDENTIALS
 from runbook_lib.tls_certificate.name import CERTIFICATE
 from runbooks import configure_gateway
 from tests.support.health_rig import Rig
@@ -37,8 +38,16 @@ def seen(rig: Rig) -> tuple[str, str]:
     return rig.health(ROW, "observability"), rig.reason(ROW, "observability")
 
 
+def recorded(rig: Rig) -> list[str]:
+    """Return the state in the certificate's row of table Credentials, if there is one. A valid one has an end."""
+    rows = [each for each in rig.tables.get_table_client(CREDENTIALS).list_entities() if each["PartitionKey"] == ROW]
+    assert all(bool(each["expires"]) == (each["state"] == "enabled") for each in rows)
+    return [str(each["state"]) for each in rows]
+
+
 def test_the_certificate_from_the_placeholder_to_its_last_days(three: Rig, authority: WebAuthority) -> None:
     lab = three.lab
+    three.tables.create_table_if_not_exists(CREDENTIALS)
     assert seen(three) == ("unknown", "the vault has no certificate yet")
     with (
         ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
@@ -51,8 +60,10 @@ def test_the_certificate_from_the_placeholder_to_its_last_days(three: Rig, autho
             chain = authority.chain(asked.csr or b"", **given)  # type: ignore[union-attr,arg-type] # an operation
             certificates.merge_certificate(CERTIFICATE, [each.public_bytes(Encoding.DER) for each in chain])
 
+        assert recorded(three) == []
         install()
         health, reason = seen(three)
+        assert recorded(three) == ["enabled"]
         assert health == "degraded" and "/secrets/tls-certificate and not " in reason
         assert run(lab, configure_gateway.RUNBOOK).exit_code == 0
         assert seen(three) == ("healthy", "")
@@ -66,6 +77,9 @@ def test_the_certificate_from_the_placeholder_to_its_last_days(three: Rig, autho
         lab.control("POST", "/gateway", {"poll": True})
         health, reason = seen(three)
         assert health == "degraded" and reason.startswith("the certificate ends in 19 days, on ")
+        certificates.begin_delete_certificate(CERTIFICATE).wait()
+        assert seen(three)[1] == "the vault has no certificate yet"
+        assert recorded(three) == ["absent"]
 
 
 def test_a_gateway_that_does_not_answer_is_ill_and_fails_no_check(three: Rig, authority: WebAuthority) -> None:

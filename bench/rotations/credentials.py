@@ -48,14 +48,14 @@ def measure(report: WriteLine) -> list[Figure]:
 
 
 def _measured(name: str, one: Customer, rotating: Rotating) -> list[Figure]:
-    before = len(_journal(one))
+    before = len(journal(one))
     started = time.monotonic()
     outcome = drive(rotating, wait=True, report=lambda _line: None, redactor=one.session.redactor, clock=SYSTEM_CLOCK)
     seconds = time.monotonic() - started
     failed = outcome.failed
     if failed is not None:
         raise CommandError(f"the rotation failed: {failed.error}", remedy="vibedata rotate-hmac, in a lab of your own")
-    counted = Counter(kind for entry in _journal(one)[before:] if (kind := _kind(entry)))
+    counted = Counter(kind for entry in journal(one)[before:] if (kind := kind_of(entry)))
     note = ", ".join(f"{kind} {count}" for kind, count in counted.most_common())
     return [
         Figure(name=f"rotation, {name}: requests", value=sum(counted.values()), unit="", aim=AIM, note=note),
@@ -63,7 +63,7 @@ def _measured(name: str, one: Customer, rotating: Rotating) -> list[Figure]:
     ]
 
 
-def _kind(entry: Mapping[str, Any]) -> str:
+def kind_of(entry: Mapping[str, Any]) -> str:
     """Return which side called which service, "" for a poll of a job and for requests of the callback API itself."""
     if entry["job_id"] is None and entry["service"] == "arm" and entry["method"] == "GET" and "/jobs/" in entry["path"]:
         return ""
@@ -71,7 +71,8 @@ def _kind(entry: Mapping[str, Any]) -> str:
     return f"{who}: {entry['service']}"
 
 
-def _journal(one: Customer) -> Sequence[Mapping[str, Any]]:
+def journal(one: Customer) -> Sequence[Mapping[str, Any]]:
+    """Return all requests that the lab has recorded."""
     requests: list[Mapping[str, Any]] = lab_process.control(one.lab, "GET", "/requests", seconds=60)["requests"]
     return requests
 

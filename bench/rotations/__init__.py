@@ -1,0 +1,1 @@
+"""What rotations cost: the HMAC key, the container registry token and the TLS certificate."""
