@@ -15,10 +15,17 @@ from dataclasses import dataclass, field
 from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
 from runbook_lib.context import Context
 from runbook_lib.errors import RunbookError
-from runbook_lib.permissions.automation_account import MAKE_SCHEDULES, PUBLISH, RUN_TRIALS
-from runbook_lib.permissions.credentials import RENEW_CERTIFICATE, USE_WRAPPING_KEY, WRITE_SECRETS
+from runbook_lib.permissions.automation_account import MAKE_SCHEDULES, PUBLISH, READ_VARIABLES, RUN_TRIALS
+from runbook_lib.permissions.credentials import READ_CERTIFICATE, RENEW_CERTIFICATE, USE_WRAPPING_KEY, WRITE_SECRETS
 from runbook_lib.permissions.every_runbook import EVERY_RUNBOOK
 from runbook_lib.permissions.images import IMPORT_IMAGES, READ_IMAGES
+from runbook_lib.permissions.network import (
+    ASSIGN_IDENTITY,
+    CHANGE_FIREWALL,
+    CHANGE_GATEWAY,
+    JOIN_ADDRESS,
+    JOIN_NETWORK,
+)
 from runbook_lib.permissions.storage import LINK_BLOBS, MAKE_TABLES, READ_RETENTION, WRITE_TABLES
 from runbook_lib.permissions.watching import READ_ALERTS, READ_RESOURCES
 from runbook_lib.preflight.finding import Finding, good, unknown
@@ -31,15 +38,22 @@ from runbook_lib.runbook import Runbook, main
 # Everything that the mandatory runbooks need. Tests compare it with their declarations.
 NEEDED = (
     *EVERY_RUNBOOK,
+    ASSIGN_IDENTITY,
+    CHANGE_FIREWALL,
+    CHANGE_GATEWAY,
     IMPORT_IMAGES,
+    JOIN_ADDRESS,
+    JOIN_NETWORK,
     LINK_BLOBS,
     MAKE_SCHEDULES,
     MAKE_TABLES,
     PUBLISH,
     READ_ALERTS,
+    READ_CERTIFICATE,
     READ_IMAGES,
     READ_RESOURCES,
     READ_RETENTION,
+    READ_VARIABLES,
     RENEW_CERTIFICATE,
     RUN_TRIALS,
     USE_WRAPPING_KEY,

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -269,7 +270,7 @@ def test_a_program_gets_the_interruption_as_json(own_deployed: Deployed, release
 def test_a_deployment_whose_output_nobody_reads_goes_on_and_tells_the_rest_elsewhere(
     own_deployed: Deployed, release: Release
 ) -> None:
-    words = " ".join(command(release, "--only", "check_health"))
+    words = shlex.join(command(release, "--only", "check_health"))
     done = subprocess.run(
         ["bash", "-c", f"{words} | head -1; exit ${{PIPESTATUS[0]}}"],
         cwd=ROOT,

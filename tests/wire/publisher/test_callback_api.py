@@ -44,8 +44,16 @@ def test_each_report_is_kept_once(api: Api) -> None:
         ComponentHealth(name=f"{number:03d}".ljust(60, "x"), type="application", version="1" * 60, health="unknown")
         for number in range(900)
     )
-    counts = {"unknown": 900, "healthy": 0, "degraded": 0, "unhealthy": 0}
-    large = HealthSummary(instance_id=INSTANCE, at=AT, release_version="2026.11.0", components=components, **counts)
+    large = HealthSummary(
+        instance_id=INSTANCE,
+        at=AT,
+        release_version="2026.11.0",
+        unknown=900,
+        healthy=0,
+        degraded=0,
+        unhealthy=0,
+        components=components,
+    )
     assert api.report(key, large).status_code == 200
 
     ping, health = sorted(api.rows(REPORTS), key=lambda row: row["kind"], reverse=True)
