@@ -44,7 +44,7 @@ def test_each_report_is_kept_once(api: Api) -> None:
         ComponentHealth(name=f"{number:03d}".ljust(60, "x"), type="application", version="1" * 60, health="unknown")
         for number in range(900)
     )
-    counts = {"unknown": 900, "healthy": 0, "degraded": 0, "unhealthy": 0}
+    counts: dict[str, Any] = {"unknown": 900, "healthy": 0, "degraded": 0, "unhealthy": 0}
     large = HealthSummary(instance_id=INSTANCE, at=AT, release_version="2026.11.0", components=components, **counts)
     assert api.report(key, large).status_code == 200
 
