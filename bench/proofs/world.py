@@ -81,8 +81,9 @@ class World:
         self.lab.control("POST", "/snapshots", {"name": name})
 
     def put_back(self, name: str) -> None:
-        """Restore the state that was kept under this name."""
+        """Restore the state that was kept under this name. The gateway's listener ends by that, and starts anew."""
         self.lab.control("POST", "/snapshots/put_back", {"name": name})
+        self.lab.control("POST", "/gateway", {"listen": True})
 
     def get_resource(self, path: str, *, api_version: str) -> Any:
         """Ask ARM for a resource, with every right."""
