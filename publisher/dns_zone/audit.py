@@ -11,13 +11,11 @@ says what it is for, and there is no second list that could be out of date.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from publisher.dns_zone.host_record import is_own, shown
+from publisher.dns_zone.host_record import PURPOSE, is_own, shown
 from publisher.dns_zone.place import APEX
 from publisher.dns_zone.record_sets import RecordSet, RecordType
 
 CHALLENGE = "_acme-challenge"
-# Of a record set's metadata: what a record is for that no instance owns.
-PURPOSE = "vibedataPurpose"
 # A record of one of these types can hand a name over to somebody else. NS does so for all names below.
 WATCHED: tuple[RecordType, ...] = ("A", "AAAA", "CNAME", "NS", "TXT")
 

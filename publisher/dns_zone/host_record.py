@@ -2,13 +2,14 @@
 
 The suite keeps beside its record whose it is and which address it wrote. So it knows its own record again: that one
 follows the gateway to another address. A record that says anything else was made or changed by somebody else. It is
-written over, or removed, only if the operator asks for that.
+written over, or removed, only if the operator asks for that. The record of another instance is never written over.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from publisher.dns_zone.record_sets import RecordSet
+from runbook_lib.basics.visible_text import one_line
 from runbook_lib.change import ActionKind, NoChange, Plan
 from runbook_lib.errors import publisher
 
@@ -16,9 +17,13 @@ from runbook_lib.errors import publisher
 TTL_SECONDS = 300
 # What the suite keeps in the metadata of a record set that it wrote.
 INSTANCE, ADDRESS = "vibedataInstance", "vibedataAddress"
+# Of a record set's metadata: what a record is for that no instance owns.
+PURPOSE = "vibedataPurpose"
 # A client that asks for one of these does not come to the gateway, whatever the A record says.
 IN_THE_WAY = ("AAAA", "CNAME")
 NONE = "none"
+# Of an instance's id in a message.
+MAX_ID = 63
 
 # A name with a CNAME takes no other record: so what is in the way goes first. The subject is what was read.
 CLEAR: ActionKind[RecordSet] = ActionKind("remove", stage=1)
@@ -49,6 +54,16 @@ def is_own(found: RecordSet, instance_id: str) -> bool:
     return found.metadata.get(INSTANCE) == instance_id and found.records == (written,) and not found.alias
 
 
+def refuse_another(found: RecordSet | None, instance_id: str) -> None:
+    """Check that a host's A record set, None for none, is not another instance's.
+
+    Raises RunbookError VD-DNS-007: the suite wrote it for another instance.
+    """
+    owner = "" if found is None else found.metadata.get(INSTANCE, "")
+    if found is not None and owner not in ("", instance_id):
+        raise publisher.NAME_OF_ANOTHER.error(f"it is the name of {one_line(owner, MAX_ID)}", target=found.name)
+
+
 def shown(found: RecordSet) -> str:
     """Return where a record set leads, in one text."""
     return ", ".join((*found.values, *((f"alias of {found.alias}",) if found.alias else ()))) or NONE
@@ -57,9 +72,11 @@ def shown(found: RecordSet) -> str:
 def point(facts: HostFacts, *, take_over: bool) -> Plan:
     """Plan that the host leads to the gateway. take_over: also write over records that somebody else made.
 
-    Raises RunbookError VD-DNS-002: such records are there, and `take_over` is not set.
+    Raises RunbookError VD-DNS-002 (such records are there, and `take_over` is not set), VD-DNS-007 (the name is another
+    instance's).
     """
     there = next((each for each in facts.found if each.type == "A"), None)
+    refuse_another(there, facts.instance_id)
     in_the_way = [each for each in facts.found if each.type in IN_THE_WAY]
     right = there is not None and there.records == ((facts.address,),) and not there.alias
     elsewhere = list(in_the_way)
@@ -86,7 +103,9 @@ def _wanted(facts: HostFacts, there: RecordSet | None) -> RecordSet:
     records = ((facts.address,),)
     if there is None:
         return RecordSet(type="A", name=facts.name, ttl=TTL_SECONDS, records=records, metadata=metadata)
-    return replace(there, ttl=TTL_SECONDS, records=records, metadata={**there.metadata, **metadata}, alias="")
+    # With its mark it would stay when the instance leaves.
+    kept = {name: value for name, value in there.metadata.items() if name != PURPOSE}
+    return replace(there, ttl=TTL_SECONDS, records=records, metadata={**kept, **metadata}, alias="")
 
 
 def _target(found: RecordSet) -> str:

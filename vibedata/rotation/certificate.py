@@ -94,7 +94,7 @@ def certificate_run(
             policy=NetworkRetryPolicy,
             clock=clock,
         ),
-        challenge=Dns01(RecordSets(zone, client), clock),
+        challenge=Dns01(RecordSets(zone, client), clock, instance_id=instance_id),
         run_runbook=run_runbook,
         clock=clock,
         random=random,
