@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from publisher.certificates import plan
 from publisher.dns_zone.txt_values import TxtValue, TxtValues
-from runbook_lib.basics.clock import from_rfc3339, rfc3339
+from runbook_lib.basics.clock import from_rfc3339
 from tests.support.certificate_rig import HOST, INSTANCE, LONG_AGO, Between, CertificateRig
 from vibedata.rotation.certificate import result_json
 
