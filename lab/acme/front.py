@@ -11,6 +11,9 @@ The control API:
                 {"refuse_replaces": true}  no order may replace a certificate, as after a change of the account
                 {"bad_nonces": 3}          the next 3 signed requests are refused with badNonce
                 {"slow_looks": 9}          the next 9 looks at an issued order show that it is still processing
+                {"window": ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]}
+                                           each certificate has this suggested window, as it is written
+                {"chain": [0, 1]}          an issued chain has these of its certificates, in this order
 
 Sources: RFC 8555, RFC 9773; letsencrypt.org docs/rate-limits; Pebble 2.4.0.
 """
@@ -26,6 +29,7 @@ from typing import Any
 
 from aiohttp import web
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -55,6 +59,8 @@ class AcmeState:
     orders: the orders, by the address that finalizes them. account_of: the account, by the address of its certificate.
     failed: addresses of the authorizations that were counted as failed. bad_nonces: how many of the next signed
     requests are refused. slow_looks: how many of the next looks at an issued order show that it is still processing.
+    window: the start and the end of each suggested window, () for windows that fit. chain: which certificates of a
+    chain are sent, () for all.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -64,6 +70,8 @@ class AcmeState:
     failed: set[str] = field(default_factory=set)
     bad_nonces: int = 0
     slow_looks: int = 0
+    window: tuple[str, ...] = ()
+    chain: tuple[int, ...] = ()
 
     def clear(self) -> None:
         """Forget everything."""
@@ -72,6 +80,7 @@ class AcmeState:
         for kept in (self.orders, self.account_of, self.failed):
             kept.clear()
         self.bad_nonces = self.slow_looks = 0
+        self.window, self.chain = (), ()
 
 
 def routes(lab: Lab, state: AcmeState) -> web.Application:
@@ -85,7 +94,7 @@ def routes(lab: Lab, state: AcmeState) -> web.Application:
 
 def control(state: AcmeState, lab: Lab, body: Any) -> object:
     """Apply the body of POST /acme and return what is set; InvalidFaultError if it is not understood."""
-    known = {"renew_now", "refuse_replaces", "bad_nonces", "slow_looks"}
+    known = {"renew_now", "refuse_replaces", "bad_nonces", "slow_looks", "window", "chain"}
     if not isinstance(body, dict) or not body or not set(body) <= known:
         raise InvalidFaultError(f"the body has one or more of {', '.join(sorted(known))}")
     if body.get("renew_now"):
@@ -93,10 +102,14 @@ def control(state: AcmeState, lab: Lab, body: Any) -> object:
     state.renewals.refuse_replaces = bool(body.get("refuse_replaces", state.renewals.refuse_replaces))
     state.bad_nonces = int(body.get("bad_nonces", state.bad_nonces))
     state.slow_looks = int(body.get("slow_looks", state.slow_looks))
+    state.window = tuple(map(str, body.get("window", state.window)))
+    state.chain = tuple(map(int, body.get("chain", state.chain)))
     return {
         "refuse_replaces": state.renewals.refuse_replaces,
         "bad_nonces": state.bad_nonces,
         "slow_looks": state.slow_looks,
+        "window": state.window,
+        "chain": state.chain,
     }
 
 
@@ -128,8 +141,9 @@ class _Front:
         found = self._state.renewals.issued.get(request.match_info["id"])
         if found is None:
             return await self._problem(404, "malformed", "The certificate is unknown.")
-        window = {"start": found.window[0].isoformat(), "end": found.window[1].isoformat()}
-        return web.json_response({"suggestedWindow": window}, headers={"Retry-After": str(ARI_RETRY_SECONDS)})
+        start, end = self._state.window or (each.isoformat() for each in found.window)
+        window = {"suggestedWindow": {"start": start, "end": end}}
+        return web.json_response(window, headers={"Retry-After": str(ARI_RETRY_SECONDS)})
 
     async def passed(self, request: web.Request) -> web.Response:
         """Pass a request to Pebble. Check the front's limits before, and add the front's fields after."""
@@ -197,6 +211,9 @@ class _Front:
         if path.startswith(ORDER) and answer.document.get("status") == "valid" and self._state.slow_looks > 0:
             self._state.slow_looks -= 1
             return json.dumps({**answer.document, "status": "processing"}).encode()
+        if path.startswith(CERTIFICATE) and answer.status == 200 and self._state.chain:
+            issued = x509.load_pem_x509_certificates(answer.body)
+            return b"".join(issued[number].public_bytes(Encoding.PEM) for number in self._state.chain)
         return answer.body
 
     async def _ask(self, request: web.Request, body: bytes) -> _Answer:

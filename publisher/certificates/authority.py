@@ -14,6 +14,7 @@ from typing import Any
 import requests
 from acme import challenges, client, errors, messages
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from josepy import errors as josepy_errors
 from josepy.interfaces import JSONDeSerializable
 from josepy.json_util import field
@@ -26,11 +27,14 @@ from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.visible_text import one_line
 from runbook_lib.errors import RunbookError, tls
 from runbook_lib.network.retry import PolicySource, retry_after_seconds
+from runbook_lib.tls_certificate.chain import text_of
 
 # A message shows at most this number of characters of an authority's text.
 MAX_WORDS = 400
 # The wait if an authority refuses an order and does not say for how long.
 UNSAID_WAIT = timedelta(hours=1)
+# Reading an answer of another form raises one of these. RecursionError: the answer is nested very deeply.
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 # The order does not exist, or it belongs to an account that is not ours, or is not ours any more.
 _GONE = ("malformed", "unauthorized", "accountDoesNotExist")
 
@@ -188,10 +192,11 @@ class Authority:
             request = x509.load_der_x509_csr(signing_request)
             self._post(seen.finalize, messages.CertificateRequest(csr=request))
 
-    def chain(self, seen: OrderView) -> tuple[x509.Certificate, ...]:
-        """Return the certificates of a valid order, the leaf first."""
+    def chain(self, seen: OrderView) -> str:
+        """Return the certificates of a valid order as runbook_lib.tls_certificate.chain reads them, the leaf first."""
         with self._told():
-            return tuple(x509.load_pem_x509_certificates(self._post(seen.certificate, None).content))
+            found = x509.load_pem_x509_certificates(self._post(seen.certificate, None).content)
+            return text_of([each.public_bytes(Encoding.DER) for each in found])
 
     def window(self, certificate_id: str) -> tuple[Window | None, float | None]:
         """Return when the authority suggests the renewal of a certificate, and after how many seconds to ask again.
@@ -232,7 +237,7 @@ class Authority:
             conflict = "replaces" if refusing_replaces else ""
             entry = tls.REPLACES_REFUSED if conflict else tls.AUTHORITY_REFUSES
             raise entry.error("409 Conflict", target=host) from error
-        except (errors.Error, josepy_errors.Error, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (errors.Error, josepy_errors.Error, *_UNREADABLE) as error:
             what = one_line(f"{type(error).__name__}: {error}", MAX_WORDS)
             raise tls.AUTHORITY_UNREADABLE.error(what, target=host) from None
 

@@ -6,6 +6,7 @@ from typing import Protocol
 from acme import challenges
 
 from publisher.certificates.caa import Issuer, refusal
+from publisher.dns_zone.host_record import refuse_another
 from publisher.dns_zone.name_servers import NoAnswerError, look, values_at, wait_until_served
 from publisher.dns_zone.record_sets import RecordSets
 from publisher.dns_zone.txt_values import TxtValue, TxtValues
@@ -45,7 +46,8 @@ class Dns01:
 
     kind = challenges.DNS01
 
-    def __init__(self, record_sets: RecordSets, clock: Clock) -> None:
+    def __init__(self, record_sets: RecordSets, clock: Clock, *, instance_id: str) -> None:
+        self._instance_id = instance_id
         self._record_sets = record_sets
         self._values = TxtValues(record_sets)
         self._clock = clock
@@ -55,8 +57,8 @@ class Dns01:
         return self._record_sets.name_servers()
 
     def obstacle(self, host: str, *, identities: tuple[str, ...], account: str) -> str:
-        """Look at the CAA records. Raises RunbookError VD-DNS-001 if the host is not in the zone."""
-        self._record_sets.zone.relative(host)
+        """Look at the CAA records. Raises RunbookError VD-DNS-001 (the host is not in the zone), -007 (another's)."""
+        refuse_another(self._record_sets.read("A", self._record_sets.zone.relative(host)), self._instance_id)
         issuer = Issuer(identities=identities, account=account, method=self.kind.typ)
         return refusal(host, self._record_sets.zone.name, issuer, self._caa)
 

@@ -7,19 +7,23 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from publisher.certificates.record import Issuance
 from publisher.rotation.customer_phases import RunRunbook, phase_report, text_of
 from publisher.rotation.record import is_time
-from runbook_lib.basics.clock import Clock, rfc3339
+from runbook_lib.basics.clock import Clock, from_rfc3339, rfc3339
 from runbook_lib.basics.visible_text import one_line
 from runbook_lib.errors import publisher, tls
 from runbook_lib.tls_certificate.chain import names_of
+from runbook_lib.tls_certificate.rules import OVERLAP_SECONDS
 from runbook_lib.tls_certificate.versions import STATES, Phase
 
 RUNBOOK = "rotate_tls_certificate"
 MAX_REQUEST_BYTES = 8 * 1024
+# Twice the time that phase install names. The clocks of both sides may differ.
+MAX_OVERLAP = timedelta(seconds=2 * OVERLAP_SECONDS)
 # A message shows at most this number of characters of the names in a request.
 MAX_WORDS = 200
 # The customer's runbook reports OVER if another certificate has come into use. It reports one of USELESS if it cannot
@@ -61,8 +65,7 @@ def run_phase(
     if state not in STATES:
         raise publisher.PHASE_FAILED.error(f"phase {phase} reports no state", target=RUNBOOK)
     request = _request(report, issuance.host) if state == "prepared" else ""
-    told = text_of(report.get("retire_after"))
-    retire_after = told if is_time(told) else ""
+    retire_after = _retire_after(text_of(report.get("retire_after")), clock.now())
 
     def reported(now: Issuance) -> Issuance:
         if now.reached(state):
@@ -73,6 +76,16 @@ def run_phase(
         return replace(changed, installed_at=now.installed_at or rfc3339(clock.now()))
 
     return reported
+
+
+def _retire_after(told: str, now: datetime) -> str:
+    """Return when the former version may be disabled, "" for never. told: what the customer's side says.
+
+    The result is at most MAX_OVERLAP away. Else the customer's side could keep the issuance open for ever.
+    """
+    if not told or not is_time(told):
+        return ""
+    return rfc3339(min(max(from_rfc3339(told), now), now + MAX_OVERLAP))
 
 
 def _request(report: Mapping[str, Any], host: str) -> str:

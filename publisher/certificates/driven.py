@@ -43,7 +43,10 @@ class DrivenIssuance:
     def newest(self) -> Issuance | None:
         """Return the instance's last issuance as it is recorded now. If it is open and no other follows, drive it."""
         newest = self._issuances.newest(self._instance_id)
-        if newest is not None and not self.id and newest.open and not is_followed(newest, self._clock.now()):
+        if newest is None or self.id or not newest.open:
+            return newest
+        # One for a former host is ended before another one follows it.
+        if newest.host != self._host or not is_followed(newest, self._clock.now()):
             self.id = newest.rotation_id
         return newest
 
@@ -94,6 +97,19 @@ class DrivenIssuance:
         """Record a changed issuance. Raises RunbookError VD-TLS-029 if somebody has changed it since it was read."""
         if not self._issuances.change(wanted):
             raise tls.ORDERED_BY_ANOTHER.error(target=wanted.host)
+
+    def end(self) -> None:
+        """Record that this run's issuance is over. If it was for a former host, the run goes on with the next one."""
+        issuance = self.recorded()
+        if issuance.open:
+            self.change(ended_at=rfc3339(self._clock.now()))
+        if issuance.host != self._host:
+            self.id = ""
+
+    def see_ended(self, issuance: Issuance) -> str:
+        """Return whether an issuance is over."""
+        newest = self._issuances.newest(self._instance_id)
+        return "open" if newest is not None and newest.number == issuance.number and newest.open else "over"
 
     def see_begun(self, new: Issuance) -> str | None:
         """Return "open" if `new` or another issuance in its place has begun, None if not."""

@@ -22,7 +22,7 @@ from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.looks import pause_between_looks
 from runbook_lib.change import Action, Change
 from runbook_lib.errors import ErrorEntry, RunbookError, publisher, tls
-from runbook_lib.tls_certificate.chain import key_of, names_of, text_of
+from runbook_lib.tls_certificate.chain import Chain, check_order, key_of, names_of, read_chain, text_of
 
 # How long a run waits until the authority has checked the proof or signed the certificate. Both take seconds.
 AUTHORITY_SECONDS = 120.0
@@ -107,6 +107,9 @@ class OrderRun:
         except RunbookError:
             self._attempts.note(self._claimed, withdrawn=True)
             raise
+        if issuance.attempt:
+            # Its order's address was lost, so nobody can finalize it: it will never count as a certificate.
+            self._attempts.note(issuance.attempt, givenUp=True)
         wait = wait_for(self._attempts.others(self._claimed, now), attempt, now)
         if wait is not None:
             self._release()
@@ -186,12 +189,10 @@ class OrderRun:
             with self._unless_done_by_another("ready"):
                 self._authority.finalize(seen, request)
         seen = self._wait_for(("valid",), tls.AUTHORITY_REFUSES)
-        chain = self._authority.chain(seen)
-        host = issuance.host
-        if not chain or names_of(chain[0]) != (host,) or key_of(chain[0]) != key_of(x509.load_der_x509_csr(request)):
-            raise tls.AUTHORITY_UNREADABLE.error("it issued another certificate", target=host)
+        chain = _checked(self._authority.chain(seen), issuance.host, key_of(x509.load_der_x509_csr(request)))
         self._attempts.note(issuance.attempt, issuedAt=rfc3339(self._clock.now()))
-        self._driven.change(chain=_text(chain), **_described(chain[0]), order="", failures=0, failed_at="")
+        described = _described(chain.certificates[0])
+        self._driven.change(chain=text_of(chain.encoded), **described, order="", failures=0, failed_at="")
 
     def _clean(self, value: str) -> None:
         self._challenge.remove(self._driven.recorded().host, value)
@@ -258,10 +259,20 @@ class OrderRun:
         return {"failures": issuance.failures + 1, "failed_at": rfc3339(self._clock.now())}
 
 
-def _text(chain: Sequence[Any]) -> str:
-    from cryptography.hazmat.primitives.serialization import Encoding
+def _checked(text: str, host: str, key: str) -> Chain:
+    """Return an issued chain. The customer's side would refuse another one, and it could not be ordered again.
 
-    return text_of([each.public_bytes(Encoding.DER) for each in chain])
+    Raises RunbookError VD-TLS-021: it is not for this host and key, or is no chain.
+    """
+    try:
+        chain = read_chain(text)
+        check_order(chain)
+    except RunbookError as error:
+        raise tls.AUTHORITY_UNREADABLE.error(f"it issued no chain: {error.detail}", target=host) from error
+    leaf = chain.certificates[0]
+    if names_of(leaf) != (host,) or key_of(leaf) != key:
+        raise tls.AUTHORITY_UNREADABLE.error("it issued another certificate", target=host)
+    return chain
 
 
 def _described(leaf: Any) -> dict[str, str]:

@@ -101,6 +101,8 @@ def next_step(request: IssuanceRequest, facts: Facts) -> Step:
         return _begin(facts)
     if not issuance.open:
         return Step() if facts.driven else _renewal(request, issuance, facts)
+    if issuance.host != facts.new.host:
+        return _leave(issuance)
     if not facts.driven and is_followed(issuance, facts.now):
         return _begin(facts)
     return _issuance(request, issuance, facts)
@@ -108,6 +110,13 @@ def next_step(request: IssuanceRequest, facts: Facts) -> Step:
 
 def _begin(facts: Facts) -> Step:
     return step(BEGIN.change(facts.new, number_of(facts.new), None, "open"))
+
+
+def _leave(issuance: Issuance) -> Step:
+    """Return the step to the end of an open issuance for a host that the instance does not have any more."""
+    if issuance.challenge:
+        return step(_clean(issuance))
+    return step(END.change(issuance, number_of(issuance), "open", "over"))
 
 
 def _renewal(request: IssuanceRequest, issuance: Issuance, facts: Facts) -> Step:
@@ -123,7 +132,7 @@ def _renewal(request: IssuanceRequest, issuance: Issuance, facts: Facts) -> Step
 
 def _issuance(request: IssuanceRequest, issuance: Issuance, facts: Facts) -> Step:
     if issuance.challenge and (issuance.chain or not issuance.order):
-        return step(CLEAN.change(issuance.challenge, _challenge(issuance), "there", "removed"))
+        return step(_clean(issuance))
     if issuance.reached("installed"):
         return Step() if request.until_installed else _use(issuance, facts)
     if not issuance.reached("prepared"):
@@ -175,8 +184,11 @@ def _waiting(issuance: Issuance, facts: Facts) -> Step | None:
 
 
 def is_claimed(issuance: Issuance, now: datetime) -> bool:
-    """Return whether a run may be sending the order just now."""
-    return bool(issuance.claimed_at) and now < from_rfc3339(issuance.claimed_at) + CLAIM_TIME
+    """Return whether a run may be sending the order just now.
+
+    If a claim is in the future, one of two clocks is wrong. Such a claim must not stop the other run for long.
+    """
+    return bool(issuance.claimed_at) and abs(now - from_rfc3339(issuance.claimed_at)) < CLAIM_TIME
 
 
 def is_followed(issuance: Issuance, now: datetime) -> bool:
@@ -198,6 +210,10 @@ def _passed(moment: str, now: datetime) -> bool:
 
 def _phase(phase: Phase, issuance: Issuance) -> Change:
     return PHASES[phase].change(phase, f"customer's {CERTIFICATE}", issuance.customer, REACHED[phase])
+
+
+def _clean(issuance: Issuance) -> Change:
+    return CLEAN.change(issuance.challenge, _challenge(issuance), "there", "removed")
 
 
 def _challenge(issuance: Issuance) -> str:
@@ -225,6 +241,8 @@ def after(change: Change, facts: Facts) -> Facts:
     if issuance is None:
         return facts
     changed, status = issuance, facts.status
+    if END.is_of(change) and issuance.host != facts.new.host:
+        facts = replace(facts, driven="")
     if change.action in _AFTER:
         changed = _AFTER[change.action](issuance, now)
     if ORDER.is_of(change):

@@ -12,7 +12,7 @@ from publisher.certificates.driven import DrivenIssuance
 from publisher.certificates.order_run import OrderRun
 from publisher.certificates.plan import Facts, IssuanceRequest
 from publisher.certificates.record import Issuance, Issuances
-from publisher.certificates.times import ask_time
+from publisher.certificates.times import Life, ask_time, within
 from publisher.rotation.customer_phases import PhaseError, RunRunbook
 from publisher.rotation.driven import Random
 from publisher.rotation.plan import Step
@@ -93,15 +93,17 @@ class CertificateRun:
             Action(plan.BEGIN, driven.begin, see=driven.see_begun),
             *self._order.actions(),
             *(Action(kind, self._phase, see=self._see_phase) for kind in plan.PHASES.values()),
-            Action(plan.END, lambda _: self._end(), see=lambda _: "open" if driven.recorded().open else "over"),
+            Action(plan.END, lambda _: driven.end(), see=driven.see_ended),
         )
 
     def _ask(self, issuance: Issuance) -> None:
         """Record the window that the authority suggests. Without an answer, keep the former window."""
         window, again = self._authority.window(issuance.certificate_id)
         asked = replace(issuance, ask_after=rfc3339(ask_time(self._clock.now(), again)))
-        if window is not None:
-            asked = replace(asked, window_start=rfc3339(window.start), window_end=rfc3339(window.end))
+        life = Life(from_rfc3339(issuance.not_before), from_rfc3339(issuance.not_after))
+        usable = None if window is None else within(window, life)
+        if usable is not None:
+            asked = replace(asked, window_start=rfc3339(usable.start), window_end=rfc3339(usable.end))
         self._driven.record(asked)
 
     def _see_asked(self, _issuance: Issuance) -> str | None:
@@ -130,7 +132,3 @@ class CertificateRun:
     def _see_phase(self, phase: Phase) -> str:
         issuance = self._driven.recorded()
         return REACHED[phase] if issuance.reached(REACHED[phase]) else issuance.customer
-
-    def _end(self) -> None:
-        if self._driven.recorded().open:
-            self._driven.change(ended_at=rfc3339(self._clock.now()))

@@ -39,12 +39,23 @@ class Window:
     end: datetime
 
 
+def within(window: Window, life: Life) -> Window | None:
+    """Return the part of a window that lies in a certificate's life, so that its times can be recorded and compared.
+
+    None if it does not end after its start: such an answer counts as none (RFC 9773, 4.2). A window before the life
+    becomes its begin, and one after it becomes its end: the renewal is due at the same moment as before.
+    """
+    if window.end <= window.start:
+        return None
+    return Window(*(min(max(each, life.begin), life.end) for each in (window.start, window.end)))
+
+
 def renewal_time(life: Life, window: Window | None, certificate_id: str) -> datetime:
     """Return when the renewal of a certificate begins. window: None if the authority suggests none."""
     latest = life.end - (life.end - life.begin) / BACKSTOP_PART
     if window is None:
         return latest
-    width = max(window.end - window.start, timedelta())
+    width = window.end - window.start
     part = int.from_bytes(hashlib.sha256(certificate_id.encode()).digest()[:4], "big") / 2**32
     return min(window.start + width * part, latest)
 

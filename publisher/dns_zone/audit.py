@@ -12,13 +12,11 @@ zone itself, so there is no second list that could be out of date.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from publisher.dns_zone.host_record import is_own, shown
+from publisher.dns_zone.host_record import PURPOSE, is_own, shown
 from publisher.dns_zone.place import APEX
 from publisher.dns_zone.record_sets import RecordSet, RecordType
 
 CHALLENGE = "_acme-challenge"
-# The name of the mark in a record set's metadata. Its value says what the record is for.
-PURPOSE = "vibedataPurpose"
 # A record of one of these types can give the control of a name to somebody else. An NS record gives away all names
 # below its name, too.
 WATCHED: tuple[RecordType, ...] = ("A", "AAAA", "CNAME", "NS", "TXT")

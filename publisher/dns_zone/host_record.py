@@ -2,13 +2,15 @@
 
 The suite writes into the metadata of its record which instance owns it and which address the suite wrote. So the suite
 recognizes its own record, and changes it if the gateway gets another address. If a record says anything else, somebody
-else has made or changed it. The suite replaces or removes such a record only if the operator asks for that.
+else has made or changed it. The suite replaces or removes such a record only if the operator asks for that. It never
+replaces the record of another instance.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from publisher.dns_zone.record_sets import RecordSet
+from runbook_lib.basics.visible_text import one_line
 from runbook_lib.change import ActionKind, NoChange, Plan
 from runbook_lib.errors import publisher
 
@@ -17,9 +19,13 @@ from runbook_lib.errors import publisher
 TTL_SECONDS = 300
 # The names in the metadata of a record set that the suite wrote.
 INSTANCE, ADDRESS = "vibedataInstance", "vibedataAddress"
+# The name of the mark in a record set's metadata. Its value says what the record is for.
+PURPOSE = "vibedataPurpose"
 # A client that gets a record of one of these types does not reach the gateway, whatever the A record says.
 IN_THE_WAY = ("AAAA", "CNAME")
 NONE = "none"
+# Of an instance's id in a message.
+MAX_ID = 63
 
 # A name with a CNAME can have no other record, so records in the way are removed first. The subject is the record set
 # that was read.
@@ -51,6 +57,16 @@ def is_own(found: RecordSet, instance_id: str) -> bool:
     return found.metadata.get(INSTANCE) == instance_id and found.records == (written,) and not found.alias
 
 
+def refuse_another(found: RecordSet | None, instance_id: str) -> None:
+    """Check that a host's A record set, None for none, is not another instance's.
+
+    Raises RunbookError VD-DNS-007: the suite wrote it for another instance.
+    """
+    owner = "" if found is None else found.metadata.get(INSTANCE, "")
+    if found is not None and owner not in ("", instance_id):
+        raise publisher.NAME_OF_ANOTHER.error(f"it is the name of {one_line(owner, MAX_ID)}", target=found.name)
+
+
 def shown(found: RecordSet) -> str:
     """Return the values of a record set in one text."""
     return ", ".join((*found.values, *((f"alias of {found.alias}",) if found.alias else ()))) or NONE
@@ -64,9 +80,11 @@ def point(facts: HostFacts, *, take_over: bool) -> Plan:
         take_over: Whether to replace records that somebody else made or changed.
 
     Raises:
-        RunbookError: VD-DNS-002 if there are such records, and `take_over` is false.
+        RunbookError: VD-DNS-002 if there are such records, and `take_over` is false. VD-DNS-007 if the name is another
+            instance's.
     """
     there = next((each for each in facts.found if each.type == "A"), None)
+    refuse_another(there, facts.instance_id)
     in_the_way = [each for each in facts.found if each.type in IN_THE_WAY]
     right = there is not None and there.records == ((facts.address,),) and not there.alias
     elsewhere = list(in_the_way)
@@ -93,7 +111,9 @@ def _wanted(facts: HostFacts, there: RecordSet | None) -> RecordSet:
     records = ((facts.address,),)
     if there is None:
         return RecordSet(type="A", name=facts.name, ttl=TTL_SECONDS, records=records, metadata=metadata)
-    return replace(there, ttl=TTL_SECONDS, records=records, metadata={**there.metadata, **metadata}, alias="")
+    # With its mark it would stay when the instance leaves.
+    kept = {name: value for name, value in there.metadata.items() if name != PURPOSE}
+    return replace(there, ttl=TTL_SECONDS, records=records, metadata={**kept, **metadata}, alias="")
 
 
 def _target(found: RecordSet) -> str:

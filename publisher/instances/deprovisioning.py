@@ -19,8 +19,7 @@ If a run is killed, the next run looks again and does the rest.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from publisher.dns_zone.audit import PURPOSE
-from publisher.dns_zone.host_record import remove_all
+from publisher.dns_zone.host_record import INSTANCE, PURPOSE, remove_all
 from publisher.dns_zone.record_sets import RecordSet
 from publisher.instances.store import Standing
 from runbook_lib.change import ActionKind, Change, NoChange, Plan
@@ -66,11 +65,13 @@ class NameFacts:
     """The facts about an instance's name.
 
     Attributes:
+        instance_id: The instance.
         application: The same as in Facts.
         no_zone: Why the publisher can have no record of the instance, "" if it may have some.
         found: The record sets at the name and below it.
     """
 
+    instance_id: str
     application: str
     no_zone: str = ""
     found: tuple[RecordSet, ...] = ()
@@ -80,12 +81,23 @@ def clear_name(facts: NameFacts) -> Plan:
     """Return the changes to the instance's records in the publisher's DNS zone that are possible now."""
     if facts.no_zone:
         return Plan(unchanged=(NoChange("name", facts.no_zone),))
-    marked = [each for each in facts.found if each.metadata.get(PURPOSE)]
-    unneeded = [each for each in facts.found if each not in marked]
-    kept = [NoChange(f"{each.type} {each.name}", "it is marked: the publisher needs it") for each in marked]
-    if facts.application:
-        return Plan(unchanged=(*(NoChange(f"{each.type} {each.name}", _LATER) for each in unneeded), *kept))
-    return Plan(remove_all(unneeded).changes, tuple(kept))
+    unneeded, unchanged = [], []
+    for each in facts.found:
+        why = "it is marked: the publisher needs it" if each.metadata.get(PURPOSE) else _of_another(each, facts)
+        if not why:
+            unneeded.append(each)
+        if why or facts.application:
+            unchanged.append(NoChange(f"{each.type} {each.name}", why or _LATER))
+    return Plan(() if facts.application else remove_all(unneeded).changes, tuple(unchanged))
+
+
+def _of_another(found: RecordSet, facts: NameFacts) -> str:
+    """Return why a record set is another instance's, "" if it is not: also the one of its certificate's challenge."""
+    for host in facts.found:
+        owner = host.metadata.get(INSTANCE, "")
+        if owner not in ("", facts.instance_id) and f".{found.name}".endswith(f".{host.name}"):
+            return f"it is at the name of instance {owner}"
+    return ""
 
 
 def leave(facts: Facts) -> Plan:

@@ -6,10 +6,11 @@ shell may still hold the addresses of another customer. Such a variable must nei
 silently. So a variable that contradicts the document is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from publisher.instances.document import PARTS_THAT_ARE_SETTINGS, Instance
+from publisher.instances.store import Row
 from runbook_lib.azure.settings import ENVIRONMENT_PREFIX, Settings, load
 from runbook_lib.basics.visible_text import one_line
 from runbook_lib.errors import publisher
@@ -44,6 +45,18 @@ def settings_of(instance: Instance, environ: Mapping[str, str]) -> Settings:
         target = f"{instance.display_name}, id {instance.id}, subscription {instance.subscription_id}"
         raise publisher.ENVIRONMENT_CONTRADICTS.error("; ".join(contradictions), target=target)
     return settings
+
+
+def check_host(instance: Instance, rows: Iterable[Row]) -> None:
+    """Check that no other instance has the public host of this one. rows: the publisher's instances.
+
+    Raises RunbookError VD-DNS-007.
+    """
+    host = settings_of(instance, {}).public_host
+    for row in rows:
+        other = row.instance
+        if other is not None and other.id != instance.id and settings_of(other, {}).public_host == host:
+            raise publisher.NAME_OF_ANOTHER.error(f"it is the name of {other.id}", target=host)
 
 
 def environment_of(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:

@@ -17,6 +17,8 @@ MAX_RANGES = 600
 # No customer has a range with a shorter prefix, so such a range is nearly always a mistake. The form of the Marketplace
 # offer has the same limit for IPv4.
 SHORTEST_PREFIX = {4: 8, 6: 16}
+# IPv6's form of all IPv4 addresses (RFC 4291, 2.5.5.2). A range in it could let in every IPv4 address.
+_IPV4_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 # The module ipaddress also accepts masks such as /255.0.0.0, and scopes of IPv6. The firewall accepts neither.
 _FORM = re.compile(r"[0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})?")
 _SHOWN_CHARACTERS = 60
@@ -93,6 +95,10 @@ def _range(text: object, owner: str) -> ipaddress.IPv4Network | ipaddress.IPv6Ne
     if network.prefixlen < SHORTEST_PREFIX[network.version]:
         least = f"the shortest prefix is /{SHORTEST_PREFIX[network.version]}"
         raise azure.UNFIT_RANGE.error(f"{network} is too wide: {least}", target=owner)
+    if network.overlaps(_IPV4_MAPPED):
+        raise azure.UNFIT_RANGE.error(
+            f"{network} has IPv4 addresses in the form of IPv6: write them as IPv4", target=owner
+        )
     return network
 
 

@@ -213,3 +213,12 @@ NO_GATEWAY_ADDRESS = entry(
     " that leads to another address, or to one that Azure gives to somebody else later, could be taken over.",
     "Look at the public address and the gateway in the portal. If one is absent, deploy the template again.",
 )
+NAME_OF_ANOTHER = entry(
+    "VD-DNS-007",
+    "the host is the name of another instance",
+    "The document of another instance has this host, or the DNS record at this name was written for it. A certificate"
+    " or a record for this instance would take the name away from its owner.",
+    "Compare setting public_host of both instance documents. Correct the wrong one. If the other instance is gone,"
+    " deprovision it: that removes its record.",
+    exit_code=EXIT_USAGE,
+)

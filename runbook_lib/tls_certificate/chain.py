@@ -96,7 +96,7 @@ def _certificate(part: str, number: int) -> "x509.Certificate":
         # Both are read only when they are used.
         key_of(certificate)
         names_of(certificate)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         what = f"certificate {number}: {type(error).__name__}"
         raise tls.CHAIN_UNREADABLE.error(what, target="chain") from error
     return certificate
@@ -113,7 +113,6 @@ def check_chain(chain: Chain, *, host: str, now: datetime, trusted: "Sequence[x5
     Raises RunbookError VD-TLS-005 (names), -006 (times), -007 (order, signatures, trust).
     """
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
     leaf, *others = chain.certificates
@@ -125,12 +124,7 @@ def check_chain(chain: Chain, *, host: str, now: datetime, trusted: "Sequence[x5
         if not begin <= now < end:
             times = f"from {rfc3339(begin)} to {rfc3339(end)}, and here it is {rfc3339(now)}"
             raise tls.CHAIN_OUT_OF_TIME.error(times, target=CERTIFICATE)
-    for number, (below, above) in enumerate(zip(chain.certificates, others, strict=False), start=1):
-        try:
-            below.verify_directly_issued_by(above)
-        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
-            what = f"certificate {number + 1} has not signed certificate {number}"
-            raise tls.CHAIN_NOT_TRUSTED.error(what, target=CERTIFICATE) from error
+    check_order(chain)
     verifier = PolicyBuilder().store(Store(list(trusted))).time(now).build_server_verifier(x509.DNSName(host))
     try:
         verifier.verify(leaf, others)
@@ -138,11 +132,23 @@ def check_chain(chain: Chain, *, host: str, now: datetime, trusted: "Sequence[x5
         raise tls.CHAIN_NOT_TRUSTED.error(str(error), target=CERTIFICATE) from error
 
 
+def check_order(chain: Chain) -> None:
+    """Check that each certificate of a chain has signed the one before it. Raises RunbookError VD-TLS-007."""
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+    for number, (below, above) in enumerate(zip(chain.certificates, chain.certificates[1:], strict=False), start=1):
+        try:
+            below.verify_directly_issued_by(above)
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
+            what = f"certificate {number + 1} has not signed certificate {number}"
+            raise tls.CHAIN_NOT_TRUSTED.error(what, target=CERTIFICATE) from error
+
+
 def names_of(holder: "x509.Certificate | x509.CertificateSigningRequest") -> tuple[str, ...]:
     """Return the alternative names of a certificate or a request.
 
     A host name is returned in small letters. A name of another kind gets its kind as a prefix, so that nobody mistakes
-    it for a host name.
+    it for a host name. Raises ValueError if the extensions cannot be read.
     """
     from cryptography import x509
 
@@ -150,6 +156,8 @@ def names_of(holder: "x509.Certificate | x509.CertificateSigningRequest") -> tup
         found = holder.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return ()
+    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        raise ValueError(str(error)) from error
     return tuple(
         name.value.lower() if isinstance(name, x509.DNSName) else f"{type(name).__name__} {name.value}"
         for name in found

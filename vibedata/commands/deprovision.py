@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from publisher.custody.key_records import HmacKeys
@@ -99,16 +100,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _name(session: AzureSession, application: str) -> tuple[NameFacts, Sequence[Action[Any]]]:
     """Return the facts about the instance's name in the publisher's zone, and the actions there."""
+    facts = NameFacts(instance_id=session.settings.instance_id, application=application)
     zone = zone_if_any(os.environ)
     if zone is None:
-        return NameFacts(application=application, no_zone=f"{VARIABLE} names no DNS zone"), ()
+        return replace(facts, no_zone=f"{VARIABLE} names no DNS zone"), ()
     try:
         below = zone.relative(session.settings.public_host)
     except RunbookError as error:
-        return NameFacts(application=application, no_zone=error.message), ()
+        return replace(facts, no_zone=error.message), ()
     record_sets = open_zone(zone, session.settings, session.clients, SYSTEM_CLOCK)
     found = tuple(each for each in record_sets.all(below) if each.type in WATCHED)
-    return NameFacts(application=application, found=found), Host(record_sets, SYSTEM_CLOCK).actions()
+    return replace(facts, found=found), Host(record_sets, SYSTEM_CLOCK).actions()
 
 
 def _departure(instance: Instance, session: AzureSession, known: Instances) -> Departure:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from publisher.instances.document import changed, document_of
+from publisher.instances.precedence import check_host
 from publisher.instances.store import Instances, Row
 from publisher.session import operator_tables
 from runbook_lib.basics.clock import SYSTEM_CLOCK
@@ -93,6 +94,8 @@ def _add(arguments: argparse.Namespace) -> int:
     if there is not None and (there.instance != instance or there.standing == "ended"):
         raise publisher.ID_TAKEN.error(target=instance.id)
     found = differences(there.instance if there else None, instance)
+    if found:
+        check_host(instance, known.all())
     if found and not arguments.plan:
         known.add(instance)
     return _told(arguments, instance.id, found)
@@ -132,6 +135,8 @@ def _edit(arguments: argparse.Namespace) -> int:
         raise row.trouble or publisher.ROW_MALFORMED.error(target=row.key)
     instance = changed(row.instance, dict(map(_pair, arguments.set)))
     found = differences(row.instance, instance)
+    if found:
+        check_host(instance, known.all())
     if found and not arguments.plan:
         known.change(row, instance)
     return _told(arguments, instance.id, found)

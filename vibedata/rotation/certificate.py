@@ -113,7 +113,7 @@ def certificate_run(
             policy=NetworkRetryPolicy,
             clock=clock,
         ),
-        challenge=Dns01(RecordSets(zone, client), clock),
+        challenge=Dns01(RecordSets(zone, client), clock, instance_id=instance_id),
         run_runbook=run_runbook,
         clock=clock,
         random=random,
@@ -143,6 +143,8 @@ def result_text(result: Mapping[str, Any]) -> str:
     if result["rotation_id"] is None:
         return "Nothing was begun. Correct the cause, then run the same command again."
     lines = [f"{result['host']}: the certificate is {result['state']} at the customer's."]
+    if result["state"] == "none":
+        lines = [f"{result['host']}: the customer's vault has made no signing request yet."]
     if result["not_after"]:
         lines.append(f"It is valid until {result['not_after']}; its renewal is due at {result['renewal_due']}.")
     if result["status"] == "failed":

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from publisher.dns_zone.audit import PURPOSE, audit
+from publisher.dns_zone.audit import audit
 from publisher.dns_zone.gateway_address import address_in
 from publisher.dns_zone.host_record import (
     ADDRESS,
     CLEAR,
     INSTANCE,
     POINT,
+    PURPOSE,
     TTL_SECONDS,
     HostFacts,
     is_own,
@@ -59,7 +60,6 @@ def test_an_own_record_gets_the_new_address_and_keeps_other_metadata() -> None:
 FOREIGN = [
     made("A", OLD),
     made("A", OLD, metadata={INSTANCE: ID, ADDRESS: NEW}),  # changed by hand
-    made("A", OLD, metadata={INSTANCE: "another", ADDRESS: OLD}),
     own(OLD, alias="/subscriptions/x"),
     own(NEW, alias="/subscriptions/x"),
     made("A", NEW, records=((NEW,), (OLD,))),
@@ -76,6 +76,21 @@ def test_a_record_of_somebody_else_is_replaced_only_on_request(there: RecordSet)
     assert POINT.is_of(change) and change.subject.etag == "1"
     assert (change.subject.records, change.subject.alias) == (((NEW,),), "")
     assert is_own(change.subject, ID)
+
+
+@pytest.mark.parametrize("take_over", [False, True])
+@pytest.mark.parametrize("address", [OLD, NEW])
+def test_the_record_of_another_instance_is_never_written_over(address: str, *, take_over: bool) -> None:
+    with pytest.raises(RunbookError) as caught:
+        planned(made("A", address, metadata={INSTANCE: "m4w8\x1by6q2", ADDRESS: address}), take_over=take_over)
+    assert caught.value.is_(publisher.NAME_OF_ANOTHER) and caught.value.detail.endswith(r"m4w8\x1by6q2")
+
+
+def test_a_record_that_is_taken_over_loses_its_mark() -> None:
+    (change,) = planned(made("A", OLD, metadata={PURPOSE: "the web site", "team": "web"}), take_over=True).changes
+    assert change.subject.metadata == {"team": "web", **own(NEW).metadata}, (
+        "else it would stay when the instance leaves"
+    )
 
 
 @pytest.mark.parametrize("kind", ["AAAA", "CNAME"])

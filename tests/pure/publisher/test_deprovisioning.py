@@ -93,17 +93,30 @@ MARKED = replace(A, name="kept.k3v9x2p7", metadata={"vibedataPurpose": "a proof"
 
 
 def test_the_name_leads_to_the_gateway_as_long_as_the_application_is_there() -> None:
-    plan = clear_name(NameFacts(application="Deleting", found=(A, MARKED)))
+    plan = clear_name(NameFacts(instance_id="k3v9x2p7", application="Deleting", found=(A, MARKED)))
     assert plan.changes == ()
     assert [each.target for each in plan.unchanged] == ["A k3v9x2p7", "A kept.k3v9x2p7"]
 
 
 def test_after_the_application_is_gone_all_unmarked_records_are_removed() -> None:
-    plan = clear_name(NameFacts(application="", found=(A, MARKED)))
+    plan = clear_name(NameFacts(instance_id="k3v9x2p7", application="", found=(A, MARKED)))
     assert [(each.target, each.before, each.after) for each in plan.changes] == [("A k3v9x2p7", "192.0.2.7", "none")]
     assert [each.target for each in plan.unchanged] == ["A kept.k3v9x2p7"]
 
 
+def test_a_name_that_is_another_instances_stays_with_all_below_it() -> None:
+    others = replace(A, metadata={"vibedataInstance": "m4w8y6q2"})
+    proof = RecordSet(type="TXT", name="_acme-challenge.k3v9x2p7", ttl=60, records=(("x",),))
+    plan = clear_name(NameFacts(instance_id="k3v9x2p7", application="", found=(others, proof)))
+    assert plan.changes == ()
+    assert {each.why for each in plan.unchanged} == {"it is at the name of instance m4w8y6q2"}
+    below = replace(others, name="deep.k3v9x2p7")
+    plan = clear_name(NameFacts(instance_id="k3v9x2p7", application="", found=(A, below, proof)))
+    assert [each.target for each in plan.changes] == ["A k3v9x2p7", "TXT _acme-challenge.k3v9x2p7"]
+    own = replace(A, metadata={"vibedataInstance": "k3v9x2p7"})
+    assert clear_name(NameFacts(instance_id="k3v9x2p7", application="", found=(own, proof))).unchanged == ()
+
+
 def test_without_a_zone_there_is_nothing_to_remove() -> None:
-    plan = clear_name(NameFacts(application="", no_zone="none is configured"))
+    plan = clear_name(NameFacts(instance_id="k3v9x2p7", application="", no_zone="none is configured"))
     assert (plan.changes, [each.why for each in plan.unchanged]) == ((), ["none is configured"])

@@ -1,16 +1,20 @@
 """When a rotation may be finished, and the requests of `vibedata rotate --due`."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
+from publisher.certificates.record import Issuance
 from publisher.rotation.plan import RotationRequest, begins
 from publisher.rotation.record import Rotation
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import publisher
 from runbook_lib.rotation.versions import OVERLAP_SECONDS
 from tests.support.instance_documents import instance
+from vibedata.rotation.certificate import result_json, result_text
+from vibedata.rotation.drive import DriveOutcome
 from vibedata.rotation.due import Ended, Waiting, refusal, what_to_do
 
 AT = datetime(2026, 11, 23, 11, 30, tzinfo=timezone.utc)
@@ -94,3 +98,10 @@ def test_each_failure_says_what_to_do() -> None:
     ]
     assert lines[1].endswith(publisher.OVERTAKEN.remedy) and lines[3].endswith(publisher.RECORD_MALFORMED.remedy)
     assert "\x1b" not in lines[0]
+
+
+def test_a_certificate_that_was_never_prepared_is_told_plainly() -> None:
+    begun = Issuance(instance_id="k3v9x2p7", number=1, rotation_id="r-1", host="k3v9x2p7.vibedata.ai")
+    told = result_text(result_json(begun, DriveOutcome()))
+    assert told == "k3v9x2p7.vibedata.ai: the customer's vault has made no signing request yet."
+    assert "is prepared at" in result_text(result_json(replace(begun, customer="prepared"), DriveOutcome()))

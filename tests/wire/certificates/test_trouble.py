@@ -194,8 +194,17 @@ def test_a_run_waits_for_a_slow_authority_and_the_next_run_continues_its_order(r
 
 def test_a_name_that_is_not_in_the_zone_is_not_ordered(rig: CertificateRig) -> None:
     with pytest.raises(RunbookError) as caught:
-        Dns01(rig.zone, rig.clock).obstacle("k3v9x2p7.other.example", identities=(), account="")
+        Dns01(rig.zone, rig.clock, instance_id=INSTANCE).obstacle("k3v9x2p7.other.example", identities=(), account="")
     assert caught.value.code == "VD-DNS-001"
+
+
+def test_a_certificate_for_the_name_of_another_instance_is_not_ordered(rig: CertificateRig) -> None:
+    records = [{"ipv4Address": "192.0.2.7"}]
+    dns_zone.put(rig.lab, "A", INSTANCE, ARecords=records, metadata={"vibedataInstance": "m4w8y6q2"})
+    assert rig.failing() == "VD-DNS-007"
+    assert rig.asked(ORDER) == 0 and rig.orders() == []
+    dns_zone.put(rig.lab, "A", INSTANCE, ARecords=records, metadata={"vibedataInstance": INSTANCE})
+    assert rig.finish().chain
 
 
 def test_two_operators_at_once_order_once(rig: CertificateRig) -> None:

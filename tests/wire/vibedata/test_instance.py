@@ -99,6 +99,21 @@ def test_an_id_is_given_once(typed: Typed, known: Instances, file: Path) -> None
     assert caught.value.code == "VD-INSTANCE-004"
 
 
+def test_a_public_host_is_given_once(typed: Typed, known: Instances, file: Path, tmp_path: Path) -> None:
+    typed.text("add", file)
+    other = tmp_path / "other.json"
+    host = {"public_host": f"{ID}.vibedata.ai"}
+    other.write_text(json.dumps(document(id="m4w8y6q2", settings={**DOCUMENT["settings"], **host})))
+    for options in ([], ["--plan"]):
+        assert typed.result("add", other, *options, code=2)["error"]["code"] == "VD-DNS-007"
+    other.write_text(json.dumps(document(id="m4w8y6q2")))
+    typed.text("add", other)
+    asked = ("--set", f"settings.public_host={host['public_host']}")
+    assert typed.result("edit", "m4w8y6q2", *asked, code=2)["error"]["code"] == "VD-DNS-007"
+    assert "public_host" not in known.instance("m4w8y6q2").settings
+    assert typed.result("edit", ID, *asked)["status"] == "succeeded", "its own name"
+
+
 def test_an_edit_shows_what_it_changes(typed: Typed, known: Instances, file: Path) -> None:
     typed.text("add", file)
     asked = ("--set", "ring=late", "--set", "release=", "--set", "settings.publisher_api=https://api.example")

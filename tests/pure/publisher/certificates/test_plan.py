@@ -126,6 +126,16 @@ def test_a_certificate_is_renewed_when_it_is_due_and_not_before() -> None:
     assert next_step(ASKED, facts(OVER, driven="r")) == Step(), "this run has brought it"
 
 
+def test_an_open_issuance_for_a_former_host_is_ended_and_another_one_begins() -> None:
+    former = replace(BLANK, host="old.vibedata.ai", order="https://ca.example/order/1")
+    for customer in STATES:
+        seen = facts(replace(former, customer=customer), driven="r")
+        assert actions(next_step(ASKED, seen)) == ["end"]
+    proven = facts(replace(former, challenge="value"), driven="r")
+    assert actions(next_step(ASKED, proven)) == ["clean"]
+    assert [change.action for change in preview(ASKED, proven).changes][:4] == ["clean", "end", "begin", "prepare"]
+
+
 def test_another_issuance_follows_one_whose_certificate_is_already_due() -> None:
     for customer in STATES:
         stuck = replace(DUE, customer=customer, ended_at="")
@@ -148,6 +158,8 @@ def test_an_order_waits_for_a_claim_for_the_authority_and_for_the_limits() -> No
     ready = replace(BLANK, customer="prepared")
     claimed = next_step(ASKED, facts(replace(ready, claimed_at=AT)))
     assert claimed.brief and claimed.wait_until == NOW + plan.CLAIM_LOOK
+    skewed = replace(ready, claimed_at=LATER)
+    assert actions(next_step(ASKED, facts(skewed))) == ["order"], "a clock is wrong: nobody waits for hours"
     refused = next_step(ASKED, facts(replace(ready, wait_until=LATER)))
     assert refused.wait_until == NOW + 10 * HOUR and not refused.brief
     full = tuple(Attempt(host=f"{number}.example", ordered_at=NOW - HOUR) for number in range(50))

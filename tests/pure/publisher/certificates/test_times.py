@@ -13,7 +13,9 @@ from publisher.certificates.times import (
     ask_time,
     renewal_time,
     retry_time,
+    within,
 )
+from runbook_lib.basics.clock import from_rfc3339, rfc3339
 
 BEGIN = datetime(2026, 11, 1, tzinfo=timezone.utc)
 LIVES = [timedelta(days=90), timedelta(days=64), timedelta(days=45), timedelta(hours=160)]
@@ -40,8 +42,31 @@ def test_no_window_moves_the_renewal_beyond_the_backstop(length: timedelta) -> N
     assert renewal_time(life, Window(late, late + length), "a.b") == BEGIN + length * 2 / 3
     past = Window(BEGIN - timedelta(hours=2), BEGIN - timedelta(hours=1))
     assert renewal_time(life, past, "a.b") < BEGIN, "a mass revocation: at once"
-    upside_down = Window(BEGIN + length / 2, BEGIN)
-    assert renewal_time(life, upside_down, "a.b") == BEGIN + length / 2
+
+
+ZERO = datetime(1, 1, 1, tzinfo=timezone.utc)
+FAR = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-14)))
+LIFE = Life(BEGIN, BEGIN + timedelta(days=90))
+
+
+@pytest.mark.parametrize("window", [Window(BEGIN, BEGIN), Window(LIFE.end, BEGIN), Window(ZERO, ZERO)])
+def test_a_window_that_ends_before_it_starts_is_no_answer(window: Window) -> None:
+    assert within(window, LIFE) is None
+
+
+@pytest.mark.parametrize(
+    ("window", "part"),
+    [
+        (Window(BEGIN + timedelta(days=60), BEGIN + timedelta(days=61)), None),
+        (Window(ZERO, BEGIN - timedelta(days=1)), Window(BEGIN, BEGIN)),
+        (Window(ZERO.replace(tzinfo=timezone(timedelta(hours=14))), FAR), Window(BEGIN, LIFE.end)),
+        (Window(BEGIN + timedelta(days=36_500), FAR), Window(LIFE.end, LIFE.end)),
+    ],
+)
+def test_of_a_window_only_the_part_in_the_certificates_life_is_kept(window: Window, part: Window | None) -> None:
+    kept = within(window, LIFE)
+    assert kept is not None and kept == (part or window)
+    assert [from_rfc3339(rfc3339(each)) for each in (kept.start, kept.end)] == [kept.start, kept.end]
 
 
 def test_failures_are_tried_again_after_1_10_and_100_minutes_and_then_daily() -> None:
