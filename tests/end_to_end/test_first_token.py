@@ -38,16 +38,23 @@ def test_a_customer_without_credentials_gets_the_first_ones_and_single_steps_go_
         (name, None) for name in ("lock", *STEPS, "report")
     ]
     assert own_deployed.installed(release) == wanted(release)
-    assert last_deployment(own_deployed) == ("check_health", "succeeded", "")
+    assert last_deployment(own_deployed) == ("certificate_test", "succeeded", "")
     # An administrator sees no failure in the portal: neither a job nor a record in a job's streams.
     jobs = [own_deployed.wait(job_id) for job_id in job_ids(own_deployed)[len(jobs_before) :]]
     assert [(job.status, job.text) for job in jobs if job.status != "Completed"] == []
     assert [text for job in jobs for kind, text in job.streams if kind == "Error"] == []
-    # A second run finds both.
+    # A second run finds both, and the name, the certificate and the gateway are as they must be.
     again = own_deployed.vibedata_json("deploy", str(release.folder), "--only", "first_registry_token")
     assert [step["name"] for step in again["steps"]] == ["lock", "report"]
     rest = own_deployed.vibedata_json("deploy", str(release.folder), "--from", "first_hmac_key")
-    assert [step["name"] for step in rest["steps"]] == ["lock", "check_health", "report"]
+    assert [step["name"] for step in rest["steps"]] == [
+        "lock",
+        "dns_record",
+        "configure_gateway",
+        "check_health",
+        "report",
+    ]
+    assert [step["status"] for step in rest["steps"][1:3]] == ["unchanged", "unchanged"]
     assert last_deployment(own_deployed) == ("check_health", "succeeded", "")
 
 

@@ -142,7 +142,10 @@ OPERATOR = [
         f"{TSV} retentionInDays",
         "90",
     ),
-    (f"az keyvault secret list --id $VIBEDATA_KEY_VAULT_ENDPOINT {TSV} '[].name'", "publisher-acr-token"),
+    (
+        f"az keyvault secret list --id $VIBEDATA_KEY_VAULT_ENDPOINT {TSV} '[].name'",
+        "publisher-acr-token tls-certificate",
+    ),
     (
         f"az keyvault secret show --id $VIBEDATA_KEY_VAULT_ENDPOINT/secrets/publisher-acr-token {TSV} contentType",
         "application/json",
