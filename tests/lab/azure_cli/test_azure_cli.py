@@ -157,7 +157,10 @@ OPERATOR = [
     ),
     ("az keyvault secret list-deleted --id $VIBEDATA_KEY_VAULT_ENDPOINT", "[]"),
     ("az keyvault key list --id $VIBEDATA_KEY_VAULT_ENDPOINT", "[]"),
-    (f"az keyvault key list --id $VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT {TSV} '[].name'", "release-signing"),
+    (
+        f"az keyvault key list --id $VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT {TSV} '[].name'",
+        "acme-account release-signing",
+    ),
     (f"az keyvault key show --id $VIBEDATA_SIGNING_KEY {TSV} key.kid", "$VIBEDATA_SIGNING_KEY"),
     (
         "az storage container immutability-policy show --account-name vibedatastorage "
