@@ -28,7 +28,6 @@ PUBLISHER_TOKEN_SECRET = "publisher-acr-token"  # noqa: S105 - a name
 def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     options = {site: VaultOptions() for site in SITES}
     signing = signing_material.make(lab.dir)
-    account = Key(private=ec.generate_private_key(ec.SECP256R1()), operations=("sign", "verify"))
 
     def onboarded(secrets: Secrets, _keys: Keys) -> None:
         value = {"username": lab.names.publisher_token_username, "password": lab.names.publisher_token_password}
@@ -39,6 +38,8 @@ def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
 
     def with_keys(_secrets: Secrets, keys: Keys) -> None:
         keys.add(KEY_NAME, signing.key, tags={}, attributes=Attributes(), version_id=signing.version)
+        # A reset makes another key, so the authority knows no account and no authorization from before.
+        account = Key(private=ec.generate_private_key(ec.SECP256R1()), operations=("sign", "verify"))
         keys.add(ACCOUNT_KEY_NAME, account, tags={}, attributes=Attributes())
 
     lab.controls["POST", "/vaults"] = front.control(options)

@@ -30,14 +30,19 @@ RENEWAL = (*CHANGES[:-1], "retire", "end")
 @pytest.mark.slow
 @pytest.mark.parametrize("at", range(1, len(RENEWAL) + 1))
 def test_a_renewal_that_was_killed_goes_on(rig: CertificateRig, at: int) -> None:
-    """The run is killed when the change is made and not seen yet."""
+    """The run is killed when the change is made and not seen yet.
+
+    Pebble reuses one of a hundred authorizations (lab/acme/pebble.py). Then three of the changes are not needed, and a
+    late kill may find the renewal over.
+    """
     rig.finish()
     left, killed = at, rig.drive(Interrupted(rig.new_run(now=True), at=at, made=True))
-    while killed.failed is None:  # it waits for the gateway, and then for the end of the overlap
+    while killed.failed is None and rig.newest().open:  # it waits for the gateway, and then for the end of the overlap
         left -= len(killed.results)
         rig.set(installed_at=LONG_AGO, retire_after=rig.newest().retire_after and LONG_AGO)
         killed = rig.drive(Interrupted(rig.new_run(), at=left, made=True))
-    assert killed.failed.change.action == RENEWAL[at - 1]
+    action = killed.failed and killed.failed.change.action
+    assert action == RENEWAL[at - 1] or rig.asked("/chalZ/") == 1, "only the first order was proven"
     newest = rig.finish() if rig.newest().open else rig.newest()
     assert newest.number == 2 and newest.ended_at and newest.challenge == ""
     assert rig.asked("/order-plz") == 2 and rig.issued() == 2 and rig.proofs() == ()
