@@ -15,7 +15,7 @@ The customer's side decides which certificate is in use: see runbook_lib/tls_cer
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from publisher.certificates.limits import Attempt, wait_for
 from publisher.certificates.record import Issuance
@@ -243,8 +243,9 @@ def after(change: Change, facts: Facts) -> Facts:
     changed, status = issuance, facts.status
     if END.is_of(change) and issuance.host != facts.new.host:
         facts = replace(facts, driven="")
-    if change.action in _AFTER:
-        changed = _AFTER[change.action](issuance, now)
+    for each, then in _AFTER:
+        if each.is_of(change):
+            changed = then(issuance, now)
     if ORDER.is_of(change):
         status = "pending"
     elif ANSWER.is_of(change):
@@ -257,13 +258,16 @@ def after(change: Change, facts: Facts) -> Facts:
     return replace(facts, newest=changed, status=status)
 
 
-_AFTER: Mapping[str, Callable[[Issuance, str], Issuance]] = {
-    ASK.name: lambda issuance, now: replace(issuance, ask_after=rfc3339(from_rfc3339(now) + ASK_AGAIN)),
-    CLEAN.name: lambda issuance, _: replace(issuance, challenge=""),
-    GIVE_UP.name: lambda issuance, _: replace(issuance, order=""),
-    ORDER.name: lambda issuance, _: replace(issuance, order="placed"),
-    PUBLISH.name: lambda issuance, _: replace(issuance, challenge="published"),
-    FINALIZE.name: lambda issuance, _: replace(issuance, chain="issued"),
-    "install": lambda issuance, now: replace(issuance, installed_at=now, retire_after=now if issuance.known else ""),
-    END.name: lambda issuance, now: replace(issuance, ended_at=now),
-}
+_AFTER: tuple[tuple[ActionKind[Any], Callable[[Issuance, str], Issuance]], ...] = (
+    (ASK, lambda issuance, now: replace(issuance, ask_after=rfc3339(from_rfc3339(now) + ASK_AGAIN))),
+    (CLEAN, lambda issuance, _: replace(issuance, challenge="")),
+    (GIVE_UP, lambda issuance, _: replace(issuance, order="")),
+    (ORDER, lambda issuance, _: replace(issuance, order="placed")),
+    (PUBLISH, lambda issuance, _: replace(issuance, challenge="published")),
+    (FINALIZE, lambda issuance, _: replace(issuance, chain="issued")),
+    (
+        PHASES["install"],
+        lambda issuance, now: replace(issuance, installed_at=now, retire_after=now if issuance.known else ""),
+    ),
+    (END, lambda issuance, now: replace(issuance, ended_at=now)),
+)

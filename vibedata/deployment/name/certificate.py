@@ -7,7 +7,7 @@ world does not know yet delays nothing else.
 
 from typing import TYPE_CHECKING
 
-from publisher.certificates.plan import END, PHASES, IssuanceRequest
+from publisher.certificates.plan import IssuanceRequest
 from publisher.certificates.record import Issuance, Issuances
 from publisher.dns_zone import place
 from publisher.session import publisher_tables
@@ -58,9 +58,9 @@ def plan_test(work: ReleaseWork, *, follows: bool) -> Plan:
     newest = _newest(work)
     if not is_untested(newest) and not (follows and is_lacking(newest)):
         return Plan()
-    changes = _rotation(work, TESTED).preview().changes  # with stages of its own
-    last = (PHASES["test"].name, END.name)
-    return Plan(changes=tuple(each for each in changes if each.action in last))
+    # The former step makes the first of these changes. This one makes the rest.
+    former = len(_rotation(work, INSTALLED).preview().changes)
+    return Plan(changes=_rotation(work, TESTED).preview().changes[former:])
 
 
 def give_certificate(work: DeploymentWork) -> StepResult | None:
