@@ -136,7 +136,7 @@ class Listener:
             if self._lab.clock.now() >= self._next_poll:
                 try:
                     await self.follow()
-                except Exception:
+                except Exception:  # one failed look must not end the polling
                     LOGGER.exception("the gateway's listener failed")
 
     async def _end(self) -> None:
