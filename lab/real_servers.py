@@ -95,11 +95,14 @@ class RealServers:
             self.urls[name] = f"{server.scheme}://{await self._wait_for(listening, server.name, told)}"
 
     async def _wait_for(self, pattern: re.Pattern[str], name: str, told: int) -> str:
-        """Return the address that the log tells after its first `told` bytes, which a former start has written."""
+        """Return the address that the log tells after its first `told` bytes, which a former start has written.
+
+        A server may write that line shortly before it listens. So the address is returned when it accepts a connection.
+        """
         deadline, log = time.monotonic() + START_SECONDS, self._log(name)
         while True:
             found = pattern.search(log.read_bytes()[told:].decode(errors="replace"))
-            if found:
+            if found and await _accepts(found[1]):
                 return found[1]
             code = self._processes[name].returncode
             if code is not None or time.monotonic() > deadline:
@@ -167,6 +170,17 @@ def _copy(names: Iterable[str], source: Path, target: Path) -> None:
         shutil.rmtree(target / name, ignore_errors=True)
         if (source / name).exists():  # it makes its folder when it gets something to keep
             shutil.copytree(source / name, target / name)
+
+
+async def _accepts(address: str) -> bool:
+    """Return whether `address` (HOST:PORT, or HOST@PORT as a name server writes it) accepts a TCP connection."""
+    host, port = re.split("[:@]", address)
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except ConnectionRefusedError:
+        return False
+    writer.close()
+    return True
 
 
 def _tail(log: Path) -> str:

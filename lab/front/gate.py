@@ -125,7 +125,6 @@ class Gate:
             answer: web.StreamResponse | None = None
             try:
                 answer = await self._pass(request, handler, entry, path(request), errors)
-                return answer
             finally:
                 if copied:
                     await self.copies.end(request)
@@ -133,12 +132,15 @@ class Gate:
                     reached = request.transport is not None and not request.transport.is_closing()
                     await self._recording.add(request, entry, answer if reached else None)
                 entry.seconds = round(asyncio.get_running_loop().time() - started, 6)
+            # A client that sees the reset finds its request in the recording.
+            return answer if answer is not None else await reset_connection(request)
 
         return gate
 
     async def _pass(
         self, request: web.Request, handler: Handler, entry: Entry, path: str, errors: ErrorShape
-    ) -> web.StreamResponse:
+    ) -> web.StreamResponse | None:
+        """Return the answer; None if the connection shall be reset."""
         service, method = entry.service, request.method
         seconds = self.latencies.seconds(service=service, method=method, path=path)
         delay, fault = self.faults.due(
@@ -162,7 +164,7 @@ class Gate:
             self.kill_job(entry.job_id)
         elif fault.does.kills and entry.operator:
             self.operator.kill()
-        return await reset_connection(request)
+        return None
 
     def _client(self, request: web.Request) -> tuple[str | None, bool]:
         """Return which job made a request (None: no job), and whether the operator's process made it."""
