@@ -22,8 +22,9 @@ class Proxy:
     """One proxy. It allows only one call at a time."""
 
     def __init__(self, directory: Path) -> None:
-        """Keep the proxy's files in `directory`, its working directory."""
+        """Keep the proxy's files in `directory`, its working directory. Raises ToolMissingError without HAProxy."""
         self._directory = directory
+        self._tool = tools.haproxy()
         self._process: asyncio.subprocess.Process | None = None
         # The processes that end by themselves, because another one has taken over.
         self._replaced: list[asyncio.subprocess.Process] = []
@@ -45,7 +46,7 @@ class Proxy:
         (self._directory / FOLDER).mkdir(parents=True, exist_ok=True)
         for path, text in files.items():
             (self._directory / path).write_text(text)
-        tool, old = tools.haproxy(), self._process
+        tool, old = self._tool, self._process
         takes_over = ["-x", CONTROL, "-sf", str(old.pid)] if old is not None and self.running else []
         command = (*tool.command, "-db", "-f", SETTINGS, *takes_over)
         log = self._directory / LOG
