@@ -3,35 +3,23 @@
 import http.client
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from azure.identity import ManagedIdentityCredential
 from azure.mgmt.network import NetworkManagementClient
 from cryptography import x509
 
-from tests.support.arm import SCOPE
+from tests.support import arm
 from tests.support.running_lab import LabUnderTest
 
 GATEWAY, POLICY, ADDRESS = "vibedata-gateway", "vibedata-gateway-waf", "vibedata-gateway-ip"
 SECONDS = 30.0
 
 
-@contextmanager
-def network_client(lab: LabUnderTest) -> Iterator[NetworkManagementClient]:
+def network_client(lab: LabUnderTest) -> AbstractContextManager[NetworkManagementClient]:
     """Give a client of the customer's subscription, as the identity of the runbooks."""
-    with (
-        ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
-        NetworkManagementClient(
-            credential,
-            lab.env["VIBEDATA_SUBSCRIPTION_ID"],
-            base_url=lab.env["VIBEDATA_ARM_ENDPOINT"],
-            credential_scopes=SCOPE,
-        ) as client,
-    ):
-        yield client
+    return arm.client(lab, NetworkManagementClient)
 
 
 def under(etag: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Azure Resource Manager of the lab, asked by plain requests and by the official client."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any, TypeVar
 
 import requests
 from azure.identity import ManagedIdentityCredential
@@ -10,6 +11,8 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 from tests.support import kept_connections
 from tests.support import oci_client as oci
 from tests.support.running_lab import LabUnderTest
+
+ClientT = TypeVar("ClientT", bound=AbstractContextManager[Any])
 
 SCOPE = ["https://management.azure.com/.default"]
 # What the runbooks themselves work with; test_managed_resources has the others.
@@ -43,17 +46,22 @@ def code(answer: requests.Response) -> tuple[int, str]:
 
 
 @contextmanager
-def resources(lab: LabUnderTest) -> Iterator[ResourceManagementClient]:
-    with (
-        ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
-        ResourceManagementClient(
-            credential,
+def client(lab: LabUnderTest, of: Callable[..., ClientT]) -> Iterator[ClientT]:
+    """Give an official client of the customer's subscription, as the identity of the runbooks. of: its class."""
+    with ExitStack() as opened:
+        identity = ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"])
+        made = of(
+            opened.enter_context(identity),
             lab.env["VIBEDATA_SUBSCRIPTION_ID"],
             base_url=lab.env["VIBEDATA_ARM_ENDPOINT"],
             credential_scopes=SCOPE,
-        ) as client,
-    ):
-        yield client
+        )
+        opened.enter_context(made)
+        yield made
+
+
+def resources(lab: LabUnderTest) -> AbstractContextManager[ResourceManagementClient]:
+    return client(lab, ResourceManagementClient)
 
 
 def scope_map(lab: LabUnderTest, method: str, body: object = None) -> requests.Response:

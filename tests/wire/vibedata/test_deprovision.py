@@ -5,8 +5,6 @@ deletion.
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,12 +18,12 @@ from publisher.instances.store import Instances
 from publisher.session import operator_tables
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from tests.support import dns_zone
+from tests.support.processes import interrupted
 from tests.support.publisher_side import PublisherSide, publisher_side
 from tests.support.release_maker import container_registry, document, push_release_manifest
-from tests.support.running_lab import LabUnderTest, environment
+from tests.support.running_lab import LabUnderTest
 from vibedata import cli
 
-ROOT = Path(__file__).parents[3]
 SECRET = "publisher-acr-token"
 APPLICATION, GROUP = "Microsoft.Solutions/applications/[^/]+$", "/resource[gG]roups/[^/]+$"
 
@@ -257,29 +255,12 @@ def test_a_run_that_is_interrupted_says_how_it_goes_on(
 ) -> None:
     if deleted:
         gone(side.lab)
-    # It has marked the instance and waits for this answer.
-    side.lab.fault("delay", seconds=60, match={"service": "arm", "method": "PATCH", "path": "/tokens/"})
     line = ["deprovision", "--instance", instance.id]
-    with subprocess.Popen(
-        [sys.executable, "-m", "vibedata.cli", *line, "--yes", "--output", "json"],
-        cwd=ROOT,
-        env=environment(side.lab),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as leaving:
-        assert leaving.stderr is not None
-        while not leaving.stderr.readline().startswith("mark "):
-            assert leaving.poll() is None
-        leaving.send_signal(signal.SIGHUP)
-        out, err = leaving.communicate(timeout=120)
-    assert leaving.returncode == 129, err
-    told = json.loads(out)
+    # By then it has marked the instance.
+    told, _err = interrupted(side.lab, *line, "--yes", method="PATCH", path="/tokens/", number=signal.SIGHUP)
     assert (told["status"], told["resume"]) == ("interrupted", f"vibedata {' '.join(line)}")
     assert [each["outcome"] for each in told["changes"]][:2] == ["done", None]
     assert standing(known, instance) == "leaving"
-    side.lab.control("DELETE", "/faults")
     if deleted:
         gone(side.lab)
         assert typed.result("--yes")["status"] == "succeeded"

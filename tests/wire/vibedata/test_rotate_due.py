@@ -5,13 +5,9 @@ If one fails, the others are still finished.
 
 import json
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,13 +19,14 @@ from publisher.rotation.record import Rotation, RotationRecords
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.rotation.versions import OVERLAP_SECONDS
 from tests.support.instance_documents import instance
+from tests.support.processes import interrupted
 from tests.support.publisher_side import Interrupted, PublisherSide, publisher_side
-from tests.support.running_lab import LabUnderTest, environment
+from tests.support.running_lab import LabUnderTest
 from tests.support.token_rotation import token_rotations
 from vibedata import cli
 
-ROOT = Path(__file__).parents[3]
-WAIT_SECONDS = 60
+# The request at which a test interrupts a rotation.
+WAITS = {"method": "GET", "path": "/tokens/"}
 LONG_AGO = datetime.now(timezone.utc) - timedelta(seconds=OVERLAP_SECONDS + 60)
 
 
@@ -80,34 +77,9 @@ def test_what_waits_is_finished_once_its_time_has_come(side: PublisherSide, caps
     assert due(capsys, "--instance", id_)["rotations"] == [], "nothing waits, and none was begun"
 
 
-def interrupted(side: PublisherSide, *words: str, at: str, number: signal.Signals) -> tuple[dict[str, Any], str]:
-    """Send a signal to a command after it has said `at`. Return its result and its messages."""
-    # The command waits for this answer while the signal comes.
-    side.lab.fault("delay", seconds=WAIT_SECONDS, times=1, match={"service": "arm", "path": "/tokens/"})
-    with subprocess.Popen(
-        [sys.executable, "-m", "vibedata.cli", *words, "--output", "json"],
-        cwd=ROOT,
-        env=environment(side.lab),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as rotating:
-        assert rotating.stderr is not None
-        while at not in rotating.stderr.readline():
-            assert rotating.poll() is None
-        time.sleep(1)  # so that the command waits for the late answer
-        rotating.send_signal(number)
-        out, err = rotating.communicate(timeout=WAIT_SECONDS)
-    side.lab.control("DELETE", "/faults")
-    assert rotating.returncode == 128 + number, err
-    told: dict[str, Any] = json.loads(out)
-    return told, err
-
-
 def test_one_rotation_that_is_interrupted_names_its_own_command(side: PublisherSide) -> None:
     line = ("rotate-acr-token", "--instance", side.settings.instance_id, "--overlap-seconds", "600", "--wait")
-    told, err = interrupted(side, *line, at="rotate-acr-token: begins", number=signal.SIGHUP)
+    told, err = interrupted(side.lab, *line, **WAITS, number=signal.SIGHUP)
     assert (told["status"], told["resume"]) == ("interrupted", " ".join(("vibedata", *line)))
     assert told["instance"]["id"] == side.settings.instance_id
     assert "interrupted. No job runs in Azure." in err
@@ -131,7 +103,7 @@ def test_an_interruption_says_what_is_done_what_is_not_and_what_to_type(
     assert newest is not None and records.change(replace(newest, promoted_at=rfc3339(LONG_AGO)))
     order = [row["instance"] for row in due(capsys, "--plan")["rotations"]]
     assert order == sorted(order)
-    told, err = interrupted(side, "rotate", "--due", at=f"({id_}): rotate-acr-token", number=number)
+    told, err = interrupted(side.lab, "rotate", "--due", **WAITS, number=number)
     assert told["status"] == "interrupted" and told["resume"] == "vibedata rotate --due"
     assert told["goes_on"] == "No job runs in Azure."
     ends = {each["instance"]: each["status"] for each in told["rotations"]}
