@@ -97,6 +97,16 @@ class Certificates(VaultObjects[Certificate]):
         self._policies.clear()
         self._operations.clear()
 
+    def keep(self) -> Callable[[], None]:
+        """Keep every object with its policies and operation, and return what puts that back."""
+        put_objects_back, policies, operations = super().keep(), dict(self._policies), dict(self._operations)
+
+        def put_back() -> None:
+            put_objects_back()
+            self._policies, self._operations = dict(policies), dict(operations)
+
+        return put_back
+
     def require_free(self, name: str) -> None:
         """Refuse a new operation or import: 409 while one is in progress, or as `require_name`."""
         self.require_name(name)

@@ -27,6 +27,7 @@ from functools import partial
 
 from aiohttp import web
 
+from lab import snapshots
 from lab.authorization.requests import of_vault
 from lab.entra.access import admitted
 from lab.front import answers
@@ -93,8 +94,9 @@ class _Vault:
         self._start(self._secrets, self._keys)
 
     def kept(self) -> list[Keep]:
-        """Return what keeps the secrets and the keys."""
-        return [self._secrets.keep, self._keys.keep]
+        """Return what keeps the vault as it is."""
+        options = snapshots.of_attributes(self._options, "purge_protection")
+        return [self._secrets.keep, self._keys.keep, self._certificates.keep, options]
 
     def routes(self) -> list[web.RouteDef]:
         """Return the methods and paths."""

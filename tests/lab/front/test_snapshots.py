@@ -10,14 +10,18 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableServiceClient
 from azure.identity import ManagedIdentityCredential
+from azure.keyvault.certificates import CertificateClient, CertificatePolicy, WellKnownIssuerNames
 from azure.keyvault.secrets import SecretClient
 from azure.storage.blob import BlobLeaseClient, BlobServiceClient
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.support.automation import Automation, automation, wait_for
 from tests.support.release_maker import ContainerRegistry, container_registry
 from tests.support.running_lab import LabUnderTest
+from tests.support.web_authority import WebAuthority, new_web_authority
 
 CONTAINER = "locks"
+CERTIFICATE = "a-certificate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,8 @@ class Instance:
     blobs: BlobServiceClient
     tables: TableServiceClient
     secrets: SecretClient
+    certificates: CertificateClient
+    authority: WebAuthority
     registry: ContainerRegistry
 
     def write(self, value: str) -> None:
@@ -38,9 +44,18 @@ class Instance:
             {"PartitionKey": "a", "RowKey": "b", "Value": value}
         )
         self.secrets.set_secret("a-secret", value)
+        self._merge_and_begin(f"{value}.vibedata.ai")
         self.registry.push_artifact("some/where", "latest", value.encode())
         self.account.environment()
         self.account.run(f"print('{value}')")
+
+    def _merge_and_begin(self, host: str) -> None:
+        """Complete the operation that waits, if any, and begin another one with another policy."""
+        if [*self.certificates.list_properties_of_certificates(include_pending=True)]:
+            chain = self.authority.chain(self.certificates.get_certificate_operation(CERTIFICATE).csr or b"")
+            self.certificates.merge_certificate(CERTIFICATE, [each.public_bytes(Encoding.DER) for each in chain])
+        policy = CertificatePolicy(issuer_name=WellKnownIssuerNames.unknown, subject=f"CN={host}", san_dns_names=[host])
+        self.certificates.begin_create_certificate(CERTIFICATE, policy).result()
 
     def read(self) -> dict[str, Any]:
         """Return the values in all places."""
@@ -49,6 +64,11 @@ class Instance:
             "blobs": self.blobs.get_blob_client(CONTAINER, "a").download_blob().readall(),
             "tables": [row["Value"] for row in self.tables.get_table_client("Rows").list_entities()],
             "secrets": [secret.version for secret in self.secrets.list_properties_of_secret_versions("a-secret")],
+            "certificates": [
+                each.version for each in self.certificates.list_properties_of_certificate_versions(CERTIFICATE)
+            ],
+            "policy": self.certificates.get_certificate_policy(CERTIFICATE).subject,
+            "operation": self.certificates.get_certificate_operation(CERTIFICATE).csr,
             "registry": self.registry.digest("some/where", "latest"),
             "runbooks": b"".join(map(_bytes, self.account.client.runbook.get_content(*self.account.at, "probe"))),
             "jobs": {job["id"]: self.account.output(job["id"]) for job in jobs},
@@ -72,6 +92,8 @@ def instance(lab: LabUnderTest) -> Iterator[Instance]:
             blobs=stack.enter_context(BlobServiceClient(env["VIBEDATA_BLOB_ENDPOINT"], credential)),
             tables=stack.enter_context(TableServiceClient(env["VIBEDATA_TABLE_ENDPOINT"], credential=credential)),
             secrets=stack.enter_context(SecretClient(env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential)),
+            certificates=stack.enter_context(CertificateClient(env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential)),
+            authority=new_web_authority(),
             registry=container_registry(lab, "customer"),
         )
 
