@@ -18,7 +18,7 @@ from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.tls_certificate.vault import CertificateVault
 from vibedata.deployment.step import StepResult, stopwatch
 from vibedata.deployment.work import DeploymentWork, ReleaseWork
-from vibedata.rotation.certificate import certificate_rotation
+from vibedata.rotation.certificate import AUTHORITY_VARIABLE, certificate_rotation
 from vibedata.rotation.drive import drive
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ TEST = "certificate_test"
 # The step between the two. After it, the gateway reads the vault.
 GATEWAY = "configure_gateway"
 # The publisher can order no certificate without these variables.
-VARIABLES = (place.VARIABLE, "VIBEDATA_PUBLISHER_ACME_DIRECTORY")
+VARIABLES = (place.VARIABLE, AUTHORITY_VARIABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
