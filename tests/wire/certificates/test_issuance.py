@@ -6,7 +6,7 @@ from tests.support.certificate_rig import HOST, CertificateRig, served_names
 
 def test_a_first_certificate_and_its_renewal_by_the_authoritys_window(rig: CertificateRig) -> None:
     first = rig.finish()
-    assert first.customer == "tested" and first.ended_at and not first.known, "there is no former one to disable"
+    assert first.customer == "retired" and first.ended_at and not first.known, "there is no former one to disable"
     assert served_names(rig) == [HOST]
     jobs = [job.get("phase", job["runbook"]) for job in rig.jobs]
     assert jobs == ["prepare", "install", "configure_gateway", "test"], "the gateway may still have the placeholder"
