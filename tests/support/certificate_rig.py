@@ -86,12 +86,16 @@ class CertificateRig:
         """Return how many POST requests went to a path of the authority."""
         return sum(path in entry["path"] for entry in self.lab.journal(service="acme", method="POST", since=since))
 
-    def new_run(self, customer: RunRunbook | None = None, *, now: bool = False) -> CertificateRun:
-        """Return a new run of `vibedata rotate-tls`. customer: runs the phases. None: the runbook itself runs them."""
+    def new_run(
+        self, customer: RunRunbook | None = None, *, now: bool = False, request: IssuanceRequest | None = None
+    ) -> CertificateRun:
+        """Return a new run of `vibedata rotate-tls`. customer: runs the phases. None: the runbook itself runs them.
+        request: another request than the command's.
+        """
         return certificate_run(
             instance_id=INSTANCE,
             host=HOST,
-            request=IssuanceRequest(now=now),
+            request=request or IssuanceRequest(now=now),
             clients=self.clients,
             arm_endpoint=self.lab.env["VIBEDATA_ARM_ENDPOINT"],
             environ=self.lab.env,

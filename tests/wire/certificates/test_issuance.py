@@ -1,5 +1,11 @@
 """A first certificate and renewals, from the customer's key to the handshake."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from publisher.certificates.customer import GATEWAY_RUNBOOK
+from publisher.certificates.plan import IssuanceRequest
 from runbook_lib.tls_certificate.name import CERTIFICATE
 from tests.support.certificate_rig import HOST, CertificateRig, served_names
 
@@ -33,3 +39,34 @@ def test_a_first_certificate_and_its_renewal_by_the_authoritys_window(rig: Certi
     enabled = [each.enabled for each in rig.certificates.list_properties_of_certificate_versions(CERTIFICATE)]
     assert sorted(map(bool, enabled)) == [False, True]
     assert rig.proofs() == ()
+
+
+def test_a_gateway_that_cannot_be_configured_keeps_the_issuance_open_until_it_can(rig: CertificateRig) -> None:
+    def stopped(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        if name != GATEWAY_RUNBOOK:
+            return rig.run_runbook(name, parameters)
+        return {"status": "failed", "error": {"code": "VD-GATEWAY-003", "message": "it is stopped"}, "report": {}}
+
+    outcome = rig.drive(rig.new_run(stopped))
+    assert [(each.change.action, each.outcome) for each in outcome.results][-2:] == [
+        ("configure", "failed"),
+        ("test", "skipped"),
+    ]
+    error = outcome.failed and outcome.failed.error
+    assert error and error.code == "VD-ROTATION-031" and "VD-GATEWAY-003" in error.message
+    assert (rig.newest().customer, rig.newest().open) == ("installed", True)
+    assert rig.finish().ended_at and rig.issued() == 1
+
+
+def test_a_certificate_that_the_vault_has_lost_is_ordered_again(rig: CertificateRig) -> None:
+    first = rig.finish()
+    for before in (first, replace(first, number=2)):
+        rig.certificates.begin_delete_certificate(CERTIFICATE).wait()
+        rig.certificates.purge_deleted_certificate(CERTIFICATE)
+        if before.number == 2:
+            rig.set(customer="installed", ended_at="")  # the resource group was deleted before the test
+        rotating = rig.new_run(request=IssuanceRequest(until_installed=True, lost=True))
+        assert rig.drive(rotating).failed is None, rig.said[-3:]
+        newest = rig.newest()
+        assert (newest.number, newest.customer, newest.retire_after) == (before.number + 1, "installed", "")
+        assert rig.succeed().resume_at is None and rig.newest().ended_at
