@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from publisher.certificates.record import Issuance
-from publisher.rotation.customer_phases import RunRunbook, phase_report, text_of
+from publisher.rotation.customer_phases import RunRunbook, job_report, text_of
 from publisher.rotation.record import is_time
 from runbook_lib.basics.clock import Clock, from_rfc3339, rfc3339
 from runbook_lib.basics.visible_text import one_line
@@ -21,6 +21,8 @@ from runbook_lib.tls_certificate.rules import OVERLAP_SECONDS
 from runbook_lib.tls_certificate.versions import STATES, Phase
 
 RUNBOOK = "rotate_tls_certificate"
+# It makes the gateway read the certificate in the vault.
+GATEWAY_RUNBOOK = "configure_gateway"
 MAX_REQUEST_BYTES = 8 * 1024
 # Twice the time that phase install names. The clocks of both sides may differ.
 MAX_OVERLAP = timedelta(seconds=2 * OVERLAP_SECONDS)
@@ -60,7 +62,7 @@ def run_phase(
     if phase == "retire":
         # The publisher decides when to retire.
         given["overlap_seconds"] = 0
-    report = phase_report(run_runbook, RUNBOOK, given, clock)
+    report = job_report(run_runbook, RUNBOOK, given, clock)
     state = text_of(report.get("state"))
     if state not in STATES:
         raise publisher.PHASE_FAILED.error(f"phase {phase} reports no state", target=RUNBOOK)

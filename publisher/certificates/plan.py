@@ -7,7 +7,8 @@
    to look. It removes the answer when the order is over, whether the order succeeded or failed.
 4. The authority issues the certificate. The publisher records the chain before it does anything else with it.
 5. The customer's vault merges the chain (install), a handshake sees it (test), and the former version is disabled
-   (retire).
+   (retire). If the vault had no former version, the gateway may not read the vault yet. Then the runbook
+   configure_gateway runs before the handshake. It changes nothing if all is right.
 
 The customer's side decides which certificate is in use: see runbook_lib/tls_certificate/rules.py.
 """
@@ -51,6 +52,9 @@ FINALIZE: ActionKind[str] = ActionKind("finalize", stage=8)
 PHASES: Mapping[Phase, ActionKind[Phase]] = {
     phase: ActionKind(phase, stage) for stage, phase in enumerate(REACHED, start=10)
 }
+# This stage is before that of phase test. The subject is the host.
+CONFIGURE: ActionKind[str] = ActionKind("configure", stage=9)
+CONFIGURED = "it reads the vault"
 END: ActionKind[Issuance] = ActionKind("end", stage=20)
 
 
@@ -61,10 +65,15 @@ class IssuanceRequest:
     Attributes:
         now: Whether to renew although nothing is due.
         until_installed: Whether to stop before the handshake, because the gateway may not be configured yet.
+        configured: Whether the gateway was just configured, so that configure_gateway need not run.
+        lost: Whether somebody has seen that the customer's vault has no certificate. Then another issuance follows one
+            that was installed.
     """
 
     now: bool = False
     until_installed: bool = False
+    configured: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +112,7 @@ def next_step(request: IssuanceRequest, facts: Facts) -> Step:
         return Step() if facts.driven else _renewal(request, issuance, facts)
     if issuance.host != facts.new.host:
         return _leave(issuance)
-    if not facts.driven and is_followed(issuance, facts.now):
+    if not facts.driven and is_followed(issuance, facts.now, lost=request.lost):
         return _begin(facts)
     return _issuance(request, issuance, facts)
 
@@ -122,7 +131,7 @@ def _leave(issuance: Issuance) -> Step:
 def _renewal(request: IssuanceRequest, issuance: Issuance, facts: Facts) -> Step:
     """Return the step if the last issuance is over."""
     due = issuance.due
-    if request.now or due is None or due <= facts.now or issuance.host != facts.new.host:
+    if request.now or request.lost or due is None or due <= facts.now or issuance.host != facts.new.host:
         return _begin(facts)
     if issuance.certificate_id and _passed(issuance.ask_after, facts.now):
         target = f"renewal window of certificate {issuance.certificate_id}"
@@ -134,21 +143,22 @@ def _issuance(request: IssuanceRequest, issuance: Issuance, facts: Facts) -> Ste
     if issuance.challenge and (issuance.chain or not issuance.order):
         return step(_clean(issuance))
     if issuance.reached("installed"):
-        return Step() if request.until_installed else _use(issuance, facts)
+        return Step() if request.until_installed else _use(request, issuance, facts)
     if not issuance.reached("prepared"):
         return step(_phase("prepare", issuance))
     return step(_phase("install", issuance)) if issuance.chain else _ordering(issuance, facts)
 
 
-def _use(issuance: Issuance, facts: Facts) -> Step:
+def _use(request: IssuanceRequest, issuance: Issuance, facts: Facts) -> Step:
     """Return the step after the certificate is installed."""
     if not issuance.reached("tested"):
-        # The gateway still serves the former certificate for some time. If this is the first one, the test comes now.
+        if not has_former(issuance):
+            configure = CONFIGURE.change(issuance.host, f"gateway of {issuance.host}", None, CONFIGURED)
+            return step(*(() if request.configured else (configure,)), _phase("test", issuance))
+        # The gateway still serves the former certificate for some time.
         taken = from_rfc3339(issuance.installed_at) + GATEWAY_TIME if issuance.installed_at else facts.now
-        waits = issuance.known and facts.now < taken
-        return Step(wait_until=taken) if waits else step(_phase("test", issuance))
-    # Without such a time there is no former certificate to disable.
-    if issuance.reached("retired") or not issuance.retire_after:
+        return Step(wait_until=taken) if facts.now < taken else step(_phase("test", issuance))
+    if issuance.reached("retired") or not has_former(issuance):
         return step(END.change(issuance, number_of(issuance), "open", "over"))
     if not _passed(issuance.retire_after, facts.now):
         return Step(wait_until=from_rfc3339(issuance.retire_after))
@@ -191,11 +201,19 @@ def is_claimed(issuance: Issuance, now: datetime) -> bool:
     return bool(issuance.claimed_at) and abs(now - from_rfc3339(issuance.claimed_at)) < CLAIM_TIME
 
 
-def is_followed(issuance: Issuance, now: datetime) -> bool:
+def has_former(issuance: Issuance) -> bool:
+    """Return whether the customer's vault has a certificate from before an installed one."""
+    return bool(issuance.retire_after)
+
+
+def is_followed(issuance: Issuance, now: datetime, *, lost: bool = False) -> bool:
     """Return whether another issuance must follow an open one. Then nobody finishes the open one.
 
-    This is so if the customer's side has said that it is over, or if its certificate is already due for renewal.
+    This is so if the customer's side has said that it is over, if its certificate is already due for renewal, or if its
+    certificate was installed and the customer's vault has lost it. lost: see IssuanceRequest.
     """
+    if lost and issuance.reached("installed"):
+        return True
     return issuance.overtaken or (issuance.due is not None and issuance.due <= now)
 
 

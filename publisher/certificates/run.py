@@ -10,10 +10,10 @@ from publisher.certificates.authority import Authority
 from publisher.certificates.challenge import Challenge
 from publisher.certificates.driven import DrivenIssuance
 from publisher.certificates.order_run import OrderRun
-from publisher.certificates.plan import Facts, IssuanceRequest
+from publisher.certificates.plan import CONFIGURED, Facts, IssuanceRequest
 from publisher.certificates.record import Issuance, Issuances
 from publisher.certificates.times import Life, ask_time, within
-from publisher.rotation.customer_phases import PhaseError, RunRunbook
+from publisher.rotation.customer_phases import PhaseError, RunRunbook, job_report
 from publisher.rotation.driven import Random
 from publisher.rotation.plan import Step
 from runbook_lib.basics.clock import Clock, from_rfc3339, rfc3339
@@ -60,11 +60,12 @@ class CertificateRun:
         self._run_runbook = run_runbook
         self._clock = clock
         self._driven = DrivenIssuance(
-            issuances=issuances, instance_id=instance_id, host=host, clock=clock, random=random
+            issuances=issuances, instance_id=instance_id, host=host, clock=clock, random=random, lost=request.lost
         )
         self._order = OrderRun(
             driven=self._driven, attempts=attempts, authority=authority, challenge=challenge, clock=clock
         )
+        self._configured = ""
         self.newest: Issuance | None = None
 
     def next_step(self) -> Step:
@@ -92,6 +93,7 @@ class CertificateRun:
             Action(plan.ASK, self._ask, see=self._see_asked),
             Action(plan.BEGIN, driven.begin, see=driven.see_begun),
             *self._order.actions(),
+            Action(plan.CONFIGURE, self._configure, see=lambda host: CONFIGURED if self._configured == host else None),
             *(Action(kind, self._phase, see=self._see_phase) for kind in plan.PHASES.values()),
             Action(plan.END, lambda _: driven.end(), see=driven.see_ended),
         )
@@ -111,6 +113,11 @@ class CertificateRun:
         if newest is None or not newest.ask_after:
             return None
         return "asked" if self._clock.now() < from_rfc3339(newest.ask_after) else None
+
+    def _configure(self, host: str) -> None:
+        """Make the gateway read the vault. The runbook itself reads back what it changes."""
+        job_report(self._run_runbook, customer.GATEWAY_RUNBOOK, {}, self._clock)
+        self._configured = host
 
     def _phase(self, phase: Phase) -> None:
         issuance = self._driven.recorded()

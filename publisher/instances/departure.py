@@ -1,22 +1,30 @@
-"""One instance that is being deprovisioned. This reads and changes what the publisher's services hold for it."""
+"""One instance that is being deprovisioned. This reads and changes what the publisher's services hold for it.
+
+All functions and methods raise azure.core's errors: a service cannot be reached, fails, or refuses the login.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from publisher.certificates.record import Issuance, Issuances
 from publisher.custody.key_records import HmacKeys
 from publisher.custody.key_secrets import KeyCustody
 from publisher.instances.deprovisioning import (
+    CLOSE,
     DISABLE,
     DISABLED,
     ENABLED,
     END,
     NO_PASSWORDS,
+    OPEN,
+    OVER,
     REMOVE,
     REVOKE,
     STAND,
     TOKEN,
+    CertificateFacts,
     Facts,
 )
 from publisher.instances.document import Instance
@@ -36,6 +44,76 @@ if TYPE_CHECKING:
 API_VERSION = "2021-07-01"
 # How often a key's record is read again if somebody else changes it at the same moment.
 _TRIES = 5
+# This number of an instance's last issuances is read. Several of them may have ended without a certificate.
+_ISSUANCES = 10
+
+
+def application_of(instance: Instance, arm: "ResourceManagementClient") -> str:
+    """Return the application's state, "" if neither the application nor its resource group exists.
+
+    The application counts as gone only if Azure answers that it does not exist. A test subscription has no application.
+    There the resource group counts instead.
+
+    Args:
+        instance: The instance.
+        arm: A client of the customer's subscription.
+    """
+    from azure.core.exceptions import ResourceNotFoundError
+
+    if instance.application_id:
+        try:
+            # The SDK puts an id into the path without changing it.
+            path = quote(instance.application_id.lstrip("/"), safe="/()")
+            found = arm.resources.get_by_id(path, api_version=API_VERSION)
+            return str(member(found.properties, "provisioningState") or "there")
+        except ResourceNotFoundError:
+            pass  # the resource group decides
+    group = instance.managed_resource_group
+    try:
+        arm.resource_groups.get(group)
+    except ResourceNotFoundError:
+        return ""
+    return f"not there, but resource group {group} is" if instance.application_id else "there"
+
+
+class CertificateOrders:
+    """The record of one instance's certificates.
+
+    Args:
+        instance_id: The instance.
+        issuances: The publisher's table of certificates.
+        clock: Gives the time.
+    """
+
+    def __init__(self, instance_id: str, issuances: Issuances, clock: Clock) -> None:
+        self._id = instance_id
+        self._issuances = issuances
+        self._clock = clock
+
+    def observe(self, application: str) -> CertificateFacts:
+        """Read the record. application: the state that `application_of` returned.
+
+        Raises RunbookError VD-ROTATION-040 if a row is malformed.
+        """
+        recent = self._issuances.recent(self._id, _ISSUANCES)
+        return CertificateFacts(application=application, recent=tuple(recent))
+
+    def actions(self) -> Sequence[Action[Any]]:
+        """Return how an open issuance is closed."""
+        return (Action(CLOSE, self._close, see=self._see),)
+
+    def _close(self, issuance: Issuance) -> None:
+        for _ in range(_TRIES):
+            newest = self._issuances.newest(self._id)
+            if newest is None or newest.number != issuance.number or not newest.open:
+                return
+            if self._issuances.change(replace(newest, ended_at=rfc3339(self._clock.now()))):
+                return
+        raise publisher.CHANGED_MEANWHILE.error(target=f"{self._id}: certificate rotation {issuance.number}")
+
+    def _see(self, _issuance: Issuance) -> str:
+        newest = self._issuances.newest(self._id)
+        return OPEN if newest is not None and newest.open else OVER
 
 
 class Departure:
@@ -44,15 +122,11 @@ class Departure:
     Args:
         instance: The instance that is deprovisioned.
         instances: The publisher's table of instances.
-        arm: A client of the customer's subscription.
         container_registry: An ARM client of the publisher's container registry.
         token: The customer's token, None if there is none.
         keys: The records of the instance's HMAC keys.
         custody: The secrets of the instance's HMAC keys.
         clock: Gives the time.
-
-    Raises:
-        azure.core's errors: A service cannot be reached, fails, or refuses the login.
     """
 
     def __init__(
@@ -60,7 +134,6 @@ class Departure:
         instance: Instance,
         *,
         instances: Instances,
-        arm: "ResourceManagementClient",
         container_registry: "ContainerRegistryManagementClient",
         token: TokenResource | None,
         keys: HmacKeys,
@@ -70,7 +143,6 @@ class Departure:
         """Keep what the requests need."""
         self._instance = instance
         self._instances = instances
-        self._arm = arm
         self._registry = container_registry
         self._named = token
         self._keys = keys
@@ -78,7 +150,7 @@ class Departure:
         self._clock = clock
 
     def observe(self, application: str) -> Facts:
-        """Read everything else. application: the state that the method `application` returned."""
+        """Read everything else. application: the state that `application_of` returned."""
         keys = self._keys.of_instance(self._instance.id)
         token = self._token()
         return Facts(
@@ -101,29 +173,6 @@ class Departure:
             Action(REMOVE, self._remove_passwords, see=self._see_passwords),
             Action(END, self._stand, see=self._see_standing),
         )
-
-    def application(self) -> str:
-        """Return the application's state, "" if neither the application nor its resource group exists.
-
-        The application counts as gone only if Azure answers that it does not exist. A test subscription has no
-        application. There the resource group counts instead.
-        """
-        from azure.core.exceptions import ResourceNotFoundError
-
-        if self._instance.application_id:
-            try:
-                # The SDK puts an id into the path without changing it.
-                path = quote(self._instance.application_id.lstrip("/"), safe="/()")
-                found = self._arm.resources.get_by_id(path, api_version=API_VERSION)
-                return str(member(found.properties, "provisioningState") or "there")
-            except ResourceNotFoundError:
-                pass  # the resource group decides
-        group = self._instance.managed_resource_group
-        try:
-            self._arm.resource_groups.get(group)
-        except ResourceNotFoundError:
-            return ""
-        return f"not there, but resource group {group} is" if self._instance.application_id else "there"
 
     def _row(self) -> Row:
         found = self._instances.row(self._instance.id)

@@ -9,9 +9,13 @@ resource group exists. Both must be gone, because a document with a wrong id mus
 2. When the application is gone, the keys are revoked, their secrets are disabled, and the token's passwords are
    removed. The row stays as a tombstone.
 
-A separate plan removes the instance's records from the publisher's DNS zone when the application is gone. This plan
-comes first, because somebody could take over a name that still leads to a gateway's former address. Nothing else that
-fails may delay this. The records are removed even if the row is a tombstone already.
+Two more plans do not depend on this one, so that a failure in one of them does not delay the others. They are carried
+out even if the row is a tombstone already.
+
+- The first of all plans removes the instance's records from the publisher's DNS zone when the application is gone,
+  because somebody could take over a name that still leads to a gateway's former address.
+- The last one closes an open order of a certificate when the application is gone. The certificate itself is not
+  revoked: its key was in the customer's vault, and the publisher never had it.
 
 If a run is killed, the next run looks again and does the rest.
 """
@@ -19,6 +23,8 @@ If a run is killed, the next run looks again and does the rest.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from publisher.certificates.plan import number_of
+from publisher.certificates.record import Issuance
 from publisher.dns_zone.host_record import INSTANCE, PURPOSE, remove_all
 from publisher.dns_zone.record_sets import RecordSet
 from publisher.instances.store import Standing
@@ -31,9 +37,11 @@ REVOKE: ActionKind[str] = ActionKind("revoke", stage=3)
 DISABLE: ActionKind[str] = ActionKind("disable", stage=4)
 REMOVE: ActionKind[str] = ActionKind("remove", stage=4)
 END: ActionKind[Standing] = ActionKind("end", stage=5)
+CLOSE: ActionKind[Issuance] = ActionKind("close", stage=6)
 
 ENABLED, DISABLED = "enabled", "disabled"
 NO_PASSWORDS = "none"
+OPEN, OVER = "open", "over"
 _LATER = "only after the managed application is gone"
 
 
@@ -75,6 +83,35 @@ class NameFacts:
     application: str
     no_zone: str = ""
     found: tuple[RecordSet, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateFacts:
+    """The facts about the certificates of an instance's name.
+
+    Attributes:
+        application: The same as in Facts.
+        recent: The instance's last issuances, the newest first.
+    """
+
+    application: str
+    recent: tuple[Issuance, ...] = ()
+
+
+def close_order(facts: CertificateFacts) -> Plan:
+    """Return how an open issuance is closed, if this is possible now, and what is left of the certificates."""
+    changes, unchanged = [], []
+    for newest in facts.recent[:1]:
+        if newest.open and not facts.application:
+            changes.append(CLOSE.change(newest, number_of(newest), OPEN, OVER))
+        elif newest.open:
+            unchanged.append(NoChange(number_of(newest), f"it is closed {_LATER}"))
+    # RFC 3339 in UTC has the order of time.
+    until = max((each.not_after for each in facts.recent), default="")
+    if until:
+        why = f"it is valid until {until}. It is not revoked, because its key is in the customer's vault"
+        unchanged.append(NoChange("certificate", why))
+    return Plan(tuple(changes), tuple(unchanged))
 
 
 def clear_name(facts: NameFacts) -> Plan:

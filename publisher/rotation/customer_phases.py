@@ -75,7 +75,7 @@ class CustomerPhases:
         if rotation.expires:
             given["expires"] = rotation.expires
         try:
-            report = phase_report(self._run_runbook, self._runbook, given, self._clock)
+            report = job_report(self._run_runbook, self._runbook, given, self._clock)
         except PhaseError as error:
             self._take_back(rotation, error.customer_code)
             raise
@@ -154,8 +154,8 @@ class CustomerPhases:
         return self._wrapping_key
 
 
-def phase_report(run_runbook: RunRunbook, runbook: str, given: Mapping[str, Any], clock: Clock) -> Mapping[str, Any]:
-    """Run a phase at the customer's, and return its report.
+def job_report(run_runbook: RunRunbook, runbook: str, given: Mapping[str, Any], clock: Clock) -> Mapping[str, Any]:
+    """Run a phase at the customer's, or a runbook without phases, and return its report.
 
     Args:
         run_runbook: Runs a runbook at the customer's.
@@ -164,9 +164,10 @@ def phase_report(run_runbook: RunRunbook, runbook: str, given: Mapping[str, Any]
         clock: Gives the time, and waits between the tries.
 
     Raises:
-        PhaseError: The phase failed in all tries.
-        RunbookError: VD-ROTATION-031 if the phase ends without a valid result.
+        PhaseError: The job failed in all tries.
+        RunbookError: VD-ROTATION-031 if the job ends without a valid result.
     """
+    told = f"phase {given['phase']}" if "phase" in given else "its job"
     tries = 0
     while True:
         tries += 1
@@ -175,12 +176,11 @@ def phase_report(run_runbook: RunRunbook, runbook: str, given: Mapping[str, Any]
         if error is None and result.get("status") in DONE and isinstance(report, Mapping):
             return report
         if not isinstance(error, Mapping):
-            seen = f"phase {given['phase']} ends without a valid result"
-            raise publisher.PHASE_FAILED.error(seen, target=runbook)
+            raise publisher.PHASE_FAILED.error(f"{told} ends without a valid result", target=runbook)
         if error.get("retryable") and tries < TRIES:
             clock.sleep(PAUSE_SECONDS)
         else:
-            words = f"phase {given['phase']}: {error.get('code')}: {error.get('message')}"
+            words = f"{told}: {error.get('code')}: {error.get('message')}"
             raise PhaseError(words, target=runbook, customer_code=str(error.get("code")))
 
 

@@ -12,7 +12,7 @@ WRAPPING_KEY_DIFFERS = entry(
 )
 PHASE_FAILED = entry(
     "VD-ROTATION-031",
-    "a phase of the rotation failed in the customer's tenant",
+    "a job of the rotation failed in the customer's tenant",
     "The job ran in the customer's tenant and ended with the failure that the message names. Everything still works,"
     " with the former credential or with both.",
     "Look up that failure's own code, then run the same command again. If the rotation is over, the command begins"

@@ -62,8 +62,8 @@ HANDSHAKE_FAILED = entry(
     "the gateway does not complete a TLS handshake",
     "It cannot be reached under the instance's name, or it serves a certificate that is not trusted, has ended or has"
     " another name.",
-    "Check that the name's DNS record leads to the gateway, that the gateway runs, and that its listener has the"
-    " vault's certificate. Then run phase test again.",
+    "Check that the name's DNS record leads to the gateway, and that the gateway runs. Run configure_gateway: it makes"
+    " the listener read the vault's certificate. Then run phase test again.",
     retryable=True,
 )
 OTHER_CERTIFICATE_SERVED = entry(

@@ -4,10 +4,12 @@ from datetime import datetime, timezone
 
 from azure.data.tables import TableServiceClient
 from azure.identity import ManagedIdentityCredential
+from azure.keyvault.certificates import CertificateClient
 from azure.keyvault.secrets import SecretClient
 
 from publisher.instances.reported import last_reports
 from runbook_lib.azure.settings import load
+from runbook_lib.tls_certificate.name import CERTIFICATE
 from tests.end_to_end.deployed import Deployed, wanted
 from tests.end_to_end.leavings import job_ids
 from vibedata.deployment.chain import STEPS
@@ -62,6 +64,25 @@ def test_a_customer_without_credentials_gets_the_first_ones_and_single_steps_go_
         ("report", "succeeded"),
     ]
     assert last_deployment(own_deployed) == ("certificate_test", "succeeded", "")
+
+    # The customer deletes the resource group and installs again. The vault is empty, and the publisher's record stays.
+    with (
+        ManagedIdentityCredential(client_id=env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
+        CertificateClient(env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as certificates,
+    ):
+        certificates.begin_delete_certificate(CERTIFICATE).wait()
+        certificates.purge_deleted_certificate(CERTIFICATE)
+        own_deployed.lab.control("POST", "/gateway", {"poll_seconds": 0.1})
+        again = own_deployed.vibedata_json("deploy", str(release.folder), "--only", "first_certificate")
+        assert [(step["name"], step["status"]) for step in again["steps"]][1] == ("first_certificate", "succeeded")
+        assert certificates.get_certificate(CERTIFICATE).cer
+    # A run outside the chain configures the gateway itself before it tests.
+    ended = own_deployed.vibedata_json("rotate-tls")
+    assert [(each["action"], each["outcome"]) for each in ended["changes"]] == [
+        ("configure", "done"),
+        ("test", "done"),
+        ("end", "done"),
+    ]
 
 
 def last_deployment(deployed: Deployed) -> tuple[str, str, str]:

@@ -26,7 +26,7 @@ from runbook_lib.azure.clients import AzureClients
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Action, ActionKind
 from runbook_lib.tls_certificate.name import CERTIFICATE
-from runbooks import rotate_tls_certificate
+from runbooks import configure_gateway, rotate_tls_certificate
 from tests.support import dns_zone
 from tests.support.publisher_side import publisher_side
 from tests.support.runbook_run import QuickClock, run
@@ -86,12 +86,16 @@ class CertificateRig:
         """Return how many POST requests went to a path of the authority."""
         return sum(path in entry["path"] for entry in self.lab.journal(service="acme", method="POST", since=since))
 
-    def new_run(self, customer: RunRunbook | None = None, *, now: bool = False) -> CertificateRun:
-        """Return a new run of `vibedata rotate-tls`. customer: runs the phases. None: the runbook itself runs them."""
+    def new_run(
+        self, customer: RunRunbook | None = None, *, now: bool = False, request: IssuanceRequest | None = None
+    ) -> CertificateRun:
+        """Return a new run of `vibedata rotate-tls`. customer: runs the phases. None: the runbook itself runs them.
+        request: another request than the command's.
+        """
         return certificate_run(
             instance_id=INSTANCE,
             host=HOST,
-            request=IssuanceRequest(now=now),
+            request=request or IssuanceRequest(now=now),
             clients=self.clients,
             arm_endpoint=self.lab.env["VIBEDATA_ARM_ENDPOINT"],
             environ=self.lab.env,
@@ -99,9 +103,15 @@ class CertificateRig:
             clock=self.clock,
         )
 
-    def run_runbook(self, _name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Run a phase in this process. Before its test the gateway has taken the vault's newest certificate."""
-        self.jobs.append(parameters)
+    def run_runbook(self, name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Run a phase in this process. configure_gateway makes the gateway take the vault's newest certificate, and
+        before each test the gateway has taken it.
+        """
+        self.jobs.append({"runbook": name, **parameters})
+        if name == configure_gateway.RUNBOOK.name:
+            made = run(self.lab, configure_gateway.RUNBOOK, **parameters)
+            self.said.append(made.text)
+            return made.result
         if parameters["phase"] == "test":
             self.gateway.serve(self.secrets.get_secret(CERTIFICATE).value or "")
         environ = {"VIBEDATA_PUBLIC_HOST": HOST, "VIBEDATA_GATEWAY": self.gateway.address}

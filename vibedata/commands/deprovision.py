@@ -2,29 +2,30 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
+from publisher.certificates.record import Issuances
 from publisher.custody.key_records import HmacKeys
 from publisher.custody.key_secrets import KeyCustody
 from publisher.dns_zone.access import open_zone
 from publisher.dns_zone.audit import WATCHED
 from publisher.dns_zone.host_actions import Host
 from publisher.dns_zone.place import VARIABLE, zone_if_any
-from publisher.instances.departure import Departure
-from publisher.instances.deprovisioning import Facts, NameFacts, clear_name, leave, take_back
+from publisher.instances.departure import CertificateOrders, Departure, application_of
+from publisher.instances.deprovisioning import Facts, NameFacts, clear_name, close_order, leave, take_back
 from publisher.instances.document import Instance
 from publisher.instances.precedence import environment_of, settings_of, token_environment
 from publisher.instances.store import Instances
 from publisher.session import operator_tables, publisher_clients, subscription_clients, token_resource
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
-from runbook_lib.change import Action, Plan, Result
+from runbook_lib.change import Plan, Result
 from runbook_lib.errors import RunbookError, publisher
 from vibedata.instances.choice import Customer, announce, no_such
 from vibedata.instances.confirmation import add_option, confirm
-from vibedata.instances.outcome import carry_out, tell, whole
+from vibedata.instances.outcome import Part, carry_out, looked, tell, whole
 from vibedata.session import open_session
 
 EXAMPLES = """\
@@ -36,8 +37,9 @@ examples:
 As long as the managed application exists, the instance is marked as leaving, and its token for the publisher's
 container registry is disabled. Both can be undone. When Azure says that the application is gone, the command first
 removes the records of the instance's name from the publisher's DNS zone. Then the keys are revoked, their secrets are
-disabled, the token's passwords are removed, and the instance's row stays as a tombstone. A failure in the zone does not
-stop the rest.
+disabled, the token's passwords are removed, and the instance's row stays as a tombstone. At the end an open order of a
+certificate is closed. The certificate is not revoked. A failure in the zone does not stop the rest, and a failure in
+the rest does not stop the zone.
 Type the same command again after the customer has deleted the application, or if the command was interrupted.
 
 It needs the same settings of the publisher as `vibedata rotate-hmac` and `vibedata rotate-acr-token`, and
@@ -73,17 +75,13 @@ def run(arguments: argparse.Namespace) -> int:
     customer = Customer(settings=settings_of(row.instance, os.environ), instance=row.instance)
     announce(customer)
     session = open_session(environment_of(customer.settings, os.environ))
-    departure = _departure(row.instance, session, known)
-    application = departure.application()
-    name, host_actions = _name(session, application)
-    cleared = Plan() if arguments.take_back else clear_name(name)
-    facts: Facts | Exception
-    try:
-        facts = departure.observe(application)
-    except Exception as error:  # noqa: BLE001 - first remove the name's records, then raise this
-        facts = error
-    rest = Plan() if isinstance(facts, Exception) else take_back(facts) if arguments.take_back else leave(facts)
-    parts = ((cleared, host_actions), (rest, departure.actions()))
+    application = application_of(row.instance, session.clients.resources)
+    credentials = partial(_credentials, row.instance, session, known, application)
+    if arguments.take_back:
+        parts, errors = looked([partial(credentials, take_back)])
+    else:
+        name, certificate = (partial(look, session, application) for look in (_name, _certificate))
+        parts, errors = looked([name, partial(credentials, leave), certificate])
     plan, state = whole(parts), application or "gone"
     about = {"id": row.instance.id, "application": state}
     results: list[Result] = []
@@ -93,24 +91,38 @@ def run(arguments: argparse.Namespace) -> int:
             confirm(what, customer.names, yes=arguments.yes)
         resume = f"vibedata deprovision --instance {row.instance.id}{' --take-back' if arguments.take_back else ''}"
         results = carry_out(parts, output=arguments.output, about=about, resume=resume)
-    if isinstance(facts, Exception):
-        raise facts
-    return tell(arguments, plan, results, about=about, head=f"the managed application is {state}\n")
+    head = f"the managed application is {state}\n"
+    return tell(arguments, plan, results, about=about, head=head, errors=errors)
 
 
-def _name(session: AzureSession, application: str) -> tuple[NameFacts, Sequence[Action[Any]]]:
-    """Return the facts about the instance's name in the publisher's zone, and the actions there."""
+def _name(session: AzureSession, application: str) -> Part:
+    """Return the plan for the instance's name in the publisher's zone, and the actions there."""
     facts = NameFacts(instance_id=session.settings.instance_id, application=application)
     zone = zone_if_any(os.environ)
     if zone is None:
-        return replace(facts, no_zone=f"{VARIABLE} names no DNS zone"), ()
+        return clear_name(replace(facts, no_zone=f"{VARIABLE} names no DNS zone")), ()
     try:
         below = zone.relative(session.settings.public_host)
     except RunbookError as error:
-        return replace(facts, no_zone=error.message), ()
+        return clear_name(replace(facts, no_zone=error.message)), ()
     record_sets = open_zone(zone, session.settings, session.clients, SYSTEM_CLOCK)
     found = tuple(each for each in record_sets.all(below) if each.type in WATCHED)
-    return replace(facts, found=found), Host(record_sets, SYSTEM_CLOCK).actions()
+    return clear_name(replace(facts, found=found)), Host(record_sets, SYSTEM_CLOCK).actions()
+
+
+def _certificate(session: AzureSession, application: str) -> Part:
+    """Return the plan for an open order of a certificate, and the actions in its record."""
+    issuances = Issuances(operator_tables(os.environ, SYSTEM_CLOCK))
+    orders = CertificateOrders(session.settings.instance_id, issuances, SYSTEM_CLOCK)
+    return close_order(orders.observe(application)), orders.actions()
+
+
+def _credentials(
+    instance: Instance, session: AzureSession, known: Instances, application: str, decide: Callable[[Facts], Plan]
+) -> Part:
+    """Return the plan for the instance's credentials and row, and the actions. decide: makes the plan."""
+    departure = _departure(instance, session, known)
+    return decide(departure.observe(application)), departure.actions()
 
 
 def _departure(instance: Instance, session: AzureSession, known: Instances) -> Departure:
@@ -121,7 +133,6 @@ def _departure(instance: Instance, session: AzureSession, known: Instances) -> D
     return Departure(
         instance,
         instances=known,
-        arm=session.clients.resources,
         container_registry=subscription_clients(
             settings, session.clients, subscription, SYSTEM_CLOCK
         ).container_registry_management,

@@ -52,7 +52,7 @@ def _published(work: DeploymentWork, look: LookFromHere) -> StepResult:
 
 def _look_from_here(work: DeploymentWork) -> None:
     """Show each bad finding with the command that repairs it. Raises the error of the first bad finding."""
-    findings = check_in_place(work.session)
+    findings = check_in_place(work.session, work.environ)
     errors = [finding.error for finding in findings if finding.error is not None]
     if errors:
         bad = [row_of(finding) for finding in findings if finding.error is not None]

@@ -1,13 +1,14 @@
 """Carry out plans at the publisher's own services, and show what was done or would be done."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Action, Plan, Result
 from runbook_lib.engine import Work, apply_plan
+from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import NetworkRetryPolicy
 from vibedata.change_errors import name_any
 from vibedata.interruption import Interrupted, exit_code_of
@@ -57,8 +58,33 @@ def carry_out(parts: Sequence[Part], *, output: str, about: Mapping[str, object]
     return results
 
 
+def looked(looks: Sequence[Callable[[], Part]]) -> tuple[list[Part], list[RunbookError]]:
+    """Make the plans that do not depend on each other. A look that fails does not stop the next one.
+
+    Args:
+        looks: Each function reads its facts, and returns a plan with its actions.
+
+    Returns:
+        The plans, and the errors of the looks that failed.
+    """
+    parts: list[Part] = []
+    errors: list[RunbookError] = []
+    for look in looks:
+        try:
+            parts.append(look())
+        except Exception as error:  # noqa: BLE001 - the other plans are carried out, and then this is told
+            errors.append(name_any(error))
+    return parts, errors
+
+
 def tell(
-    arguments: argparse.Namespace, plan: Plan, results: Sequence[Result], *, about: Mapping[str, object], head: str = ""
+    arguments: argparse.Namespace,
+    plan: Plan,
+    results: Sequence[Result],
+    *,
+    about: Mapping[str, object],
+    head: str = "",
+    errors: Sequence[RunbookError] = (),
 ) -> int:
     """Show a plan and its results, and return the exit code.
 
@@ -68,11 +94,16 @@ def tell(
         results: The results of its changes, none if nothing was carried out.
         about: Additional members of the JSON.
         head: The first line of the text, "" for none.
+        errors: The errors of the looks that failed.
     """
-    failed = next((each for each in results if each.outcome == "failed"), None)
-    status = "failed" if failed else "succeeded" if results else "planned" if plan.changes else "unchanged"
-    error = failed.error if failed else None
-    result = {**_result(status, plan, results, about), "error": error.as_json() if error else None}
+    found = [*errors, *(each.error for each in results if each.outcome == "failed" and each.error)]
+    status = "failed" if found else "succeeded" if results else "planned" if plan.changes else "unchanged"
+    error = found[0] if found else None
+    result = {
+        **_result(status, plan, results, about),
+        "error": error.as_json() if error else None,
+        "further_errors": [each.as_json() for each in found[1:]],
+    }
     title = {"planned": "plan: nothing was changed", "unchanged": "nothing to change"}.get(status, status)
     outcomes = _outcomes(results)
     rows = [
@@ -82,7 +113,7 @@ def tell(
     text = head
     text += table(title, ("action", "target", "before", "after", "outcome"), rows) if rows else f"{title}\n"
     text += "".join(f"unchanged: {each.target}: {each.why}\n" for each in plan.unchanged)
-    show(arguments.output, result=result, text=text + (f"{error}\n" if error else ""))
+    show(arguments.output, result=result, text=text + "".join(f"{each}\n" for each in found))
     return error.exit_code if error else 0
 
 

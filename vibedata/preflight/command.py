@@ -1,6 +1,7 @@
 """The common parts of `vibedata preflight` and `vibedata doctor`: the places of their checks, and the table."""
 
 import argparse
+import os
 from collections.abc import Iterable
 
 from runbook_lib.azure.session import AzureSession
@@ -27,7 +28,7 @@ def look_and_show(
     further: Iterable[Finding] = (),
 ) -> int:
     """Make every check, show one table, and return 0, or 1 if a row is bad. further: additional findings."""
-    rows = [row_of(finding) for finding in (*check_in_place(session), *further)]
+    rows = [row_of(finding) for finding in (*check_in_place(session, os.environ), *further)]
     if not arguments.only_here:
         heading, option, about = f"{title}: {customer}", customer.option, customer.as_field()
         with watching(heading, output=arguments.output, clock=session.clock, option=option, about=about) as view:

@@ -24,6 +24,8 @@ from vibedata.rotation.drive import DriveOutcome
 if TYPE_CHECKING:
     from publisher.certificates.run import CertificateRun
 
+AUTHORITY_VARIABLE = "VIBEDATA_PUBLISHER_ACME_DIRECTORY"
+
 
 def certificate_rotation(
     session: AzureSession,

@@ -76,14 +76,15 @@ def _overlap_seconds(text: str) -> int:
 
 
 def jobs_of(session: AzureSession, view: View, *, correlation_id: str = "") -> RunRunbook:
-    """Return a function that runs a phase as a job in the customer's Automation account.
+    """Return a function that runs a runbook, or a phase of it, as a job in the customer's Automation account.
 
     correlation_id: the id of the deployment if the rotation is one of its steps, "" otherwise.
     """
     belongs_to = {"correlation_id": correlation_id} if correlation_id else {}
 
     def run_runbook(runbook: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        view.say(f"{runbook}: phase {parameters['phase']}: starting a job")
+        phase = f"phase {parameters['phase']}: " if "phase" in parameters else ""
+        view.say(f"{runbook}: {phase}starting a job")
         return result_of(run_job(session, runbook, {**parameters, **belongs_to}, view.job(runbook)))
 
     return run_runbook

@@ -4,8 +4,17 @@ from dataclasses import replace
 
 import pytest
 
+from publisher.certificates.record import Issuance
 from publisher.dns_zone.record_sets import RecordSet
-from publisher.instances.deprovisioning import Facts, NameFacts, clear_name, leave, take_back
+from publisher.instances.deprovisioning import (
+    CertificateFacts,
+    Facts,
+    NameFacts,
+    clear_name,
+    close_order,
+    leave,
+    take_back,
+)
 from runbook_lib.errors import RunbookError, publisher
 
 THERE = Facts(
@@ -73,6 +82,24 @@ def test_an_instance_without_a_token_has_none_to_switch() -> None:
     bare = replace(THERE, token="", token_status="", passwords=())
     assert [action for _, action, *_ in steps(bare)] == ["mark"]
     assert "remove" not in [action for _, action, *_ in steps(replace(bare, application=""))]
+
+
+def test_an_open_order_is_closed_after_the_deletion_and_the_last_certificate_is_told() -> None:
+    newest = Issuance(instance_id="k3", number=2, rotation_id="r2", host="k3.vibedata.ai")
+    former = replace(newest, number=1, rotation_id="r1", ended_at="x", not_before="2026-11", not_after="2027-02")
+    for application in ("", "Deleting"):
+        seen = close_order(CertificateFacts(application=application, recent=(newest, former)))
+        assert [(each.action, each.target) for each in seen.changes] == (
+            [] if application else [("close", "certificate rotation 2 (r2)")]
+        )
+        assert [each.target for each in seen.unchanged] == (
+            ["certificate rotation 2 (r2)", "certificate"] if application else ["certificate"]
+        )
+        assert seen.unchanged[-1].why.startswith("it is valid until 2027-02. It is not revoked")
+        over = close_order(CertificateFacts(application=application, recent=(former,)))
+        assert (over.changes, [each.target for each in over.unchanged]) == ((), ["certificate"])
+        none = close_order(CertificateFacts(application=application))
+        assert (none.changes, none.unchanged) == ((), ())
 
 
 def test_a_failed_deletion_is_taken_back() -> None:

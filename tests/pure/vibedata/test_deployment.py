@@ -10,7 +10,7 @@ from publisher.rotation.record import Rotation
 from runbook_lib.callbacks.payloads import to_json
 from vibedata.deployment.chain import CHAIN, RUNBOOKS, STEPS
 from vibedata.deployment.first_credentials import is_first_under_way
-from vibedata.deployment.name.certificate import is_lacking, is_untested
+from vibedata.deployment.name.certificate import Seen, is_untested
 from vibedata.deployment.outcome_report import outcome_of
 from vibedata.deployment.step import StepResult
 from vibedata.deployment.work import Deployment
@@ -105,20 +105,38 @@ def issuance(**parts: object) -> Issuance:
     return replace(first, **parts)  # type: ignore[arg-type]
 
 
+ISSUED = {"customer": "tested", "not_before": AT, "not_after": AT, "ended_at": AT}
+
+
 @pytest.mark.parametrize(
-    ("newest", "lacking"),
+    ("newest", "held", "lacking"),
     [
-        (None, True),
-        (issuance(), True),
-        (issuance(customer="prepared"), True),
-        (issuance(customer="installed"), False),
-        (issuance(ended_at=AT), False),
+        (None, None, True),
+        (issuance(), False, True),
+        (issuance(), None, True),
+        (issuance(customer="prepared"), False, True),
+        (issuance(customer="installed"), True, False),
+        (issuance(customer="installed"), None, False),
+        # A run that ended an issuance for a former name was killed before it began the next one.
+        (issuance(ended_at=AT), True, True),
+        (issuance(ended_at=AT), None, True),
+        (issuance(**ISSUED), True, False),
+        (issuance(**ISSUED), None, False),
+        # The record has a certificate for another name.
+        (issuance(**ISSUED, host="old.vibedata.ai"), True, True),
         # A deployment leaves renewals alone.
-        (issuance(known=True), False),
+        (issuance(known=True), True, False),
+        (issuance(known=True), None, False),
+        # The customer deleted the resource group, and it is installed again. The publisher's record stays.
+        (issuance(**ISSUED), False, True),
+        (issuance(customer="installed"), False, True),
+        (issuance(known=True), False, True),
     ],
 )
-def test_a_first_certificate_that_is_not_installed_is_ordered(newest: Issuance | None, lacking: bool) -> None:
-    assert is_lacking(newest) is lacking
+def test_a_first_certificate_that_is_not_installed_is_ordered(
+    newest: Issuance | None, held: bool | None, lacking: bool
+) -> None:
+    assert Seen(host="k3.vibedata.ai", newest=newest, held=held).lacking is lacking
 
 
 @pytest.mark.parametrize(
@@ -129,8 +147,10 @@ def test_a_first_certificate_that_is_not_installed_is_ordered(newest: Issuance |
         (issuance(customer="installed"), True),
         (issuance(customer="tested"), True),  # its record is not closed yet
         (issuance(customer="tested", ended_at=AT), False),
+        # The publisher knows the name, but this vault has its first certificate.
+        (issuance(customer="installed", known=True), True),
         # A renewal is not the deployment's.
-        (issuance(customer="installed", known=True), False),
+        (issuance(customer="installed", known=True, retire_after=AT), False),
     ],
 )
 def test_a_first_certificate_whose_issuance_is_not_over_is_tested(newest: Issuance | None, untested: bool) -> None:

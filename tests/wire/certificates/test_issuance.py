@@ -1,5 +1,11 @@
 """A first certificate and renewals, from the customer's key to the handshake."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from publisher.certificates.customer import GATEWAY_RUNBOOK
+from publisher.certificates.plan import IssuanceRequest
 from runbook_lib.tls_certificate.name import CERTIFICATE
 from tests.support.certificate_rig import HOST, CertificateRig, served_names
 
@@ -8,7 +14,8 @@ def test_a_first_certificate_and_its_renewal_by_the_authoritys_window(rig: Certi
     first = rig.finish()
     assert first.customer == "retired" and first.ended_at and not first.known, "there is no former one to disable"
     assert served_names(rig) == [HOST]
-    assert [job["phase"] for job in rig.jobs] == ["prepare", "install", "test"]
+    jobs = [job.get("phase", job["runbook"]) for job in rig.jobs]
+    assert jobs == ["prepare", "install", "configure_gateway", "test"], "the gateway may still have the placeholder"
     assert rig.proofs() == () and first.challenge == ""
     (order,) = rig.orders()
     assert order["issuedAt"] and not order["exempt"]
@@ -23,10 +30,43 @@ def test_a_first_certificate_and_its_renewal_by_the_authoritys_window(rig: Certi
     # A mass revocation: the window is over at once.
     rig.lab.control("POST", "/acme", {"renew_now": True})
     rig.set(ask_after="2026-01-01T00:00:00.000000Z")
+    before = len(rig.jobs)
     renewed = rig.finish()
+    assert [job.get("phase") for job in rig.jobs[before:]] == ["prepare", "install", "test", "retire"]
     assert renewed.number == 2 and renewed.known and renewed.renews == first.certificate_id
     assert renewed.certificate_id != first.certificate_id and renewed.customer == "retired"
     assert sorted(bool(each["exempt"]) for each in rig.orders()) == [False, True]
     enabled = [each.enabled for each in rig.certificates.list_properties_of_certificate_versions(CERTIFICATE)]
     assert sorted(map(bool, enabled)) == [False, True]
     assert rig.proofs() == ()
+
+
+def test_a_gateway_that_cannot_be_configured_keeps_the_issuance_open_until_it_can(rig: CertificateRig) -> None:
+    def stopped(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        if name != GATEWAY_RUNBOOK:
+            return rig.run_runbook(name, parameters)
+        return {"status": "failed", "error": {"code": "VD-GATEWAY-003", "message": "it is stopped"}, "report": {}}
+
+    outcome = rig.drive(rig.new_run(stopped))
+    assert [(each.change.action, each.outcome) for each in outcome.results][-2:] == [
+        ("configure", "failed"),
+        ("test", "skipped"),
+    ]
+    error = outcome.failed and outcome.failed.error
+    assert error and error.code == "VD-ROTATION-031" and "VD-GATEWAY-003" in error.message
+    assert (rig.newest().customer, rig.newest().open) == ("installed", True)
+    assert rig.finish().ended_at and rig.issued() == 1
+
+
+def test_a_certificate_that_the_vault_has_lost_is_ordered_again(rig: CertificateRig) -> None:
+    first = rig.finish()
+    for before in (first, replace(first, number=2)):
+        rig.certificates.begin_delete_certificate(CERTIFICATE).wait()
+        rig.certificates.purge_deleted_certificate(CERTIFICATE)
+        if before.number == 2:
+            rig.set(customer="installed", ended_at="")  # the resource group was deleted before the test
+        rotating = rig.new_run(request=IssuanceRequest(until_installed=True, lost=True))
+        assert rig.drive(rotating).failed is None, rig.said[-3:]
+        newest = rig.newest()
+        assert (newest.number, newest.customer, newest.retire_after) == (before.number + 1, "installed", "")
+        assert rig.succeed().resume_at is None and rig.newest().ended_at

@@ -6,12 +6,14 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from publisher.certificates.record import Issuance, Issuances
 from publisher.dns_zone.record_sets import RecordSets
 from publisher.instances.document import Instance, read, to_json
 from publisher.instances.store import Instances
@@ -183,6 +185,74 @@ def test_the_names_records_are_removed_even_if_something_else_fails(
     assert names(named) == {f"kept.{instance.id}", "other"}
     side.lab.control("DELETE", "/faults")
     assert states(side) == {"current"}
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["it is there", "it is deleted"])
+def test_a_zone_that_cannot_be_read_stops_nothing_else(  # noqa: PLR0917 - fixtures
+    side: PublisherSide, known: Instances, instance: Instance, typed: Typed, named: RecordSets, deleted: bool
+) -> None:
+    if deleted:
+        gone(side.lab)
+    side.lab.fault("status", status=403, times=0, match={"service": "arm", "method": "GET", "path": "/dnsZones/"})
+    told = typed.result("--yes", code=1)
+    assert (told["status"], told["error"]["code"], told["further_errors"]) == ("failed", "VD-NET-003", [])
+    reached = ("ended", {"revoked"}) if deleted else ("leaving", {"current"})
+    assert (standing(known, instance), states(side)) == reached and not works(side)
+    side.lab.control("DELETE", "/faults")
+    assert instance.id in names(named)
+
+
+def test_a_setting_that_is_missing_does_not_keep_the_names_records(
+    side: PublisherSide, instance: Instance, typed: Typed, named: RecordSets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone(side.lab)
+    monkeypatch.delenv("VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT")
+    told = typed.result("--yes", code=2)
+    assert (told["status"], told["error"]["code"]) == ("failed", "VD-SETTINGS-005")
+    assert names(named) == {f"kept.{instance.id}", "other"}
+
+
+def test_everything_that_has_failed_is_told(
+    side: PublisherSide, typed: Typed, instance: Instance, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone(side.lab)
+    for match in ({"service": "arm", "path": "/dnsZones/"}, {"service": "table", "path": "HmacKeys"}):
+        side.lab.fault("status", status=403, times=0, match={"method": "GET", **match})
+    told = typed.result("--yes", code=1)
+    assert [each["code"] for each in (told["error"], *told["further_errors"])] == ["VD-NET-003"] * 2
+    assert cli.main(["deprovision", "--instance", instance.id, "--yes"]) == 1
+    assert capsys.readouterr().out.count("VD-NET-003") == 2
+
+
+def test_an_open_order_is_closed_and_its_certificate_is_told(
+    side: PublisherSide, instance: Instance, typed: Typed
+) -> None:
+    issuances, until = Issuances(side.clients.table_service), "2027-02-01T00:00:00.000000Z"
+    first = Issuance(instance_id=instance.id, number=1, rotation_id="r1", host="h", not_before=until, not_after=until)
+    assert issuances.begin(replace(first, ended_at=until))
+    assert issuances.begin(Issuance(instance_id=instance.id, number=2, rotation_id="r2", host="h", order="o"))
+    valid = f"it is valid until {until}. It is not revoked, because its key is in the customer's vault"
+    told = {each["target"]: each["why"] for each in typed.result("--yes")["unchanged"]}
+    assert told["certificate"] == valid
+    assert told["certificate rotation 2 (r2)"] == "it is closed only after the managed application is gone"
+    gone(side.lab)
+    side.lab.fault("reset_after", match={"service": "table", "method": "PATCH", "path": "CertificateRotations"})
+    told = typed.result("--yes")
+    assert [each["outcome"] for each in told["changes"] if each["action"] == "close"] == ["done"]
+    newest = issuances.newest(instance.id)
+    assert newest is not None and newest.number == 2 and newest.ended_at
+    assert {each["target"]: each["why"] for each in typed.result("--yes")["unchanged"]}["certificate"] == valid
+
+
+def test_an_order_that_cannot_be_read_keeps_nothing_else(
+    side: PublisherSide, known: Instances, instance: Instance, typed: Typed, named: RecordSets
+) -> None:
+    gone(side.lab)
+    match = {"service": "table", "method": "GET", "path": "CertificateRotations"}
+    side.lab.fault("status", status=403, times=0, match=match)
+    assert typed.result("--yes", code=1)["error"]["code"] == "VD-NET-003"
+    assert (states(side), standing(known, instance)) == ({"revoked"}, "ended")
+    assert names(named) == {f"kept.{instance.id}", "other"}
 
 
 def test_a_record_that_was_not_removed_is_removed_by_the_next_run_although_the_row_is_closed(

@@ -70,7 +70,7 @@ def test_a_token_that_is_gone_is_bad_where_something_runs_and_unknown_before(lab
         secrets.purge_deleted_secret("publisher-acr-token")
     found = findings()["credentials"]
     assert found.error is not None and found.error.code == "VD-VAULT-001"
-    (before,) = [each for each in check_in_place(open_session()) if each.state != "good"]
+    (before,) = [each for each in check_in_place(open_session(), os.environ) if each.state != "good"]
     assert (before.subject, before.state) == ("publisher's registry token", "unknown")
     assert "a first deployment gives it" in before.detail
 

@@ -21,8 +21,8 @@ from vibedata.preflight.provider_checks import check_providers
 from vibedata.preflight.quota_checks import check_quotas
 from vibedata.session import open_session
 
-# Besides the permissions: services that answer, their contents, networks, providers, quota, identity.
-GOOD_ROWS = 8 + 8 + 1 + 4 + 3 + 1 + 1 + 1
+# Besides the permissions: services that answer, their contents, networks, providers, quota, identity, name.
+GOOD_ROWS = 8 + 8 + 1 + 4 + 3 + 1 + 1 + 1 + 4
 
 
 def preflight(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
@@ -64,6 +64,10 @@ def test_a_resource_that_is_gone_is_told(lab: LabUnderTest, capsys: pytest.Captu
         ("roleAssignments", {f"{each.on}: {each.purpose}" for each in NEEDED}),
         ("denyAssignments", {f"{each.on}: {each.purpose}" for each in NEEDED}),
         ("workspaces/.*/tables", {"table of the log"}),
+        ("applicationGateways/vibedata-gateway\\?", {"Application Gateway"}),
+        ("ApplicationGatewayWebApplicationFirewallPolicies/vibedata-gateway-waf\\?", {"Application Gateway"}),
+        ("/variables/vibedata-address-ranges", {"address ranges"}),
+        ("/dnsZones/", {"DNS record of the name"}),
     ],
 )
 def test_what_must_not_be_read_is_unknown_and_never_good(

@@ -5,17 +5,20 @@ a handshake see it. The handshake is the second step. It comes after all other s
 world does not know yet delays nothing else.
 """
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from publisher.certificates.plan import IssuanceRequest
+from publisher.certificates.plan import IssuanceRequest, has_former
 from publisher.certificates.record import Issuance, Issuances
 from publisher.dns_zone import place
 from publisher.session import publisher_tables
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Plan
+from runbook_lib.network.failures import as_runbook_error
+from runbook_lib.tls_certificate.vault import CertificateVault
 from vibedata.deployment.step import StepResult, stopwatch
 from vibedata.deployment.work import DeploymentWork, ReleaseWork
-from vibedata.rotation.certificate import certificate_rotation
+from vibedata.rotation.certificate import AUTHORITY_VARIABLE, certificate_rotation
 from vibedata.rotation.drive import drive
 
 if TYPE_CHECKING:
@@ -24,22 +27,48 @@ if TYPE_CHECKING:
 NAME = "first_certificate"
 RUNBOOK = "rotate_tls_certificate"
 TEST = "certificate_test"
-INSTALLED, TESTED = IssuanceRequest(until_installed=True), IssuanceRequest()
+# The step between the two. After it, the gateway reads the vault.
+GATEWAY = "configure_gateway"
 # The publisher can order no certificate without these variables.
-VARIABLES = (place.VARIABLE, "VIBEDATA_PUBLISHER_ACME_DIRECTORY")
+VARIABLES = (place.VARIABLE, AUTHORITY_VARIABLE)
 
 
-def is_lacking(newest: Issuance | None) -> bool:
-    """Return whether the instance has no certificate yet. newest: its last issuance, None for none. Pure.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What is known of an instance's certificate.
 
-    The deployment continues a first issuance that was interrupted. It leaves renewals alone.
+    Attributes:
+        host: The instance's public name.
+        newest: The instance's last issuance in the publisher's record, None for none.
+        held: Whether the customer's vault has a certificate, None if the vault cannot be read from here.
     """
-    return newest is None or (newest.open and not newest.known and not newest.reached("installed"))
+
+    host: str
+    newest: Issuance | None
+    held: bool | None
+
+    @property
+    def lost(self) -> bool:
+        """Whether the vault has no certificate, whatever the record says. So it is after a new installation."""
+        return self.newest is not None and self.held is False
+
+    @property
+    def lacking(self) -> bool:
+        """Whether the instance has no certificate for its name yet.
+
+        The deployment continues a first issuance that was interrupted. It leaves renewals alone.
+        """
+        newest = self.newest
+        if newest is None or newest.host != self.host or self.lost:
+            return True
+        if not newest.open:
+            return not newest.not_after
+        return not newest.known and not newest.reached("installed")
 
 
 def is_untested(newest: Issuance | None) -> bool:
-    """Return whether the instance has its first certificate, and its issuance is not over. Pure."""
-    return newest is not None and newest.open and not newest.known and newest.reached("installed")
+    """Return whether the vault has its first certificate, and its issuance is not over. Pure."""
+    return newest is not None and newest.open and newest.reached("installed") and not has_former(newest)
 
 
 def why_not_configured(work: ReleaseWork) -> str:
@@ -50,17 +79,18 @@ def why_not_configured(work: ReleaseWork) -> str:
 
 def plan_certificate(work: ReleaseWork) -> Plan:
     """Return the changes until the first certificate is installed, none if there is a certificate."""
-    return _rotation(work, INSTALLED).preview() if is_lacking(_newest(work)) else Plan()
+    seen = _look(work)
+    return _rotation(work, _installing(seen)).preview() if seen.lacking else Plan()
 
 
 def plan_test(work: ReleaseWork, *, follows: bool) -> Plan:
     """Return the changes after the first certificate is installed. follows: the step before brings the certificate."""
-    newest = _newest(work)
-    if not is_untested(newest) and not (follows and is_lacking(newest)):
-        return Plan()
+    seen = _look(work)
+    if not (follows and seen.lacking):
+        return _rotation(work, _testing(work)).preview() if is_untested(seen.newest) and not seen.lost else Plan()
     # The former step makes the first of these changes. This one makes the rest.
-    former = len(_rotation(work, INSTALLED).preview().changes)
-    return Plan(changes=_rotation(work, TESTED).preview().changes[former:])
+    former = len(_rotation(work, _installing(seen)).preview().changes)
+    return Plan(changes=_rotation(work, replace(_testing(work), lost=seen.lost)).preview().changes[former:])
 
 
 def give_certificate(work: DeploymentWork) -> StepResult | None:
@@ -76,7 +106,8 @@ def give_certificate(work: DeploymentWork) -> StepResult | None:
     if why:
         work.report(f"{NAME}: {why}")
         return None
-    return _driven(work, NAME, INSTALLED) if is_lacking(_newest(work)) else None
+    seen = _look(work)
+    return _driven(work, NAME, _installing(seen)) if seen.lacking else None
 
 
 def test_certificate(work: DeploymentWork) -> StepResult | None:
@@ -84,9 +115,18 @@ def test_certificate(work: DeploymentWork) -> StepResult | None:
 
     Return None if the first certificate is tested, or if there is none. Raises what `certificate_rotation` does.
     """
-    if why_not_configured(work) or not is_untested(_newest(work)):
+    if why_not_configured(work):
         return None
-    return _driven(work, TEST, TESTED)
+    seen = _look(work)
+    return _driven(work, TEST, _testing(work)) if is_untested(seen.newest) and not seen.lost else None
+
+
+def _installing(seen: Seen) -> IssuanceRequest:
+    return IssuanceRequest(until_installed=True, lost=seen.lost)
+
+
+def _testing(work: ReleaseWork) -> IssuanceRequest:
+    return IssuanceRequest(configured=GATEWAY in work.chosen)
 
 
 def _driven(work: DeploymentWork, name: str, request: IssuanceRequest) -> StepResult:
@@ -111,10 +151,28 @@ def _driven(work: DeploymentWork, name: str, request: IssuanceRequest) -> StepRe
     )
 
 
-def _newest(work: ReleaseWork) -> Issuance | None:
+def _look(work: ReleaseWork) -> Seen:
+    """Return what the publisher's record and the customer's vault say.
+
+    A person who starts a deployment needs no right on the customer's vault. If the vault cannot be read, the record
+    decides.
+    """
     session = work.session
+    host = session.settings.public_host
     tables = publisher_tables(session.settings, session.clients, work.environ, SYSTEM_CLOCK)
-    return Issuances(tables).newest(session.settings.instance_id)
+    newest = Issuances(tables).newest(session.settings.instance_id)
+    if newest is None:
+        return Seen(host=host, newest=None, held=None)
+    vault = CertificateVault(client=session.clients.certificates, clock=session.clock, host=host)
+    try:
+        held = vault.current() is not None
+    except Exception as error:
+        named = as_runbook_error(error)
+        if named is None:
+            raise
+        work.report(f"{NAME}: the customer's certificate cannot be seen from here: {named.code}")
+        return Seen(host=host, newest=newest, held=None)
+    return Seen(host=host, newest=newest, held=held)
 
 
 def _rotation(work: ReleaseWork, request: IssuanceRequest) -> "CertificateRun":

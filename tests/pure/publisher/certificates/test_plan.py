@@ -104,10 +104,12 @@ def test_every_state_has_one_next_step_that_keeps_the_rules() -> None:
 def test_an_issuance_runs_through_in_the_one_order() -> None:
     seen = preview(ASKED, facts(None))
     assert [change.action for change in seen.changes] == [
-        *("begin", "prepare", "order", "publish", "answer", "finalize", "clean", "install", "test", "end"),
+        *("begin", "prepare", "order", "publish", "answer", "finalize", "clean", "install", "configure", "test", "end"),
     ]
+    configured = preview(IssuanceRequest(configured=True), facts(None))
+    assert [change.action for change in configured.changes][-3:] == ["install", "test", "end"]
     renewal = preview(ASKED, replace(facts(DUE), new=replace(NEW, known=True)))
-    assert [change.action for change in renewal.changes][-3:] == ["test", "retire", "end"]
+    assert [change.action for change in renewal.changes][-4:] == ["install", "test", "retire", "end"]
     assert preview(ASKED, facts(OVER)).changes == ()
     assert preview(IssuanceRequest(now=True), facts(OVER)).changes[0].action == "begin"
     stopped = preview(IssuanceRequest(until_installed=True), facts(None))
@@ -143,12 +145,26 @@ def test_another_issuance_follows_one_whose_certificate_is_already_due() -> None
         assert actions(next_step(ASKED, facts(stuck, driven="r"))) != ["begin"]
 
 
+def test_another_issuance_follows_one_whose_certificate_the_vault_has_lost() -> None:
+    lost = IssuanceRequest(lost=True, until_installed=True)
+    assert actions(next_step(lost, facts(OVER))) == ["begin"]
+    for customer in STATES:
+        issuance = replace(BLANK, customer=customer)
+        assert (actions(next_step(lost, facts(issuance))) == ["begin"]) is issuance.reached("installed")
+    assert [change.action for change in preview(lost, facts(OVER)).changes][-2:] == ["clean", "install"]
+    assert next_step(lost, facts(replace(ISSUED, customer="installed"), driven="r")) == Step(), "this run installed it"
+
+
 def test_the_test_waits_until_the_gateway_has_read_the_vault() -> None:
     installed = replace(ISSUED, customer="installed", installed_at=AT)
-    assert actions(next_step(ASKED, facts(installed))) == ["test"], "it serves no former certificate"
-    renewed = next_step(ASKED, facts(replace(installed, known=True)))
+    for known in (False, True):
+        first = facts(replace(installed, known=known))
+        assert actions(next_step(ASKED, first)) == ["configure", "test"], "it may not read the vault yet"
+        assert actions(next_step(IssuanceRequest(configured=True), first)) == ["test"]
+    renewed = next_step(ASKED, facts(replace(installed, retire_after=LATER)))
     assert renewed.wait_until == NOW + 4 * HOUR and not renewed.brief
-    assert actions(next_step(ASKED, facts(replace(installed, known=True, installed_at=EARLIER)))) == ["test"]
+    taken = replace(installed, retire_after=LATER, installed_at=EARLIER)
+    assert actions(next_step(ASKED, facts(taken))) == ["test"]
     tested = replace(installed, customer="tested", retire_after=LATER)
     assert next_step(ASKED, facts(tested)).wait_until == NOW + 10 * HOUR
     assert actions(next_step(ASKED, facts(replace(tested, retire_after=EARLIER)))) == ["retire"]
