@@ -16,6 +16,7 @@ from publisher.certificates import plan
 from publisher.certificates.attempts import Attempts
 from publisher.certificates.challenge import Dns01
 from publisher.certificates.limits import Attempt
+from publisher.dns_zone.name_servers import look
 from publisher.dns_zone.txt_values import TxtValue, TxtValues
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.errors import RunbookError
@@ -123,6 +124,15 @@ def test_a_proof_that_a_name_server_does_not_serve_causes_no_failed_authorizatio
     assert waits.resume_at == from_rfc3339(newest.failed_at) + timedelta(minutes=1)
     rig.set(failed_at=LONG_AGO)
     assert rig.finish().chain and rig.asked(ORDER) == 1, "the same order was continued"
+
+
+def test_a_proof_that_one_machine_of_a_name_server_serves_later_is_seen(rig: CertificateRig) -> None:
+    proof = Dns01(rig.zone, rig.clock, instance_id=INSTANCE)
+    assert not proof.is_published(HOST, "late"), "Azure does not have it"
+    rig.lab.latency(operation="dnsPropagation", seconds=1.0)
+    TxtValues(rig.zone).add(TxtValue(name=f"_acme-challenge.{INSTANCE}", value="late"))
+    assert not look(rig.zone.name_servers(), f"_acme-challenge.{HOST}", "TXT", "late").served
+    assert proof.is_published(HOST, "late")
 
 
 def test_caa_records_that_forbid_the_order_are_found_before_it(rig: CertificateRig) -> None:

@@ -86,6 +86,21 @@ def test_open_rotations_are_finished_even_if_another_instance_fails(
     assert "waits" in text and "what to do" in text
 
 
+def test_an_open_rotation_that_waits_is_not_listed_as_due(
+    side: PublisherSide, capsys: pytest.CaptureFixture[str]
+) -> None:
+    until = rfc3339(NOW + DAY)
+    id_ = side.settings.instance_id
+    issued(
+        side, customer="prepared", chain="", certificate_id="", not_before="", not_after="", ended_at="",
+        wait_until=until,
+    )  # fmt: skip
+    for words in (("--due", "--plan"), ("--due",)):
+        told = run(capsys, *words, "--instance", id_)[id_]
+        assert (told["status"], told["next"], told["changes"]) == ("waits", until, [])
+        assert told["why"] == "the authority takes no order before"
+
+
 def test_a_first_certificate_is_planned_in_all_its_steps(
     side: PublisherSide, capsys: pytest.CaptureFixture[str]
 ) -> None:
