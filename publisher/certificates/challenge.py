@@ -6,7 +6,7 @@ from typing import Protocol
 from acme import challenges
 
 from publisher.certificates.caa import Issuer, refusal
-from publisher.dns_zone.host_record import refuse_another
+from publisher.dns_zone.host_record import refuse_another, shown
 from publisher.dns_zone.name_servers import SERVED_SECONDS, NoAnswerError, values_at, wait_until_served
 from publisher.dns_zone.record_sets import RecordSets
 from publisher.dns_zone.txt_values import TxtValue, TxtValues
@@ -65,8 +65,17 @@ class Dns01:
         return self._record_sets.name_servers()
 
     def obstacle(self, host: str, *, identities: tuple[str, ...], account: str) -> str:
-        """Look at the CAA records. Raises RunbookError VD-DNS-001 (the host is not in the zone), -007 (another's)."""
-        refuse_another(self._record_sets.read("A", self._record_sets.zone.relative(host)), self._instance_id)
+        """Look at the CAA records.
+
+        Raises:
+            RunbookError: VD-DNS-001 if the host is not in the zone, VD-DNS-007 if it is another instance's, VD-DNS-008
+                if a CNAME record stands where the value belongs.
+        """
+        zone = self._record_sets.zone
+        refuse_another(self._record_sets.read("A", zone.relative(host)), self._instance_id)
+        delegated = self._record_sets.read("CNAME", zone.relative(_name(host)))
+        if delegated is not None:
+            raise publisher.CHALLENGE_DELEGATED.error(f"CNAME {shown(delegated)}", target=_name(host))
         issuer = Issuer(identities=identities, account=account, method=self.kind.typ)
         return refusal(host, self._record_sets.zone.name, issuer, self._caa)
 

@@ -148,6 +148,12 @@ def test_caa_records_that_forbid_the_order_are_found_before_it(rig: CertificateR
     assert rig.failing(now=True) == "VD-TLS-024"
 
 
+def test_a_delegated_challenge_is_found_before_the_order(rig: CertificateRig) -> None:
+    dns_zone.put(rig.lab, "CNAME", f"_acme-challenge.{INSTANCE}", CNAMERecord={"cname": "proofs.example"})
+    assert rig.failing() == "VD-DNS-008"
+    assert rig.asked(ORDER) == 0 and rig.orders() == []
+
+
 def test_an_authorization_that_fails_is_counted_cleaned_up_and_tried_again_later(rig: CertificateRig) -> None:
     def lose() -> None:
         """Somebody removes the value after the publisher has seen it."""
