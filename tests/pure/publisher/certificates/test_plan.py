@@ -102,6 +102,7 @@ def test_every_state_has_one_next_step_that_keeps_the_rules() -> None:
     assert count > 20_000
 
 
+@pytest.mark.slow
 def test_every_state_has_a_forecast_that_ends() -> None:
     for request, seen in every():
         issuance = seen.newest
