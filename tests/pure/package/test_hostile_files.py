@@ -212,7 +212,22 @@ def test_a_file_of_too_many_values_is_refused() -> None:
 
 def replaced(value: Any, number: random.Random) -> Any:
     """Return a value of JSON with one part left out, doubled, or replaced by a value of another type."""
-    odd = (None, 5, -1.5, "x", "[x()]", "[", [], {}, ["a"], {"a": {}}, True, "a" * 300, [[None]], {"type": ["a"]})
+    odd: tuple[Any, ...] = (
+        None,
+        5,
+        -1.5,
+        "x",
+        "[x()]",
+        "[",
+        [],
+        {},
+        ["a"],
+        {"a": {}},
+        True,
+        "a" * 300,
+        [[None]],
+        {"type": ["a"]},
+    )
     places = list(_places(value))
     holder, key = number.choice(places)
     what = number.random()
