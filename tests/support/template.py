@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from vibedata.template.check import MAIN, parameter_files
+from vibedata.template.check import MAIN, read_parameters
 from vibedata.template.evaluation import snapshot
 from vibedata.template.reader import read_folder
 from vibedata.template.syntax import Document
@@ -14,7 +14,7 @@ from vibedata.template.values import Place, Snapshot
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
 FILES = sorted(INFRA.rglob("*.bicep"))
-PARAMETERS: Mapping[str, Mapping[str, Any]] = parameter_files(INFRA)
+PARAMETERS: Mapping[str, Mapping[str, Any]] = read_parameters(INFRA)[0]
 
 
 @cache

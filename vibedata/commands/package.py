@@ -11,10 +11,13 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError, build
 from vibedata.output import show, table
 from vibedata.package.making import Made, Sources, make
+from vibedata.terminal import told
 
 PROJECT = Path(__file__).resolve().parents[2]
 # The zip is written to the current folder. The command's last line names it.
 OUT = "vibedata-package.zip"
+# Nobody reads more of them on a terminal.
+MAX_SHOWN = 200
 EXAMPLES = f"""\
 examples:
   vibedata package                                       check everything that is there
@@ -93,14 +96,16 @@ def _package(out: Path, made: Made, packed: bytes) -> dict[str, object]:
 
 def _text(out: Path, made: Made, packed: bytes, error: RunbookError | None) -> str:
     parts = []
-    for each in made.findings:
-        place = each.file if each.line is None else f"{each.file}:{each.line}"
-        parts.append(f"{place}: {each.message}\n  rule: {each.rule}\n  what to do: {each.remedy}\n")
+    for each in made.findings[:MAX_SHOWN]:
+        place = told(each.file if each.line is None else f"{each.file}:{each.line}")
+        parts.append(f"{place}: {told(each.message)}\n  rule: {each.rule}\n  what to do: {told(each.remedy)}\n")
+    if len(made.findings) > MAX_SHOWN:
+        parts.append(f"and {len(made.findings) - MAX_SHOWN} more findings: --output json shows all of them\n")
     parts.append(f"{len(made.checked)} rules checked, {len(made.findings)} findings\n")
     if made.unchecked:
         parts.append(f"{len(made.unchecked)} rules not checked: they need a part that is not there\n")
     if error is not None:
         return "".join([*parts, f"{error}\n"])
-    rows = [(name, f"{len(made.files[name]):,}") for name in sorted(made.files)]
+    rows = [(told(name), f"{len(made.files[name]):,}") for name in sorted(made.files)]
     parts.append(table(f"package {out}", ("file", "bytes"), rows))
     return "".join([*parts, f"SHA-256 {hashlib.sha256(packed).hexdigest()}\n"])

@@ -19,7 +19,7 @@ from pathlib import Path
 from tree_sitter import Node
 
 from vibedata.image_tags.files import BicepFile, Unread, plain, read_files, text_of
-from vibedata.image_tags.kinds import Members, Piece, Text, Values
+from vibedata.image_tags.kinds import Members, Piece, Text, TooComplexError, Values, Work
 from vibedata.image_tags.values import Scope, alternatives, name_of, rounds, scope_of, value_of
 
 # How deep modules may be nested. Bicep refuses a circle.
@@ -64,22 +64,28 @@ def literal_tags(named: Sequence[Path]) -> tuple[tuple[LiteralTag, ...], tuple[U
     files, unread = read_files(named)
     by_path = {file.path.resolve(): file for file in files}
     found: set[LiteralTag] = set()
+    looked = _Looked(by_path, Work())
     for file in files:
         try:
-            found |= set(_Looked(by_path).at(file, {}, 0))
+            for each in looked.at(file, {}, 0):
+                found.add(each)
         except RecursionError:
             unread = (*unread, Unread(file.shown, 0, "its expressions are nested too deeply"))
+        except TooComplexError:
+            unread = (*unread, Unread(file.shown, 0, "its expressions are too complex"))
     return tuple(sorted(found)), unread, len(files)
 
 
 class _Looked:
-    def __init__(self, files: Mapping[Path, BicepFile]) -> None:
+    def __init__(self, files: Mapping[Path, BicepFile], work: Work) -> None:
         self._files = files
+        self._work = work
 
     def at(self, file: BicepFile, given: Mapping[str, Values], depth: int) -> Iterator[LiteralTag]:
         """Yield the literals of a file and of its modules, with the parameters that a caller gives."""
-        scope = scope_of(file, given)
+        scope = scope_of(file, given, self._work)
         for node in file.root.children:
+            self._work.spend(1)
             value = value_of(node)
             if value is None or node.type in _SKIPPED:
                 continue

@@ -14,7 +14,7 @@ from itertools import product
 from tree_sitter import Node
 
 from vibedata.image_tags.files import BicepFile, line_of, plain, text_of
-from vibedata.image_tags.kinds import UNKNOWN, Items, Members, Piece, Text, Value, Values
+from vibedata.image_tags.kinds import UNKNOWN, Items, Members, Piece, Text, Value, Values, Work, size_of
 
 # If there are more combinations than this, only one part of a text varies at a time. The other parts keep their first
 # alternative.
@@ -37,6 +37,8 @@ class Scope:
     """The scope of an expression: its file, the parameters from a caller, and the names of the loops around it."""
 
     file: BicepFile
+    # All files share it.
+    work: Work
     declared: Mapping[str, Node]
     given: Mapping[str, Values] = field(default_factory=dict)
     names: Mapping[str, Values] = field(default_factory=dict)
@@ -49,11 +51,11 @@ class Scope:
         return replace(self, names={**self.names, **names})
 
 
-def scope_of(file: BicepFile, given: Mapping[str, Values]) -> Scope:
+def scope_of(file: BicepFile, given: Mapping[str, Values], work: Work) -> Scope:
     """Return the scope of a file's top level."""
     kinds = ("parameter_declaration", "variable_declaration", "user_defined_function")
     nodes = [node for node in file.root.children if node.type in kinds]
-    return Scope(file=file, declared={name_of(node): node for node in nodes}, given=given)
+    return Scope(file=file, work=work, declared={name_of(node): node for node in nodes}, given=given)
 
 
 def name_of(declaration: Node) -> str:
@@ -69,10 +71,13 @@ def value_of(declaration: Node) -> Node | None:
 
 
 def alternatives(node: Node, scope: Scope) -> Values:
-    """Return the alternatives of an expression, without duplicates."""
+    """Return the alternatives of an expression, without duplicates. Raises TooComplexError."""
+    scope.work.spend(1)
     if scope.depth > MAX_DEPTH:
         return (UNKNOWN,)
-    return _each_once(_alternatives(node, replace(scope, depth=scope.depth + 1)))
+    found = _each_once(_alternatives(node, replace(scope, depth=scope.depth + 1)))
+    scope.work.spend(size_of(found))
+    return found
 
 
 def rounds(loop: Node, scope: Scope) -> Scope:
@@ -146,14 +151,17 @@ def _texts(node: Node, scope: Scope) -> Iterable[Value]:
             parts.append(_pieces(value for values in inner for value in values))
         else:
             parts.append(((Piece(text_of(child), scope.file.shown, line_of(child)),),))
-    return _joined(parts)
+    return _joined(parts, scope.work)
 
 
-def _joined(parts: Sequence[tuple[tuple[Piece, ...], ...]]) -> list[Value]:
+def _joined(parts: Sequence[tuple[tuple[Piece, ...], ...]], work: Work) -> list[Value]:
     """Return the texts that these parts make. Each part has alternatives."""
+    if len(parts) > MAX_PIECES:
+        return [UNKNOWN]
     count = 1
     for part in parts:
         count *= len(part)
+    work.spend(len(parts) * (count if count <= MAX_COMBINED else sum(map(len, parts))))
     if count <= MAX_COMBINED:
         chosen: Iterable[Sequence[tuple[Piece, ...]]] = product(*parts)
     else:
@@ -224,9 +232,9 @@ def _called(named: Sequence[Node], scope: Scope) -> Iterable[Value]:
         inside = scope.with_names({one: _items(values[0]) for one in taken})
         found = (Items(alternatives(arguments[1], inside)),)
     elif name == "format" and values:
-        found = _formatted(values)
+        found = _formatted(values, scope.work)
     elif name == "concat" and not any(isinstance(one, Items) for each in values for one in each):
-        found = _joined([_pieces(each) for each in values])
+        found = _joined([_pieces(each) for each in values], scope.work)
     elif name in _PASSING:
         found = [one for each in values for value in each for one in (value, *_inside(value))]
     return found
@@ -248,7 +256,7 @@ def _own_function(declared: Node, arguments: Sequence[Node], scope: Scope) -> It
     return (UNKNOWN,) if body is None else alternatives(body, replace(scope, names=given))
 
 
-def _formatted(values: Sequence[Values]) -> Iterable[Value]:
+def _formatted(values: Sequence[Values], work: Work) -> Iterable[Value]:
     """Return the result of format(): its first argument, with `{0}` replaced by the argument of that number."""
     made: list[Value] = []
     for template in values[0]:
@@ -265,7 +273,7 @@ def _formatted(values: Sequence[Values]) -> Iterable[Value]:
                     # No call has more arguments than this, and Python reads no number of thousands of digits.
                     number = int(index) + 1 if index.isdecimal() and len(index) <= MAX_INDEX_DIGITS else 0
                     parts.append(_pieces(values[number]) if 0 < number < len(values) else ((Piece(None),),))
-        made += _joined(parts)
+        made += _joined(parts, work)
     return made
 
 
@@ -279,8 +287,4 @@ def _after(node: Node, keyword: str) -> Node | None:
 
 
 def _each_once(values: Iterable[Value]) -> Values:
-    found: list[Value] = []
-    for value in values:
-        if value not in found:
-            found.append(value)
-    return tuple(found)
+    return tuple(dict.fromkeys(values))

@@ -65,7 +65,7 @@ def hash_of_sources(infra: Path) -> str:
         name = file.relative_to(infra)
         if file.is_file() and file.suffix in (".bicep", ".json") and name.parts[0] not in (*_NO_SOURCES, TEMPLATE):
             content = hashlib.sha256(_read(file, _MAX_SOURCE_BYTES)).hexdigest()
-            hashed.update(f"{name.as_posix()}\n{content}\n".encode())
+            hashed.update(f"{name.as_posix()}\n{content}\n".encode("utf-8", "surrogateescape"))
     return hashed.hexdigest()
 
 

@@ -5,7 +5,7 @@ Source: learn azure-resource-manager/managed-applications/create-uidefinition-el
 """
 
 import itertools
-import re
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,8 @@ BASICS = ""
 # The definition is checked with every combination of choices. A definition with more combinations would ask for too
 # much.
 MAX_COMBINATIONS = 4096
+# The combinations, multiplied with the definition's characters of JSON. The evaluation of that many takes a minute.
+MAX_WORK = 40_000_000
 _SAMPLE_LOCATION = "westeurope"
 
 
@@ -104,20 +106,24 @@ def combinations(definition: Any) -> Iterator[World]:
         yield _shown(definition, chosen)
 
 
+def refused_combinations(definition: Any) -> str | None:
+    """Return the reason why the combinations are not tried, None if they are."""
+    count = count_combinations(definition)
+    if count > MAX_COMBINATIONS:
+        return f"there are more than {MAX_COMBINATIONS} combinations of choices"
+    if count * len(json.dumps(definition)) > MAX_WORK:
+        return f"the definition is too large for {count} combinations of choices"
+    return None
+
+
 def count_combinations(definition: Any) -> int:
-    """Return the number of combinations of choices."""
+    """Return the number of combinations of choices. It stops counting above MAX_COMBINATIONS."""
     count = 1
     for element in elements(definition):
         count *= 1 if element.type in SILENT else len(choices(element))
+        if count > MAX_COMBINATIONS:
+            break
     return count
-
-
-def fits(regex: str, text: str) -> bool:
-    """Tell whether a text matches a JavaScript regular expression.
-
-    Raises re.error if Python cannot read the expression.
-    """
-    return re.search(regex, text) is not None
 
 
 def _elements(found: Any, path: Path, way: tuple[str, ...]) -> Iterator[Element]:

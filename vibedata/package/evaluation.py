@@ -10,6 +10,9 @@ from typing import Any
 
 from vibedata.package.expressions import Call, Expression, Literal, is_expression, parse
 
+# A value for a template. Azure takes 4 MB for all of them.
+MAX_CHARACTERS = 1024 * 1024
+
 
 class EvaluationError(Exception):
     """The expression has no value here. The message says why."""
@@ -51,7 +54,7 @@ def _value(expression: Expression, world: World) -> Any:
     if isinstance(expression, Call):
         return _call(expression, world)
     of, key = _value(expression.of, world), _value(expression.key, world)
-    return of.get(key, _UNDEFINED) if isinstance(of, Mapping) else _UNDEFINED
+    return of.get(key, _UNDEFINED) if isinstance(of, Mapping) and isinstance(key, str) else _UNDEFINED
 
 
 def _call(call: Call, world: World) -> Any:
@@ -88,6 +91,12 @@ def _text(value: Any) -> str:
     return value
 
 
+def _replace(text: Any, old: Any, new: Any) -> str:
+    if _text(text).count(_text(old)) * len(_text(new)) > MAX_CHARACTERS:
+        raise ValueError
+    return str(text.replace(old, new))
+
+
 def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError
@@ -115,6 +124,6 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "lessOrEquals": lambda left, right: left <= right,
     "not": lambda value: not _truth(value),
     "or": lambda *values: any(_truths(values)),
-    "replace": lambda text, old, new: _text(text).replace(_text(old), _text(new)),
+    "replace": _replace,
     "split": lambda text, separator: _text(text).split(_text(separator)),
 }

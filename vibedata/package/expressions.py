@@ -9,8 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-# A real template has about twenty levels.
+# A real template has about twenty levels. A property of a property counts as a level.
 _MAX_DEPTH = 100
+# Azure Resource Manager's limit (learn azure-resource-manager/templates/best-practices, template limits).
+MAX_CHARACTERS = 24_576
+# A number of 64 bits has 19 digits, and a sign.
+_MAX_DIGITS = 20
+_TOO_DEEP = "it is nested too deeply"
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+)|(?P<name>[A-Za-z_]\w*)|(?P<sign>\.\?|\[\?|[()\[\],.]))"
 )
@@ -56,22 +61,32 @@ def is_expression(text: str) -> bool:
 @lru_cache(maxsize=8192)
 def parse(text: str) -> Expression:
     """Return the expression between the brackets. Raises ExpressionError."""
+    if len(text) > MAX_CHARACTERS:
+        raise ExpressionError(f"it has more than {MAX_CHARACTERS} characters")
     parser = _Parser(text[1:-1])
     found = parser.expression(0)
     parser.end()
+    if any(depth > _MAX_DEPTH for depth, _ in _with_depths(found)):
+        raise ExpressionError(_TOO_DEEP)
     return found
 
 
 def parts(expression: Expression) -> Iterator[Expression]:
     """Yield an expression and each expression in it, the outer one first."""
-    yield expression
-    inner: tuple[Expression, ...] = ()
-    if isinstance(expression, Call):
-        inner = expression.arguments
-    elif isinstance(expression, Member):
-        inner = (expression.of, expression.key)
-    for each in inner:
-        yield from parts(each)
+    yield from (each for _, each in _with_depths(expression))
+
+
+def _with_depths(expression: Expression) -> Iterator[tuple[int, Expression]]:
+    waiting = [(0, expression)]
+    while waiting:
+        depth, each = waiting.pop()
+        yield depth, each
+        inner: tuple[Expression, ...] = ()
+        if isinstance(each, Call):
+            inner = each.arguments
+        elif isinstance(each, Member):
+            inner = (each.of, each.key)
+        waiting += [(depth + 1, one) for one in reversed(inner)]
 
 
 class _Parser:
@@ -92,7 +107,7 @@ class _Parser:
     def expression(self, depth: int) -> Expression:
         """Read one expression."""
         if depth > _MAX_DEPTH:
-            raise ExpressionError("it is nested too deeply")
+            raise ExpressionError(_TOO_DEEP)
         found = self._primary(depth)
         while True:
             sign = self._peek()
@@ -118,6 +133,8 @@ class _Parser:
         if kind == "text":
             return Literal(word[1:-1].replace("''", "'"))
         if kind == "number":
+            if len(word) > _MAX_DIGITS:
+                raise ExpressionError(f"a number has more than {_MAX_DIGITS} digits")
             return Literal(int(word))
         if kind == "name":
             return self._named(word, depth)

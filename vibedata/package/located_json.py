@@ -12,6 +12,8 @@ from runbook_lib.basics import strict_json
 Path = tuple[str | int, ...]
 # A compiled template has about twenty levels.
 _MAX_DEPTH = 200
+# The 800 resources that Azure takes at most have fewer.
+_MAX_VALUES = 100_000
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],]|[^\s{}\[\],:"]+')
 
 
@@ -105,6 +107,8 @@ def _scan(text: str) -> tuple[dict[Path, int], int | None]:
         else:
             path = () if here is None else here.inner
             lines.setdefault(path, line)
+            if len(lines) > _MAX_VALUES:
+                raise MalformedError(line, f"it has more than {_MAX_VALUES} values")
             if word in "{[":
                 if len(opened) == _MAX_DEPTH:
                     raise MalformedError(line, f"it is nested more than {_MAX_DEPTH} levels deep")

@@ -188,9 +188,16 @@ def _size_of(folder: Path, name: Path) -> int:
 def _read_artifacts(folder: Path | None, names: Iterable[str]) -> dict[str, bytes]:
     if folder is None:
         return {}
-    return {name: read_below(folder, *name.split("/"), max_bytes=MAX_BYTES) for name in names}
+    return {name: _read_artifact(folder, name) for name in names}
+
+
+def _read_artifact(folder: Path, name: str) -> bytes:
+    try:
+        return read_below(folder, *name.split("/"), max_bytes=MAX_BYTES)
+    except FileRefusedError as error:  # somebody has exchanged it
+        raise build.PACKAGE_FILE_REFUSED.error(str(error), target=str(folder / name)) from error
 
 
 def _shown(file: Path) -> str:
     """Return a file's name for people. It is relative to the current folder if the file is below that."""
-    return os.path.relpath(file) if Path(file).resolve().is_relative_to(Path.cwd()) else str(file)
+    return os.path.relpath(file) if Path(os.path.realpath(file)).is_relative_to(Path.cwd()) else str(file)

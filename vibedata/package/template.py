@@ -135,6 +135,12 @@ def parts_in(value: object) -> list[Expression]:
         return []  # rules/template_values.py finds it
 
 
+def allowed_values(parameter: Mapping[str, Any], otherwise: list[Any]) -> list[Any]:
+    """Return the values that a parameter allows, `otherwise` if it names none, or names them in another form."""
+    found = parameter.get("allowedValues")
+    return found if isinstance(found, list) else otherwise
+
+
 def is_secure(parameter: object) -> bool:
     """Tell whether a parameter's declaration says that its value is a secret."""
     return str(member(parameter, "type")).lower() in ("securestring", "secureobject")

@@ -19,6 +19,9 @@ from vibedata.release.check import CheckedPlace
 # An index lists images, not further indexes. importImage accepts at most this number
 # (docs/azure-facts.md#importing-images).
 MAX_IMAGES = 50
+# Docker runs no image with more (docker/docs issue 8230). A manifest of the accepted size can list thousands, and each
+# costs a request.
+MAX_LAYERS = 127
 
 
 def pull_image(reader: ContainerRegistryReader, pin: ImagePin) -> str:
@@ -37,6 +40,8 @@ def pull_image(reader: ContainerRegistryReader, pin: ImagePin) -> str:
         images = [_manifest(reader, pin.repository, digest) for digest, _ in listed]
     blobs: dict[str, int] = {}
     for image in images:
+        if (count := len(_listed(image, "layers"))) > MAX_LAYERS:
+            raise release.ARTIFACT_DIFFERS.error(f"it lists {count} layers; at most {MAX_LAYERS}", target=target)
         blobs |= dict(_descriptors({"all": [image.get("config"), *_listed(image, "layers")]}, "all", target))
     for digest, size in blobs.items():
         found = reader.blob_size(pin.repository, digest)

@@ -1,6 +1,7 @@
 """Evaluate the template as Azure Resource Manager would: find the resources and their bodies for given parameters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from vibedata.template import functions
@@ -19,9 +20,24 @@ from vibedata.template.syntax import (
     Operation,
     Text,
 )
-from vibedata.template.values import Deployed, LinedObject, Place, Runtime, Snapshot, has_runtime
+from vibedata.template.tokens import TOO_DEEP
+from vibedata.template.values import (
+    Deployed,
+    LinedObject,
+    Place,
+    Runtime,
+    Snapshot,
+    TooMuchError,
+    Work,
+    has_runtime,
+)
 
 Documents = Mapping[str, Document]
+# What an operator or a function raises for a value that it does not take.
+_UNFIT = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
+# Azure Resource Manager's whole numbers have 64 bits.
+_MAX_INTEGER = 2**63 - 1
+TOO_COMPLEX = "its expressions are too complex"
 _BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
     "==": lambda left, right: left == right,
     "!=": lambda left, right: left != right,
@@ -47,17 +63,34 @@ class NotEvaluatedError(Exception):
 
 def snapshot(documents: Documents, file: str, parameters: Mapping[str, Any], place: Place) -> Snapshot:
     """Return what a deployment of a file makes. Raises NotEvaluatedError."""
-    return _Deployment(documents, documents[file], parameters, place).snapshot()
+    try:
+        return _Deployment(documents, documents[file], parameters, place, work=Work(), outer=()).snapshot()
+    except RecursionError as error:
+        raise NotEvaluatedError(file, 1, TOO_DEEP) from error
+    except TooMuchError as error:
+        raise NotEvaluatedError(file, 1, TOO_COMPLEX) from error
 
 
 class _Deployment:
     """One file with its parameters. Symbols get their values when they are first asked for."""
 
-    def __init__(self, documents: Documents, document: Document, parameters: Mapping[str, Any], place: Place) -> None:
+    def __init__(
+        self,
+        documents: Documents,
+        document: Document,
+        parameters: Mapping[str, Any],
+        place: Place,
+        *,
+        work: Work,
+        outer: tuple[str, ...],
+    ) -> None:
         self._documents = documents
         self._document = document
         self._parameters = parameters
         self._place = place
+        self._work = work
+        # This file and the files whose modules lead to it.
+        self._open = (*outer, document.file)
         self._functions = {**functions.PLAIN, **functions.of_place(place), **functions.IN_DEFAULTS}
         self._values: dict[str, Any] = {}
         self._begun: set[str] = set()
@@ -84,7 +117,8 @@ class _Deployment:
             if name in self._begun:
                 raise self._trouble(declared.line, f"{name} depends on itself")
             self._begun.add(name)
-            self._values[name] = self._declared(declared)
+            with self._fitting(declared.line):
+                self._values[name] = self._declared(declared)
         return self._values[name]
 
     def _declared(self, declared: Declaration) -> Any:
@@ -102,14 +136,28 @@ class _Deployment:
         return make(declared, {})
 
     def _module(self, declared: Declaration, names: Mapping[str, Any]) -> Snapshot:
-        body = self.value(declared.value, names)
+        body = self._body(declared, names)
         document = self._documents.get(self._document.path_of(declared))
         if document is None:
             raise self._trouble(declared.line, f"there is no file {declared.type}")
-        return _Deployment(self._documents, document, body.get("params", {}), self._place).snapshot()
+        if document.file in self._open:
+            raise self._trouble(declared.line, f"{declared.type} is a module of itself")
+        params = body.get("params", {})
+        if not isinstance(params, Mapping):
+            raise self._trouble(declared.line, f"params of {declared.name} is no object")
+        return _Deployment(self._documents, document, params, self._place, work=self._work, outer=self._open).snapshot()
+
+    def _body(self, declared: Declaration, names: Mapping[str, Any]) -> LinedObject:
+        body = self.value(declared.value, names)
+        if not isinstance(body, LinedObject):
+            raise self._trouble(declared.line, f"the body of {declared.name} is no object")
+        self._work.spend(body)
+        return body
 
     def _resource(self, declared: Declaration, names: Mapping[str, Any]) -> Deployed:
-        body = self.value(declared.value, names)
+        body = self._body(declared, names)
+        if "name" not in body:
+            raise self._trouble(declared.line, f"{declared.name} has no name")
         resource_type, _, version = declared.type.partition("@")
         written, scope = body["name"], self._place.group_id
         # A value that only Azure knows has one name, no matter what its expression contains.
@@ -121,6 +169,9 @@ class _Deployment:
             scope = extended.id
         elif isinstance(extended, Mapping):
             scope = str(extended["id"])
+        if name.count("/") != resource_type.count("/") - 1:
+            message = f"the name {name} of {declared.name} has not one part for each part of its type: add its parent"
+            raise self._trouble(declared.line, message)
         return Deployed(
             type=resource_type,
             api_version=version,
@@ -135,6 +186,21 @@ class _Deployment:
 
     def value(self, expression: Expression | None, names: Mapping[str, Any]) -> Any:
         """Return the value of an expression. names: the names of the loops around it."""
+        self._work.spend(None)
+        if expression is None:
+            raise self._trouble(1, "a value is missing")
+        with self._fitting(expression.line):
+            return self._value(expression, names)
+
+    @contextmanager
+    def _fitting(self, line: int) -> Iterator[None]:
+        """Name the line of an expression that does not take the values that it is given."""
+        try:
+            yield
+        except _UNFIT as error:
+            raise self._trouble(line, "an operator or a function does not take this value") from error
+
+    def _value(self, expression: Expression, names: Mapping[str, Any]) -> Any:
         found: Any
         match expression:
             case Literal(value=found):
@@ -156,11 +222,12 @@ class _Deployment:
             case Call():
                 found = self._call(expression, names)
             case _:
-                raise self._trouble(1, f"{expression} has no value")
+                raise self._trouble(expression.line, "this expression has no value")
         return found
 
     def _text(self, text: Text, names: Mapping[str, Any]) -> Any:
         parts = [part if isinstance(part, str) else self.value(part, names) for part in text.parts]
+        self._work.spend(*parts)
         texts = [part.text if isinstance(part, Runtime) else functions.text_of(part) for part in parts]
         return Runtime("".join(texts)) if has_runtime(parts) else "".join(texts)
 
@@ -203,14 +270,19 @@ class _Deployment:
         if operator in ("!", "-") and len(operands) == 1:
             return not first if operator == "!" else -first
         second = self.value(operands[1], names)
+        self._work.spend(first, second)
         if has_runtime([first, second]):
             return Runtime(f"{first} {operator} {second}")
         if operator not in _BINARY:
             raise self._trouble(operation.line, f"the operator {operator} is not known here")
-        return _BINARY[operator](first, second)
+        found = _BINARY[operator](first, second)
+        if isinstance(found, int) and abs(found) > _MAX_INTEGER:
+            raise self._trouble(operation.line, "the number is too large")
+        return found
 
     def _call(self, call: Call, names: Mapping[str, Any]) -> Any:
         arguments = [self.value(each, names) for each in call.arguments]
+        self._work.spend(*arguments)
         if call.of is not None:
             return Runtime(f"{call.function}({', '.join(map(str, arguments))})")
         if call.function not in self._functions:

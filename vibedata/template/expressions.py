@@ -19,6 +19,8 @@ from vibedata.template.tokens import Token, UnreadableError
 
 # Binary operators. Those with the lowest precedence come first.
 _PRECEDENCE = (("||",), ("&&",), ("==", "!=", "=~", "!~"), ("<", "<=", ">", ">="), ("+", "-"), ("*", "/", "%"), ("??",))
+# The largest number of Bicep, 2**63 - 1, has 19 digits (learn azure-resource-manager/bicep/data-types).
+MAX_DIGITS = 19
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
 
@@ -127,7 +129,7 @@ class Reader:
             self.next()
             return text_of(token)
         if token.kind == "number":
-            return Literal(int(self.next().text), token.line)
+            return Literal(self._whole_number(), token.line)
         if token.kind == "name":
             return self._named()
         if self.has("["):
@@ -137,6 +139,12 @@ class Reader:
         if self.has("("):
             return self._parenthesis()
         raise self.unread(f"a value is missing before {token.text!r}")
+
+    def _whole_number(self) -> int:
+        digits = self.token.text
+        if len(digits) > MAX_DIGITS:
+            raise self.unread(f"a number has at most {MAX_DIGITS} digits")
+        return int(self.next().text)
 
     def _named(self) -> Expression:
         token = self.next()

@@ -14,6 +14,9 @@ from typing import Any
 
 from vibedata.template.values import Place, Runtime, has_runtime
 
+# A text of a template. Azure takes 4 MB for the whole template.
+MAX_CHARACTERS = 1024 * 1024
+
 
 def unique_string(*parts: Any) -> str:
     """Return 13 small letters and digits that depend on the parts."""
@@ -36,6 +39,13 @@ def contains(container: Any, wanted: Any) -> bool:
     return wanted in container
 
 
+def replace(text: str, old: str, new: str) -> str:
+    """Return a text with another part. Raises ValueError if the result is too long."""
+    if not old or text.count(old) * len(new) > MAX_CHARACTERS:
+        raise ValueError("the result is too long")
+    return text.replace(old, new)
+
+
 def text_of(value: Any) -> str:
     """Return a text as it is, and the JSON of anything else."""
     if isinstance(value, str):
@@ -54,7 +64,7 @@ PLAIN: Mapping[str, Callable[..., Any]] = {
     "guid": guid,
     "json": json.loads,
     "length": len,
-    "replace": lambda text, old, new: text.replace(old, new),
+    "replace": replace,
     "split": lambda text, by: text.split(by),
     "string": text_of,
     "substring": lambda text, start, length: text[start : start + length],

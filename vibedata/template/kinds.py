@@ -34,14 +34,20 @@ _OF_FUNCTIONS: Mapping[str, str] = {
     "uri": "string",
 }
 _TO_BOOL = ("!", "&&", "||", "==", "!=", "<", "<=", ">", ">=", "=~", "!~")
+# The kinds of the variables that have been looked at.
+_Known = dict[str, str | None]
 _TEXTS_OF_RESOURCES = ("id", "name", "type", "apiVersion", "location")
 
 
 def kind_of(expression: Expression, document: Document, modules: Mapping[str, Document]) -> str | None:
     """Return string, int, bool, object or array.
 
-    Return None if only Azure knows the type. `modules` are the files, by path.
+    Return None if only Azure knows the type, or if a variable depends on itself. `modules` are the files, by path.
     """
+    return _kind_of(expression, document, modules, {})
+
+
+def _kind_of(expression: Expression, document: Document, modules: Mapping[str, Document], known: _Known) -> str | None:
     match expression:
         case Literal(value=value):
             found = {bool: "bool", int: "int"}.get(type(value))
@@ -52,12 +58,12 @@ def kind_of(expression: Expression, document: Document, modules: Mapping[str, Do
         case Object():
             found = "object"
         case Operation(operator=operator, operands=operands):
-            found = _of_operation(operator, [kind_of(each, document, modules) for each in operands])
+            found = _of_operation(operator, [_kind_of(each, document, modules, known) for each in operands])
         case Call(function=function, of=of):
             found = _OF_FUNCTIONS.get(function) if of is None else None
         case Name(name=name):
             declared = document.get(name)
-            found = None if declared is None else _of_symbol(declared, document, modules)
+            found = None if declared is None else _of_symbol(declared, document, modules, known)
         case Member():
             found = _of_member(expression, document, modules)
         case _:
@@ -82,11 +88,14 @@ def module_of(member: Member, document: Document) -> Declaration | None:
     return declared if declared is not None and declared.kind == "module" else None
 
 
-def _of_symbol(declared: Declaration, document: Document, modules: Mapping[str, Document]) -> str | None:
+def _of_symbol(declared: Declaration, document: Document, modules: Mapping[str, Document], known: _Known) -> str | None:
     if declared.kind == "param":
         return declared.type
     if declared.kind == "var" and declared.value is not None:
-        return kind_of(declared.value, document, modules)
+        if declared.name not in known:
+            known[declared.name] = None  # so that a circle ends here
+            known[declared.name] = _kind_of(declared.value, document, modules, known)
+        return known[declared.name]
     return "array" if declared.loop is not None else "object"
 
 

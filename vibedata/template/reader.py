@@ -6,15 +6,22 @@ compiler write it. Source: Azure/bicep, src/Bicep.Core/Emit/EmitterSettings.cs.
 
 from pathlib import Path
 
+from oci.files.reading import FileRefusedError, read_file
 from vibedata.template.expressions import Reader, text_of
 from vibedata.template.finding import Finding
-from vibedata.template.syntax import Call, Declaration, Document, Expression, Loop
-from vibedata.template.tokens import UnreadableError, tokens_of
+from vibedata.template.syntax import Call, Declaration, Document, Expression, Loop, is_deeper
+from vibedata.template.tokens import TOO_DEEP, UnreadableError, tokens_of
 
 SYNTAX, LANGUAGE = "syntax", "template-language-2"
 PLAIN_TYPES = ("string", "int", "bool", "object", "array")
 # Declarations that the compiler writes with template language 2.0.
 _NEWER = ("type", "func", "import", "extension", "provider", "assert", "test", "using", "extends")
+# The template's largest file has 15 KB.
+MAX_FILE_BYTES = 256 * 1024
+# The template has about ten levels. Python's stack has room for this number, in each function that walks a tree.
+MAX_DEPTH = 60
+# Azure Resource Manager takes fewer: 256 parameters, 512 variables, 800 resources and 64 outputs.
+MAX_DECLARATIONS = 2_000
 ONE = "Use template language 1.0: managed applications take no other"
 
 
@@ -27,7 +34,7 @@ def read_folder(folder: Path) -> tuple[tuple[Document, ...], tuple[Finding, ...]
     documents: list[Document] = []
     findings: list[Finding] = []
     for path in sorted(folder.rglob("*.bicep")):
-        read = read_text(path.read_text(encoding="utf-8"), path.relative_to(folder).as_posix())
+        read = _read_one(path, path.relative_to(folder).as_posix())
         if isinstance(read, Finding):
             findings.append(read)
         else:
@@ -35,16 +42,35 @@ def read_folder(folder: Path) -> tuple[tuple[Document, ...], tuple[Finding, ...]
     return tuple(documents), tuple(findings)
 
 
+def _read_one(path: Path, file: str) -> Document | Finding:
+    try:
+        content = read_file(path, max_bytes=MAX_FILE_BYTES)
+        text = content.decode("utf-8")
+    except FileRefusedError as error:
+        return Finding(file=file, line=1, rule=SYNTAX, message=str(error), remedy="Put a Bicep file there")
+    except UnicodeDecodeError as error:
+        line = 1 + content.count(b"\n", 0, error.start)
+        return Finding(file=file, line=line, rule=SYNTAX, message="it is not UTF-8", remedy="Write it in UTF-8")
+    return read_text(text, file)
+
+
 def read_text(text: str, file: str) -> Document | Finding:
     """Return the document in a text, or why it cannot be read."""
     try:
-        return _Declarations(Reader(tokens_of(text))).document(file)
+        return _document(Reader(tokens_of(text)), file)
     except _LanguageError as error:
         return Finding(file=file, line=error.line, rule=LANGUAGE, message=str(error), remedy=ONE)
     except UnreadableError as error:
         return Finding(
             file=file, line=error.line, rule=SYNTAX, message=str(error), remedy="Write it as the compiler reads it"
         )
+
+
+def _document(reader: Reader, file: str) -> Document:
+    try:
+        return _Declarations(reader).document(file)
+    except RecursionError as error:
+        raise reader.unread(TOO_DEEP) from error
 
 
 class _Declarations:
@@ -67,7 +93,9 @@ class _Declarations:
                 reader.need("=")
                 reader.expression()
             else:
-                found.append(self._declaration(keyword.text, keyword.line, decorators))
+                found.append(self._shallow(keyword.text, keyword.line, decorators))
+                if len(found) > MAX_DECLARATIONS:
+                    raise UnreadableError(f"a file has at most {MAX_DECLARATIONS} declarations", keyword.line)
             if reader.token.kind not in ("newline", "end"):
                 raise reader.unread(f"{reader.token.text!r} belongs nowhere")
             reader.skip_lines()
@@ -83,6 +111,14 @@ class _Declarations:
             found.append(call)
             reader.skip_lines()
         return tuple(found)
+
+    def _shallow(self, kind: str, line: int, decorators: tuple[Call, ...]) -> Declaration:
+        found = self._declaration(kind, line, decorators)
+        over = None if found.loop is None else found.loop.over
+        for top in (found.value, found.condition, over, *decorators):
+            if top is not None and is_deeper(top, MAX_DEPTH):
+                raise UnreadableError(TOO_DEEP, line)
+        return found
 
     def _declaration(self, kind: str, line: int, decorators: tuple[Call, ...]) -> Declaration:
         if kind in ("resource", "module"):

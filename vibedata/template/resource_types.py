@@ -116,7 +116,8 @@ class _Body:
         line = value.line if isinstance(value, LinedObject) else line
         members, required = dict(schema.get("properties", {})), list(schema.get("required", ()))
         if "variants" in schema:
-            variant = schema["variants"].get(value.get(schema["discriminator"]))
+            named = value.get(schema["discriminator"])
+            variant = schema["variants"].get(named) if isinstance(named, str) else None
             if variant is None:
                 chosen = ", ".join(sorted(schema["variants"]))
                 yield self._wrong(line, f"{path}.{schema['discriminator']} takes one of {chosen}")

@@ -219,6 +219,14 @@ def children(expression: Expression) -> tuple[Expression, ...]:
     return found
 
 
+def is_deeper(expression: Expression, most: int) -> bool:
+    """Tell whether an expression has more than `most` levels. This does not recurse, so it never fails."""
+    level: tuple[Expression, ...] = (expression,)
+    for _ in range(most):
+        level = tuple(child for each in level for child in children(each))
+    return bool(level)
+
+
 def walk(expression: Expression | None) -> tuple[Expression, ...]:
     """Return an expression and all its parts, at any depth."""
     if expression is None:
@@ -236,16 +244,24 @@ def walk_with_variables(expression: Expression | None, document: Document) -> tu
     return tuple(found)
 
 
-def possible_values(
-    expression: Expression, document: Document, seen: frozenset[str] = frozenset()
-) -> tuple[Expression, ...]:
-    """Return the expressions that can replace an expression: both sides of a choice, the value of a variable."""
-    if isinstance(expression, Operation) and expression.operator == "?:":
-        return tuple(each for side in expression.operands[1:] for each in possible_values(side, document, seen))
-    declared = document.get(expression.name) if isinstance(expression, Name) else None
-    if declared is None or declared.kind != "var" or declared.value is None or declared.name in seen:
-        return (expression,)
-    return possible_values(declared.value, document, seen | {declared.name})
+def possible_values(expression: Expression, document: Document) -> tuple[Expression, ...]:
+    """Return the expressions that can replace an expression: both sides of a choice, the value of a variable.
+
+    Each variable comes once.
+    """
+    found: list[Expression] = []
+    waiting, seen = [expression], set[str]()
+    while waiting:
+        each = waiting.pop()
+        declared = document.get(each.name) if isinstance(each, Name) else None
+        if isinstance(each, Operation) and each.operator == "?:":
+            waiting += reversed(each.operands[1:])
+        elif declared is None or declared.kind != "var" or declared.value is None:
+            found.append(each)
+        elif declared.name not in seen:
+            seen.add(declared.name)
+            waiting.append(declared.value)
+    return tuple(found)
 
 
 def is_secret_property(name: str) -> bool:

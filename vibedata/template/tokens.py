@@ -12,6 +12,10 @@ _TOKEN = re.compile(
     r"|(?P<quote>')"
     r"|(?P<operator>=>|==|=~|!=|!~|<=|>=|&&|\|\||\?\?|\.\?|\.\.\.|::|[-+*/%<>!?:=.,()\[\]{}@|])"
 )
+# The largest code of a character, and the codes that stand for half a character (The Unicode Standard, 3.8 and 3.9).
+_MAX_CODE = 0x10FFFF
+_SURROGATES = range(0xD800, 0xE000)
+TOO_DEEP = "the expressions are nested too deeply"
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", "$": "$"}
 
 
@@ -43,7 +47,10 @@ class Token:
 def tokens_of(text: str) -> tuple[Token, ...]:
     """Return the tokens. The last token has the kind end. Raises UnreadableError."""
     scanner = _Scanner(text)
-    return (*scanner.scan(until=""), Token("end", "the end of the file", scanner.line))
+    try:
+        return (*scanner.scan(until=""), Token("end", "the end of the file", scanner.line))
+    except RecursionError as error:
+        raise UnreadableError(TOO_DEEP, scanner.line) from error
 
 
 class _Scanner:
@@ -100,7 +107,10 @@ class _Scanner:
         code = re.compile(r"u\{([0-9a-fA-F]+)\}").match(self._text, self._at)
         if code is not None:
             self._at = code.end()
-            return chr(int(code[1], 16))
+            number = int(code[1], 16)
+            if number > _MAX_CODE or number in _SURROGATES:
+                raise UnreadableError("an escape \\u{...} names no character", self.line)
+            return chr(number)
         if character not in _ESCAPES or not character:
             raise UnreadableError(f"\\{character} is no escape", self.line)
         self._at += 1

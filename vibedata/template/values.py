@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+# The project's template takes 3 % of it. It is spent in a few seconds.
+MAX_WORK = 500_000
+CHARACTERS_OF_A_PART = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
@@ -60,7 +64,7 @@ class Deployed:
     api_version: str
     name: str
     scope: str
-    body: LinedObject
+    body: LinedObject = field(compare=False, repr=False)
     file: str
     line: int
     symbol: str
@@ -86,6 +90,32 @@ class Snapshot:
         """Return the deployed resources of a type."""
         wanted = resource_type.lower()
         return tuple(each for each in self.resources if each.type.lower() == wanted and not each.existing)
+
+
+class TooMuchError(Exception):
+    """The evaluation takes more work than any real template does."""
+
+
+class Work:
+    """The work that an evaluation may still do. A few lines can ask for a value of any size, or for any time."""
+
+    def __init__(self) -> None:
+        self._left = MAX_WORK
+
+    def spend(self, *values: object) -> None:
+        """Count the parts of values, and their characters. Raises TooMuchError."""
+        waiting = list(values)
+        while waiting:
+            value = waiting.pop()
+            self._left -= 1
+            if isinstance(value, Mapping):
+                waiting += [each for pair in value.items() for each in pair]
+            elif isinstance(value, list):
+                waiting += value
+            elif isinstance(value, str | Runtime):
+                self._left -= len(value if isinstance(value, str) else value.text) // CHARACTERS_OF_A_PART
+            if self._left < 0:
+                raise TooMuchError
 
 
 def has_runtime(value: object) -> bool:

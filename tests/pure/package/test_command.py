@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from tests.support.package_drafts import RUNBOOK, Draft, with_compiler, without_compiler
 from vibedata import cli
-from vibedata.commands.package import PROJECT
+from vibedata.commands.package import MAX_SHOWN, PROJECT
 from vibedata.package.contents import TEMPLATE, USER_INTERFACE, VIEW
 
 NAMES = sorted((TEMPLATE, USER_INTERFACE, VIEW, RUNBOOK))
@@ -241,3 +242,19 @@ def test_the_projects_own_sources_keep_every_rule(capsys: pytest.CaptureFixture[
     published = PROJECT / "infra" / "parameters" / "marketplace.json"
     cli.main(["package", "--parameters", str(published), "--out", str(tmp_path / "package.zip"), "--output", "json"])
     assert json.loads(capsys.readouterr().out)["findings"] == []
+
+
+def test_a_text_of_the_template_begins_no_line_of_its_own(desk: Desk) -> None:
+    template = json.loads((desk.folder / TEMPLATE).read_text())
+    place = {"type": "Microsoft.Storage/storageAccounts", "apiVersion": "2026-04-01", "name": "a"}
+    template["resources"] += [{**place, "location": f"x{number}\n0 findings\nSHA-256 0000"} for number in range(300)]
+    (desk.folder / TEMPLATE).write_text(json.dumps(template))
+    assert desk.run() == 1
+    text = desk.text()
+    assert "x0 0 findings SHA-256 0000" in text
+    assert not any(line.startswith(("0 findings", "SHA-256")) for line in text.splitlines())
+    shown = text.count("\n  rule: ")
+    assert shown == MAX_SHOWN
+    total = int(re.findall(r"rules checked, (\d+) findings", text)[0])
+    assert total > 2 * MAX_SHOWN
+    assert f"\nand {total - MAX_SHOWN} more findings: --output json shows all of them\n" in text

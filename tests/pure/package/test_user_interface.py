@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from tests.support.package_drafts import Draft
-from vibedata.package.controls import BASICS, choices, combinations, count_combinations, elements, fits, outputs
+from vibedata.package.controls import BASICS, choices, combinations, count_combinations, elements, outputs
 from vibedata.package.evaluation import EvaluationError, World, evaluate
 from vibedata.package.expressions import ExpressionError
+from vibedata.package.regexes import Trial, try_all
 
 DEFINITION = Draft().user_interface
 ASKED = {"location", "customerAdminObjectId", "customerAdminType", "alertEmail", "customerIpRanges", "immutability"}
@@ -19,9 +20,9 @@ def takes(name: str, text: str) -> bool:
     steps: dict[str, dict[str, str]] = {each.way[0]: {} for each in elements(DEFINITION)}
     steps[element.way[0]][name] = text
     world = World(steps=steps, location="westeurope")
-    return all(
-        fits(each["regex"], text) if "regex" in each else evaluate(each["isValid"], world) is True
-        for each in element.validations
+    trials = try_all((each["regex"], text) for each in element.validations if "regex" in each)
+    return set(trials.values()) <= {Trial.FITS} and all(
+        "regex" in each or evaluate(each["isValid"], world) is True for each in element.validations
     )
 
 

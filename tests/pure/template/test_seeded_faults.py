@@ -215,6 +215,7 @@ FAULTS = [
     Fault(
         rule="evaluation", old="  kind:", new="  dependsOn: [blobs]\n  kind:", at="resource account", message="itself"
     ),
+    Fault(rule="parameter-file", old='{"value": "t"}', new='{"values": "t"}', at="prefix", file="parameters/test.json"),
     Fault(rule="evaluation", old="replace(token, 'a', 'b')", new="'${token}${names[7]}'", at="names[7]"),
 ]
 
@@ -266,7 +267,7 @@ def test_a_file_that_no_module_is_is_found(tmp_path: Path) -> None:
 
 def test_every_rule_has_a_fault() -> None:
     rules = {
-        *(reader.SYNTAX, reader.LANGUAGE, language.TOO_LATE, check.EVALUATION),
+        *(reader.SYNTAX, reader.LANGUAGE, language.TOO_LATE, check.EVALUATION, check.PARAMETER_FILE),
         *(symbols.UNKNOWN, symbols.UNUSED, symbols.TWICE, symbols.UNFIT, symbols.MODULE),
         *(check.IMAGE_TAG, literals.LOCATION, literals.HOST, literals.SECRET, literals.SCOPE, literals.NAME),
         *(resource_types.UNKNOWN_TYPE, resource_types.OLD_VERSION, resource_types.WRONG_BODY),

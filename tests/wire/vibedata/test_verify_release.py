@@ -21,6 +21,7 @@ from tests.support.pushed_release import TRUST, VERSION, make_release, push_now,
 from tests.support.release_maker import RELEASE_REPOSITORY, container_registry, document, push_unsigned
 from tests.support.running_lab import LabUnderTest
 from vibedata import cli
+from vibedata.release.pulled import MAX_LAYERS
 
 pytestmark = pytest.mark.slow
 STUDIO = oci_client.index(
@@ -28,6 +29,7 @@ STUDIO = oci_client.index(
 )
 PANEL = oci_client.image(oci_client.layer(b"panel"), oci_client.layer(b"more"))
 HOLLOW = oci_client.index()
+DEEP = oci_client.image(*[oci_client.layer(b"deep")] * (MAX_LAYERS + 1))
 IMAGES = {"studio": STUDIO, "panel": PANEL}
 GOOD_BICEP = "param studio string\nresource a 'Microsoft.App/jobs@2024-03-01' = { name: 'a', image: studio }\n"
 
@@ -63,7 +65,7 @@ def unfit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(oci.build, "bundle", bundled)
         patched.setattr(wheels, "collect", collected)
-        return make_release(tmp_path_factory.mktemp("unfit") / "dist", images=pinned({"hollow": HOLLOW}))
+        return make_release(tmp_path_factory.mktemp("unfit") / "dist", images=pinned({"hollow": HOLLOW, "deep": DEEP}))
 
 
 @pytest.fixture
@@ -173,6 +175,7 @@ def test_what_automation_would_refuse_is_found_before_anything_is_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     oci_client.publisher(lab).push("vibedata/hollow", HOLLOW, "1.4.0")
+    oci_client.publisher(lab).push("vibedata/deep", DEEP, "1.4.0")
     before = len(writes(lab))
     code = cli.main(["push", str(unfit), *TRUST, "--output", "json"])
     answer = capsys.readouterr()
@@ -188,6 +191,7 @@ def test_what_automation_would_refuse_is_found_before_anything_is_sent(
     assert (code, result["status"]) == (1, "bad")
     found = states(result)
     assert found["artifact vibedata/hollow:1.4.0"] == ("bad", "VD-MANIFEST-011")
+    assert any("it lists 128 layers; at most 127" in each for each in of_code(result, "VD-MANIFEST-011"))
     syntax, large = sorted(of_code(result, "VD-VERIFY-003"))
     assert "runbook check_health" in syntax and "is no Python 3.10" in syntax
     assert "runbook rotate_hmac" in large and "a runbook has 1 to 1048576" in large

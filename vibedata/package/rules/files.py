@@ -1,7 +1,7 @@
 """Rules of the package's files: their sizes, the artifacts that the template fetches, and the view's definition."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from runbook_lib.basics.strict_json import member
 from vibedata.package.contents import TEMPLATE, USER_INTERFACE, VIEW, Contents
@@ -17,6 +17,8 @@ _VIEW_SCHEMA = "https://schema.management.azure.com/schemas/viewdefinition/0.0.1
 # The commands of a view call a custom provider, which this application does not have.
 _KINDS = ("Overview", "Metrics")
 _URI_ARGUMENTS = 2
+# A place in the text of format(). No call has thousands of arguments.
+_PLACE = re.compile(r"\{(\d{1,3})\}")
 
 
 @rule(
@@ -39,11 +41,12 @@ def package_must_not_be_too_large(contents: Contents) -> Iterator[Fault]:
 @rule(
     "Names In The Package Must Be Unique",
     source=_PLAN,
-    remedy="Give the artifact another name. Names are compared without their capitals.",
+    remedy="Give the artifact another name, in UTF-8. Names are compared without their capitals.",
     needs=[],
 )
 def names_in_the_package_must_be_unique(contents: Contents) -> Iterator[Fault]:
-    """Find an artifact with the name of another file of the package."""
+    """Find an artifact with the name of another file of the package, or with a name that a zip cannot hold."""
+    yield from (Fault(name, (), "the name is not UTF-8") for name in contents.artifacts if not _is_utf8(name))
     taken = {each.lower() for each in (TEMPLATE, USER_INTERFACE, VIEW)}
     for name in contents.artifacts:
         if name.lower() in taken:
@@ -106,6 +109,14 @@ def _chart_faults(charts: object, path: tuple[str | int, ...]) -> Iterator[Fault
                 yield Fault(VIEW, (*path, index, "metrics", number), f"a metric has {', '.join(wanted)}")
 
 
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _known_text(expression: Expression, scope: Scope) -> str | None:
     """Return a text that depends only on the template's defaults, None for any other text."""
     if isinstance(expression, Literal):
@@ -119,9 +130,14 @@ def _known_text(expression: Expression, scope: Scope) -> str | None:
     known = [each for each in parts if each is not None]
     if expression.name.lower() not in ("format", "concat") or len(known) != len(parts):
         return None
-    if expression.name.lower() == "concat":
-        return "".join(known)
-    return re.sub(r"\{(\d+)\}", lambda found: known[1:][int(found[1])], known[0])
+    return "".join(known) if expression.name.lower() == "concat" else _formatted(known)
+
+
+def _formatted(texts: Sequence[str]) -> str | None:
+    """Return what format() makes of texts, None if Azure refuses the call."""
+    if not texts or any(int(number) + 1 >= len(texts) for number in _PLACE.findall(texts[0])):
+        return None
+    return _PLACE.sub(lambda found: texts[int(found[1]) + 1], texts[0])
 
 
 def _is_beside(arguments: tuple[object, ...]) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from runbook_lib.basics.strict_json import member
 from vibedata.package.contents import PARAMETERS, TEMPLATE, Contents
 from vibedata.package.rule import Fault, arm_ttk, rule
-from vibedata.package.template import is_secure
+from vibedata.package.template import allowed_values, is_secure
 
 _SCHEMAS = ("https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#",)
 _KINDS: dict[str, type | tuple[type, ...]] = {
@@ -87,8 +87,8 @@ def publisher_values_must_fit_the_template(contents: Contents) -> Iterator[Fault
             yield Fault(PARAMETERS, path, f"{name} is a secret, and a package is public")
         elif expected and (not isinstance(value, expected) or (expected is int and isinstance(value, bool))):
             yield Fault(PARAMETERS, path, f"{name} takes a value of type {parameter['type']}")
-        elif value not in parameter.get("allowedValues", [value]):
-            yield Fault(PARAMETERS, path, f"{name} takes one of {parameter['allowedValues']}")
+        elif value not in (allowed := allowed_values(parameter, [value])):
+            yield Fault(PARAMETERS, path, f"{name} takes one of {allowed}")
 
 
 def _given(contents: Contents) -> Mapping[str, Any]:

@@ -128,7 +128,8 @@ def _below(path: Path, value: Any, schema: Mapping[str, Any], *, is_root: bool =
     if isinstance(value, str) and is_expression(value):
         return
     if isinstance(value, Mapping) and "variants" in schema:
-        variant = schema["variants"].get(value.get(schema["discriminator"]), {})
+        chosen = value.get(schema["discriminator"])
+        variant = schema["variants"].get(chosen, {}) if isinstance(chosen, str) else {}
         properties = {**schema.get("properties", {}), **variant.get("properties", {})}
         required = [*schema.get("required", ()), *variant.get("required", ())]
         schema = {**schema, "properties": properties, "required": required}

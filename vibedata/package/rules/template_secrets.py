@@ -25,6 +25,7 @@ _IDENTITY_EXTENSION = re.compile(r"managedidentityextension", re.IGNORECASE)
 )
 def outputs_must_not_contain_secrets(scope: Scope, _contents: Contents) -> Iterator[Fault]:
     """Find an output that shows a secret, also through variables, that is secure, or that sounds like a password."""
+    secure = _secure(scope)
     for path, text in scope.texts("outputs"):
         for part in _parts_with_variables(scope, text):
             if isinstance(part, Call) and _LISTS.fullmatch(part.name):
@@ -32,7 +33,7 @@ def outputs_must_not_contain_secrets(scope: Scope, _contents: Contents) -> Itera
             if isinstance(part, Member) and isinstance(part.key, Literal) and is_secret_property(str(part.key.value)):
                 yield Fault(scope.name, path, f"an output holds the property {part.key.value}, which is a secret")
             name = referenced(part, "parameters") if isinstance(part, Call) else None
-            if name is not None and _is_secure(scope, name):
+            if name is not None and name.lower() in secure:
                 yield Fault(scope.name, path, f"an output holds the secure parameter {name}")
     for name, output in scope.section("outputs").items():
         if "password" in name.lower() or is_secure(output):
@@ -74,6 +75,7 @@ def password_params_must_be_secure(scope: Scope, _contents: Contents) -> Iterato
 )
 def secure_params_in_nested_deployments(scope: Scope, _contents: Contents) -> Iterator[Fault]:
     """Find a nested deployment whose secrets are evaluated outside, so that the deployment's record shows them."""
+    secure = _secure(scope)
     for resource in scope.resources():
         evaluation = str(member(resource.value, "properties", "expressionEvaluationOptions", "scope") or "outer")
         if not resource.is_deployment or evaluation.lower() == "inner":
@@ -81,7 +83,7 @@ def secure_params_in_nested_deployments(scope: Scope, _contents: Contents) -> It
         template = member(resource.value, "properties", "template")
         for path, call in _calls_below(template, (*resource.path, "properties", "template")):
             name = referenced(call, "parameters")
-            if _LISTS.fullmatch(call.name) or (name is not None and _is_secure(scope, name)):
+            if _LISTS.fullmatch(call.name) or (name is not None and name.lower() in secure):
                 yield Fault(scope.name, path, f"a nested deployment of outer scope uses {name or call.name}")
 
 
@@ -92,13 +94,13 @@ def secure_params_in_nested_deployments(scope: Scope, _contents: Contents) -> It
 )
 def command_to_execute_must_use_protected_settings_for_secrets(scope: Scope, _contents: Contents) -> Iterator[Fault]:
     """Find a script extension whose command line shows a secret."""
+    secure = _secure(scope)
     for resource in scope.resources():
         if not _SCRIPTS.search(str(member(resource.value, "properties", "type"))):
             continue
         path = (*resource.path, "properties", "settings", "commandToExecute")
         command = member(resource.value, "properties", "settings", "commandToExecute")
-        secrets = [name for name in names_in(command, "parameters") if _is_secure(scope, name)]
-        if secrets or _lists(command):
+        if names_in(command, "parameters") & secure or _lists(command):
             yield Fault(scope.name, path, "the command line holds a secret")
 
 
@@ -158,9 +160,9 @@ def _parts_with_variables(scope: Scope, text: str) -> Iterator[Expression]:
         waiting += [value for name in names for _, value in walk(held.get(name), ()) if isinstance(value, str)]
 
 
-def _is_secure(scope: Scope, name: str) -> bool:
-    declared = {key.lower(): value for key, value in scope.section("parameters").items()}
-    return is_secure(declared.get(name.lower()))
+def _secure(scope: Scope) -> set[str]:
+    """Return the names of the secure parameters in small letters."""
+    return {name.lower() for name, declared in scope.section("parameters").items() if is_secure(declared)}
 
 
 def _calls(text: object, function: str) -> bool:

@@ -95,9 +95,9 @@ def location_should_not_be_hardcoded(scope: Scope, _contents: Contents) -> Itera
         yield Fault(scope.name, path, "parameter location is no string")
     if default not in ("[resourcegroup().location]", "[deployment().location]", "global"):
         yield Fault(scope.name, path, "parameter location has a region for its default")
-    deployments = [each.path for each in scope.resources() if each.is_deployment]
+    deployments = {each.path for each in scope.resources() if each.is_deployment}
     for where, text in scope.texts():
-        handed_on = any(where[: len(each)] == each for each in deployments)
+        handed_on = any(where[:end] in deployments for end in range(len(where)))
         if where[: len(path) - 1] != path[:-1] and not handed_on and _asks_for_location(text):
             yield Fault(scope.name, where, "it takes the location of the resource group, not parameter location")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from runbook_lib.basics.strict_json import member
 from vibedata.package.contents import USER_INTERFACE, Contents
 from vibedata.package.controls import CHECK_BOX, CHOICES, PASSWORD_BOX, SILENT, TEXT_BOX, Element, elements, outputs
+from vibedata.package.regexes import MAX_CHARACTERS, Trial, try_all
 from vibedata.package.rule import Fault, arm_ttk, rule
 from vibedata.package.template import walk
 
@@ -21,7 +22,7 @@ _WITHOUT_TOOL_TIP = (
     "Microsoft.Solutions.GraphApiControl",
     "Microsoft.Solutions.JitConfigurator",
 )
-_LENGTH = re.compile(r"\{(\d+)(?:,\d*)?\}")
+_LENGTH = re.compile(r"\{(\d{1,9})(?:,\d*)?\}")
 _MIN_PASSWORD = 12
 _OFFER_EXISTING = (
     "Microsoft.Storage.StorageAccountSelector",
@@ -127,6 +128,7 @@ def tooltips_should_be_present(contents: Contents) -> Iterator[Fault]:
 )
 def textboxes_are_well_formed(contents: Contents) -> Iterator[Fault]:
     """Find a text box that takes any text, or whose check has no length or cannot be read."""
+    trials = try_all((regex, "") for element in _all(contents, TEXT_BOX) for regex in _regexes(element))
     for element in _all(contents, TEXT_BOX):
         path = (*element.path, "constraints")
         regexes = _regexes(element)
@@ -135,8 +137,11 @@ def textboxes_are_well_formed(contents: Contents) -> Iterator[Fault]:
         if "regex" in element.constraints and not element.constraints.get("validationMessage"):
             yield Fault(USER_INTERFACE, path, f"{element.name} has a regex and no validationMessage")
         for regex in regexes:
-            if not _can_be_read(regex):
+            if trials[regex, ""] is Trial.UNREADABLE:
                 yield Fault(USER_INTERFACE, path, f"a regex of {element.name} cannot be read")
+            if trials[regex, ""] is Trial.TOO_LONG:
+                message = f"a regex of {element.name} has more than {MAX_CHARACTERS} characters, or takes too long"
+                yield Fault(USER_INTERFACE, path, message)
         if regexes and not any(_LENGTH.search(regex) for regex in regexes):
             yield Fault(USER_INTERFACE, path, f"no regex of {element.name} limits the length")
 
@@ -261,11 +266,3 @@ def _all(contents: Contents, *types: str) -> Iterator[Element]:
 def _regexes(element: Element) -> list[str]:
     found = [element.constraints.get("regex"), *(member(each, "regex") for each in element.validations)]
     return [each for each in found if isinstance(each, str)]
-
-
-def _can_be_read(regex: str) -> bool:
-    try:
-        re.compile(regex)
-    except re.error:
-        return False
-    return True

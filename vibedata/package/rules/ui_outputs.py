@@ -8,7 +8,7 @@ from vibedata.package.contents import TEMPLATE, USER_INTERFACE, Contents
 from vibedata.package.controls import BASICS, CHOICES, PASSWORD_BOX, Element, elements, outputs
 from vibedata.package.expressions import Call, Expression, ExpressionError, Literal, Member, is_expression, parse
 from vibedata.package.rule import Fault, arm_ttk, rule
-from vibedata.package.template import is_secure, scopes
+from vibedata.package.template import allowed_values, is_secure, scopes
 
 _PROVIDERS = "learn azure-resource-manager/managed-applications/create-uidefinition-overview"
 # The portal itself takes these outputs.
@@ -89,7 +89,7 @@ def allowed_values_should_actually_be_allowed(contents: Contents) -> Iterator[Fa
         path = (*element.path, "constraints", "allowedValues")
         found = element.constraints.get("allowedValues")
         offered = [member(each, "value") for each in found] if isinstance(found, list) else []
-        allowed = parameter.get("allowedValues", offered)
+        allowed = allowed_values(parameter, offered)
         for index, value in enumerate(offered):
             if value not in allowed:
                 yield Fault(USER_INTERFACE, (*path, index), f"parameter {name} does not allow {value}")

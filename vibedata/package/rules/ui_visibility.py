@@ -4,27 +4,26 @@ The value of one element may show or hide other elements. An output that names a
 customer deploys (microsoft/finops-toolkit issue 1770).
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runbook_lib.basics.strict_json import member
 from vibedata.package.contents import TEMPLATE, USER_INTERFACE, Contents
 from vibedata.package.controls import (
-    MAX_COMBINATIONS,
     SILENT,
     TEXT_BOX,
     Element,
     choices,
     combinations,
-    count_combinations,
     elements,
-    fits,
     outputs,
+    refused_combinations,
 )
 from vibedata.package.evaluation import EvaluationError, World, evaluate
 from vibedata.package.expressions import ExpressionError
+from vibedata.package.regexes import SECONDS, Trial, try_all
 from vibedata.package.rule import Fault, rule
+from vibedata.package.template import allowed_values
 
 _FUNCTIONS = "learn azure-resource-manager/managed-applications/create-uidefinition-functions"
 _KINDS: dict[str, type | tuple[type, ...]] = {
@@ -48,8 +47,9 @@ _STEPS = ("parameters", "steps")
 def outputs_must_have_values_in_each_combination(contents: Contents) -> Iterator[Fault]:
     """Find an output, or an element's visibility, that cannot be evaluated for one of the customer's choices."""
     definition = contents.documents[USER_INTERFACE].value
-    if (count := count_combinations(definition)) > MAX_COMBINATIONS:
-        yield Fault(USER_INTERFACE, _STEPS, f"{count} combinations of choices, at most {MAX_COMBINATIONS}")
+    refused = refused_combinations(definition)
+    if refused is not None:
+        yield Fault(USER_INTERFACE, _STEPS, refused)
         return
     for element in elements(definition):
         if element.type not in SILENT and not choices(element):
@@ -100,20 +100,30 @@ def placeholders_must_be_valid(contents: Contents) -> Iterator[Fault]:
     """Find an example that the element refuses, or a validation that cannot be evaluated."""
     definition = contents.documents[USER_INTERFACE].value
     worlds = _worlds(definition)
-    for element in elements(definition):
-        sample = element.value.get("defaultValue") or element.value.get("placeholder")
-        if element.type == TEXT_BOX and isinstance(sample, str):
-            for index, validation in enumerate(element.validations):
-                trouble = _objection(validation, sample, element, worlds)
-                if trouble is not None:
-                    path = (*element.path, "constraints", "validations", index)
-                    yield Fault(USER_INTERFACE, path, f"{element.name}: {trouble}")
+    samples = [
+        (element, sample, index, validation)
+        for element in elements(definition)
+        if element.type == TEXT_BOX and (sample := _sample(element)) is not None
+        for index, validation in enumerate(element.validations)
+    ]
+    regexes = [(member(validation, "regex"), sample) for _, sample, _, validation in samples]
+    trials = try_all((regex, sample) for regex, sample in regexes if isinstance(regex, str))
+    for (regex, _), (element, sample, index, validation) in zip(regexes, samples, strict=True):
+        trial = trials[regex, sample] if isinstance(regex, str) else None
+        trouble = _objection(trial, sample) or _dissent(validation, sample, element, worlds)
+        if trouble is not None:
+            path = (*element.path, "constraints", "validations", index)
+            yield Fault(USER_INTERFACE, path, f"{element.name}: {trouble}")
+
+
+def _sample(element: Element) -> str | None:
+    found = element.value.get("defaultValue") or element.value.get("placeholder")
+    return found if isinstance(found, str) else None
 
 
 def _worlds(definition: Any) -> list[World]:
     try:
-        few = count_combinations(definition) <= MAX_COMBINATIONS
-        return list(combinations(definition)) if few else []
+        return list(combinations(definition)) if refused_combinations(definition) is None else []
     except (EvaluationError, ExpressionError):
         return []  # outputs_must_have_values_in_each_combination finds it
 
@@ -136,25 +146,33 @@ def _refusal(value: Any, parameter: Mapping[str, Any]) -> str | None:
     expected = _KINDS.get(str(parameter.get("type")).lower())
     if expected is None or not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
         return f"the parameter is of type {parameter.get('type')}"
-    if value not in parameter.get("allowedValues", [value]):
+    if not isinstance(parameter.get("allowedValues", []), list):
+        return "allowedValues of the parameter is no list"
+    if value not in allowed_values(parameter, [value]):
         return f"the parameter does not allow {value}"
     if isinstance(value, str | list):
         least, most = parameter.get("minLength", 0), parameter.get("maxLength", len(value))
+        if type(least) is not int or type(most) is not int:
+            return "minLength or maxLength of the parameter is no whole number"
         if not least <= len(value) <= most:
             return f"the parameter takes a length of {least} to {most}"
     return None
 
 
-def _objection(validation: Any, sample: str, element: Element, worlds: list[World]) -> str | None:
-    regex, rule_text = member(validation, "regex"), member(validation, "isValid")
+def _objection(trial: Trial | None, sample: str) -> str | None:
+    if trial is Trial.REFUSES:
+        return f"its own regex refuses {sample}"
+    if trial is Trial.TOO_LONG:
+        return f"its own regex is too long, or needs more than {SECONDS} seconds for {sample}"
+    return None  # ui_controls.textboxes_are_well_formed finds a regex that cannot be read
+
+
+def _dissent(validation: Any, sample: str, element: Element, worlds: list[World]) -> str | None:
+    rule_text = member(validation, "isValid")
     try:
-        if isinstance(regex, str) and not fits(regex, sample):
-            return f"its own regex refuses {sample}"
         for world in worlds if isinstance(rule_text, str) else []:
             if element.value_in(world) == sample and evaluate(str(rule_text), world) is not True:
                 return f"its own isValid refuses {sample}"
-    except re.error:
-        return None  # ui_controls.textboxes_are_well_formed finds it
     except (EvaluationError, ExpressionError) as error:
         return f"isValid cannot be evaluated: {error}"
     return None
