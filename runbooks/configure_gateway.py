@@ -178,11 +178,12 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: A
     )
 
 
-def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 - a runbook's signature
-    """Return the address that the listener reads, and the number of the admitted ranges."""
+def report(facts: Facts, results: Sequence[Result]) -> Report:
+    """Return the address that the listener reads, and the number of the wanted ranges."""
     ranges = facts.wanted.ranges
+    connected = any(result.outcome == "done" and CONNECT.is_of(result.change) for result in results)
     return {
-        "certificate": facts.wanted.secret_id or facts.gateway.secret_id,
+        "certificate": facts.wanted.secret_id if connected else facts.gateway.secret_id,
         "customer_ranges": 0 if ranges is None else len(ranges.customer),
         "publisher_ranges": 0 if ranges is None else len(ranges.publisher),
     }

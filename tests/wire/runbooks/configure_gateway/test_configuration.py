@@ -23,8 +23,10 @@ def test_the_listener_gets_the_certificate_once_and_the_ranges_follow_the_variab
     assert rig.ranges() == [["203.0.113.0/24", "2001:db8::/32"], ["192.0.2.0/24"]]
     assert rig.secret() == placeholder
     rig.installed()
-    assert rig.changed() == [LISTENER]
-    assert rig.secret() == rig.wanted_secret()
+    assert rig.run(plan_only=True).result["report"]["certificate"] == placeholder
+    made = rig.run()
+    assert made.outcomes() == {LISTENER: "done"}
+    assert made.result["report"]["certificate"] == rig.secret() == rig.wanted_secret()
     rig.let_in(["203.0.113.0/24"], ["198.51.100.7"])
     assert rig.changed() == [RULE]
     made = rig.run()
@@ -87,6 +89,7 @@ def test_a_certificate_that_the_gateway_may_not_read_fails_and_reading_again_cor
     rig.lab.fault("status", match={"service": "key_vault", "path": f"/secrets/{CERTIFICATE}"}, status=403, times=0)
     made = rig.run()
     assert made.codes() == {LISTENER: "VD-GATEWAY-011"}
+    assert made.result["report"]["certificate"] != rig.wanted_secret()
     assert "ApplicationGatewayKeyVaultSecretException" in made.text
     assert rig.gateway().properties.provisioning_state == "Failed"
     assert rig.refused() == "VD-GATEWAY-004"
