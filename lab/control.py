@@ -19,6 +19,7 @@ and what the services add, each documented where it is made:
     GET, POST /applications    lab/resource_group/application_endpoints.py
     GET, POST /resources       lab/resource_group/changes.py
     GET, POST /gateway         lab/application_gateway/listener.py
+    POST /firewall             lab/application_gateway/provider.py
     POST /alerts               lab/monitor/alerts_provider.py
     POST /rule                 lab/monitor/provider.py
     GET, POST /authorization   lab/authorization/provider.py

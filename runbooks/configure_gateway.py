@@ -93,13 +93,15 @@ def observe(context: Context, parameters: Parameters) -> Facts:
         )
     )
     wanted = Wanted(secret_id=_secret_id(context), ranges=_ranges(context), read_again=parameters.read_again)
-    policy = at_policy.settled()
+    # A plan does not wait for the end of somebody else's change.
+    look = NetworkResource.read if parameters.plan_only else NetworkResource.settled
+    policy = look(at_policy)
     if firewall.why_idle(policy):
         context.output.warning(f"{at_policy.name}: {firewall.why_idle(policy)}")
     return Facts(
         wanted=wanted,
-        gateway=read_gateway(at_gateway.settled()),
-        rule=firewall.seen(policy),
+        gateway=read_gateway(look(at_gateway)),
+        rule=firewall.shown(policy),
         trial=parameters.trial,
         policy_id=f"{settings.resource_group_id}/providers/{firewall.TYPE}/{at_policy.name}",
         at_gateway=at_gateway,
@@ -142,14 +144,19 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: A
 
     def allow(ranges: AddressRanges) -> None:
         at_policy.write(
-            lambda policy: None if firewall.seen(policy) == str(ranges) else firewall.with_ranges(policy, ranges)
+            lambda policy: None if firewall.shown(policy) == str(ranges) else firewall.with_ranges(policy, ranges)
         )
 
     def connect(secret_id: str) -> None:
-        at_gateway.write(lambda found: None if refers(found) == secret_id else with_secret(found, secret_id))
+        at_gateway.write(lambda found: None if refers(found) == secret_id else with_secret(checked(found), secret_id))
 
     def refresh(etag: str) -> None:
-        at_gateway.write(lambda found: None if was_read(found, etag) else found)
+        at_gateway.write(lambda found: None if was_read(found, etag) else checked(found))
+
+    def checked(found: Mapping[str, Any]) -> Mapping[str, Any]:
+        # Since the plan, somebody may have stopped the gateway, or given it to a cluster.
+        check_gateway(read_gateway(found), policy_id=facts.policy_id, read_again=facts.wanted.read_again)
+        return found
 
     def refers(found: Mapping[str, Any]) -> str:
         # ARM shows the wanted address even if the gateway could not use it.
@@ -161,7 +168,7 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: A
         return now.state != FAILED and (at_gateway.was_written or now.etag != etag)
 
     return (
-        Action(ALLOW, make=allow, see=lambda _: firewall.seen(at_policy.settled())),
+        Action(ALLOW, make=allow, see=lambda _: firewall.shown(at_policy.settled())),
         Action(CONNECT, make=connect, see=lambda _: refers(at_gateway.settled())),
         Action(
             REFRESH,
@@ -171,11 +178,12 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: A
     )
 
 
-def report(facts: Facts, results: Sequence[Result]) -> Report:  # noqa: ARG001 - a runbook's signature
-    """Return the address that the listener reads, and the number of the admitted ranges."""
+def report(facts: Facts, results: Sequence[Result]) -> Report:
+    """Return the address that the listener reads, and the number of the wanted ranges."""
     ranges = facts.wanted.ranges
+    connected = any(result.outcome == "done" and CONNECT.is_of(result.change) for result in results)
     return {
-        "certificate": facts.wanted.secret_id or facts.gateway.secret_id,
+        "certificate": facts.wanted.secret_id if connected else facts.gateway.secret_id,
         "customer_ranges": 0 if ranges is None else len(ranges.customer),
         "publisher_ranges": 0 if ranges is None else len(ranges.publisher),
     }

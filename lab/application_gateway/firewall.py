@@ -42,8 +42,8 @@ class Rule:
     conditions: tuple[Condition, ...]
 
 
-def replaced(found: Resource, body: Mapping[str, Any], *, etag: str) -> Resource:
-    """Return the policy that a PUT's body asks for in place of `found`; ArmRefusal 400."""
+def replaced(found: Resource, body: Mapping[str, Any], *, etag: str, state: str) -> Resource:
+    """Return the policy that a PUT's body asks for in place of `found`; ArmRefusal 400. state: how the PUT ends."""
     sent = only_fields(body.get("properties"), {*READ_ONLY, *VALUES}, "'properties'")
     if not (sent.get("managedRules") or {}).get("managedRuleSets"):
         raise _invalid("A policy needs at least one managed rule set.")
@@ -55,6 +55,7 @@ def replaced(found: Resource, body: Mapping[str, Any], *, etag: str) -> Resource
             raise _invalid(f"Two custom rules have the same {field}.")
     kept = {name: value for name, value in found["properties"].items() if name in READ_ONLY}
     settings = {"state": "Enabled", "mode": "Detection", "requestBodyCheck": True, **(sent.get("policySettings") or {})}
+    kept["provisioningState"] = state
     properties = {**kept, "policySettings": settings, "customRules": rules, "managedRules": sent["managedRules"]}
     return {**found, "tags": dict(body.get("tags") or {}), "etag": etag, "properties": properties}
 

@@ -8,6 +8,11 @@ start and stop; the rights at subnet, address, policy and identity that a writer
 latency of the operation `putApplicationGateway` sets how many seconds a PUT takes. Left out: creating and deleting,
 backend health, PATCH of a policy.
 
+The PUT of a policy is no long-running operation. A test can let it fail later: then GET shows the wanted rules, and the
+state Failed, and the listener keeps its rules until the next change. UNCONFIRMED: when this happens in Azure.
+
+    POST /firewall    {"fails": 2}: the next two PUTs of a policy end in the state Failed
+
 Sources: learn rest/api/application-gateway; Azure/azure-cli#21156 and AGIC#187 (superseded operations);
 kubernetes-sigs/cloud-provider-azure#9729 (the words of 412); MicrosoftDocs/azure-docs#33157 (a secret out of reach) and
 PR#107987 (PUT starts a stopped gateway). UNCONFIRMED: that a PUT reads the certificates anew.
@@ -28,11 +33,13 @@ from lab.arm.dispatch import Arm, ArmRefusal, Names, json_body, only_fields, res
 from lab.arm.operations import CANCELED
 from lab.arm.resources import Resource, of_provider
 from lab.authorization.state import Action
+from lab.front.faults import InvalidFaultError
 from lab.resource_group.resources import NETWORK_VERSIONS, resource_id
 
 NAMESPACE = "Microsoft.Network"
 OPERATION = "putApplicationGateway"
 RETRY_AFTER_SECONDS = 1
+MAX_FAILS = 100
 # The names of the operations in messages.
 PUT, PATCH = "PutApplicationGatewayOperation", "PatchApplicationGatewayOperation"
 SUPERSEDED = "CanceledAndSupersededDueToAnotherOperation"
@@ -50,6 +57,8 @@ def register(arm: Arm, *, read: ReadCertificates, changed: Changed) -> None:
     arm.provider(NAMESPACE, one, NETWORK_VERSIONS, methods)
     arm.provider(NAMESPACE, f"{one}/start", NETWORK_VERSIONS, {"POST": handlers.start})
     arm.provider(NAMESPACE, f"{one}/stop", NETWORK_VERSIONS, {"POST": handlers.stop})
+    arm.lab.controls["POST", "/firewall"] = handlers.change_firewall
+    arm.lab.on_reset.append(handlers.forget)
     policy = {"GET": handlers.get_policy, "PUT": handlers.put_policy}
     arm.provider(NAMESPACE, f"{FIREWALL_TYPE.partition('/')[2]}/{{name}}", NETWORK_VERSIONS, policy)
     arm.managed.show(dict.fromkeys((gateway.TYPE, FIREWALL_TYPE, ADDRESS_TYPE), NETWORK_VERSIONS))
@@ -63,6 +72,20 @@ class _Gateways:
         # The running PUT of each gateway, by its id in small letters. The future's result, the name and id of another
         # operation, ends this PUT.
         self._under_way: dict[str, asyncio.Future[str]] = {}
+        # How many of the next PUTs of a policy fail.
+        self._policies_to_fail = 0
+
+    async def change_firewall(self, body: object) -> object:
+        """Answer POST /firewall of the control API."""
+        fails = body.get("fails") if isinstance(body, dict) and set(body) == {"fails"} else None
+        if type(fails) is not int or not 0 <= fails <= MAX_FAILS:
+            raise InvalidFaultError(f"firewall takes {{fails}}, a number from 0 to {MAX_FAILS}")
+        self._policies_to_fail = fails
+        return body
+
+    async def forget(self) -> None:
+        """Let the next PUT of a policy succeed."""
+        self._policies_to_fail = 0
 
     async def get(self, _request: web.Request, names: Names) -> web.Response:
         return _shown(self._found(gateway.TYPE, names))
@@ -116,8 +139,12 @@ class _Gateways:
         found = self._found(FIREWALL_TYPE, names)
         body = await json_body(request, firewall.FIELDS)
         _check_etag(request, found)
-        made = firewall.replaced(found, body, etag=new_etag())
+        fails, self._policies_to_fail = self._policies_to_fail > 0, max(0, self._policies_to_fail - 1)
+        made = firewall.replaced(found, body, etag=new_etag(), state="Failed" if fails else "Succeeded")
         self._store(made)
+        if fails:
+            # The PUT itself does not tell that the change fails.
+            return _shown({**made, "properties": {**made["properties"], "provisioningState": "Updating"}})
         await self._changed()
         return _shown(made)
 

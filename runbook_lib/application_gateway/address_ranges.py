@@ -56,9 +56,9 @@ def read_ranges(text: str) -> AddressRanges:
     try:
         lists = strict_json.loads(text)
     except strict_json.NotStrictJsonError as error:
-        raise azure.UNFIT_RANGE.error(f"the variable is no JSON: {error}") from error
+        raise azure.UNFIT_RANGE.error(f"the variable's text is no JSON: {error}") from error
     if not isinstance(lists, dict) or sorted(lists) != sorted(_OWNERS):
-        raise azure.UNFIT_RANGE.error(f"the variable takes an object with {' and '.join(_OWNERS)}")
+        raise azure.UNFIT_RANGE.error(f"the variable's text takes an object with {' and '.join(_OWNERS)}")
     customer, publisher = (_list(lists[owner], owner) for owner in _OWNERS)
     return AddressRanges(customer=customer, publisher=publisher)
 

@@ -3,7 +3,8 @@
 A PUT replaces the whole resource and takes minutes. A second PUT cancels the first one, which then ends with the code
 CanceledAndSupersededDueToAnotherOperation. So a write first waits until no operation runs. Then it reads the resource,
 changes it, writes it under its ETag, and follows the operation to its end. If another writer was faster, it begins
-again. It is not confirmed that Azure checks the ETag here. If Azure does not, a change by somebody else can be lost,
+again after a pause. If ARM shows no operation, the resource's state shows the result: so it is with a firewall policy.
+It is not confirmed that Azure checks the ETag here. If Azure does not, a change by somebody else can be lost,
 but only in the short time between the read and the write.
 
 Sources: Azure/azure-cli#21156, Azure/azure-rest-api-specs#6789; learn azure-resource-manager/management/
@@ -11,10 +12,10 @@ async-operations.
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from runbook_lib.application_gateway.gateway import state_of
+from runbook_lib.application_gateway.gateway import FAILED, state_of
 from runbook_lib.application_gateway.listener import API_VERSION
 from runbook_lib.azure.settings import Settings
 from runbook_lib.basics import addresses, strict_json
@@ -36,6 +37,8 @@ OPERATION_SECONDS = 1800.0
 LEAST_LOOK_SECONDS, MOST_LOOK_SECONDS = 1.0, 10.0
 # How often other writers may be faster than this one.
 MAX_ROUNDS = 5
+# The pause before the second round. Each further pause is twice as long, so all pauses take 75 seconds.
+FIRST_PAUSE_SECONDS = 5.0
 MAX_WORDS = 600
 _SETTLED = ("", "succeeded", "failed", "canceled")
 SUPERSEDED = "CanceledAndSupersededDueToAnotherOperation"
@@ -45,6 +48,8 @@ _IN_THE_WAY = frozenset(
 )
 _MAX_DEPTH = 5
 
+# How a write ended: done; another write was faster, or ended it; nobody says it, so the resource's state must show it.
+_End = Literal["done", "overtaken", "unclear"]
 Edit = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
 
 
@@ -101,43 +106,51 @@ class NetworkResource:
             RunbookError: VD-GATEWAY-009 if an operation takes too long, VD-GATEWAY-010 if others were faster each time,
                 VD-GATEWAY-011 if Azure could not make the change, and the errors of `read`.
         """
-        for _ in range(MAX_ROUNDS):
+        end: _End = "done"
+        for number in range(MAX_ROUNDS):
+            if end == "overtaken":
+                self._clock.sleep(FIRST_PAUSE_SECONDS * 2 ** (number - 1))
             found = self.settled()
+            if end == "unclear" and state_of(found) == FAILED:
+                raise azure.GATEWAY_CHANGE_FAILED.error("its state is Failed after this run's write", target=self.name)
             wanted = edit(found)
-            if wanted is None or self._put(wanted, str(found.get("etag") or "")):
+            if wanted is None:
+                return
+            end = self._put(wanted, str(found.get("etag") or ""))
+            if end == "done":
+                self.was_written = True
                 return
         raise azure.GATEWAY_OVERTAKEN.error(f"{MAX_ROUNDS} times", target=self.name)
 
-    def _put(self, resource: Mapping[str, Any], etag: str) -> bool:
-        """Return whether the write has succeeded. If not, or if nobody says so, the caller must look again."""
+    def _put(self, resource: Mapping[str, Any], etag: str) -> _End:
+        """Write the resource, and wait for the end of its operation."""
         response = self._send("PUT", self._path, resource, {"If-Match": etag} if etag else {})
         if response.status_code == 412 or (response.status_code == 409 and _IN_THE_WAY & _codes(_object(response))):
-            return False
+            return "overtaken"
         if response.status_code in (400, 409, 422):
             raise self._failed(response)
         response.raise_for_status()
-        self.was_written = self._ended_well(response)
-        return self.was_written
+        return self._end_of(response)
 
-    def _ended_well(self, response: "HttpResponse") -> bool:
-        """Follow a write's operation to its end. Return False if another write ended it, or if ARM shows none."""
+    def _end_of(self, response: "HttpResponse") -> _End:
+        """Follow a write's operation to its end."""
         address = response.headers.get("Azure-AsyncOperation", "")
         started = self._clock.monotonic()
         while address:
             self._pause(started, "this run's change is under way", after=response)
             response = self._send("GET", self._at_arm(address))
             if response.status_code in (403, 404):
-                return False  # the resource itself shows the result
+                return "unclear"
             response.raise_for_status()
             found = _object(response) or {}
             state = str(found.get("status", "")).lower()
             if state == "succeeded":
-                return True
+                return "done"
             if state in ("failed", "canceled"):
                 if SUPERSEDED in _codes(found):
-                    return False
+                    return "overtaken"
                 raise self._failed(response)
-        return False
+        return "unclear"
 
     def _at_arm(self, link: str) -> str:
         """Return an operation's address. A request has the token for ARM, so it may go only to ARM."""
@@ -155,7 +168,8 @@ class NetworkResource:
             raise azure.GATEWAY_BUSY.error(what, target=self.name)
         asked = None if after is None else retry_after_seconds(after.headers, self._clock.now())
         pause = pause_between_looks(waited, least=LEAST_LOOK_SECONDS, most=MOST_LOOK_SECONDS)
-        self._clock.sleep(pause if asked is None else min(asked, OPERATION_SECONDS))
+        # ARM may ask for a pause of 0 seconds.
+        self._clock.sleep(pause if asked is None else min(max(asked, LEAST_LOOK_SECONDS), OPERATION_SECONDS))
 
     def _failed(self, response: "HttpResponse") -> Exception:
         said = words_of_body(response.content)

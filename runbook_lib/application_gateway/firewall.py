@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.application_gateway.address_ranges import AddressRanges, in_order
+from runbook_lib.application_gateway.gateway import FAILED, state_of
 from runbook_lib.basics.strict_json import member
 from runbook_lib.errors import azure
 
@@ -50,6 +51,18 @@ def seen(policy: Mapping[str, Any]) -> str | None:
         return OTHER_FORM
     ranges = AddressRanges(customer=_values(conditions[0]), publisher=_values(conditions[1]))
     return str(ranges) if _form(found) == _form(rule_of(ranges)) else OTHER_FORM
+
+
+def shown(policy: Mapping[str, Any]) -> str | None:
+    """Return what `seen` returns, with a note if Azure could not apply the policy.
+
+    ARM also shows the wanted rule in the state Failed. Then nobody knows which rule blocks.
+
+    Raises:
+        RunbookError: VD-ARM-001 if the policy cannot be read.
+    """
+    rule = seen(policy)
+    return rule if rule is None or state_of(policy) != FAILED else f"{rule}, and the policy has failed"
 
 
 def with_ranges(policy: Mapping[str, Any], ranges: AddressRanges) -> Mapping[str, Any]:

@@ -5,12 +5,13 @@ The result is recorded like a component's health, in partition OBSERVABILITY of 
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote
 
 from runbook_lib.application_gateway.listener import API_VERSION, TYPE, certificate_of, gateway_name, is_same_secret
 from runbook_lib.basics import base64url, strict_json
+from runbook_lib.basics.clock import from_rfc3339
 from runbook_lib.component_registry.schema import Key
 from runbook_lib.context import Context
 from runbook_lib.errors import azure
@@ -22,11 +23,14 @@ from runbook_lib.rotation.versions import Secret, VaultFacts
 from runbook_lib.tls_certificate.handshake import served_certificate
 from runbook_lib.tls_certificate.name import CERTIFICATE
 from runbook_lib.vault.credential_states import TLS_CERTIFICATE, CredentialState, SecretState, secret_state
+from runbook_lib.vault.secret_in_use import WRITTEN_TAG
 
 WATCH = "tls-certificate"
 # A renewal begins when a third of the lifetime is left, and it is repeated for days. If only a quarter is left, the
 # renewal fails.
 LEAST_SHARE = 0.25
+# The gateway looks into the vault every 4 hours (docs/azure-facts.md#gateway-and-dns).
+POLL = timedelta(hours=4)
 
 
 def look_at_certificate(context: Context, recorded: Iterable[Key]) -> tuple[Observation, Sequence[FoundCredential]]:
@@ -65,10 +69,12 @@ def _look(context: Context, found: list[FoundCredential], *, recorded: bool) -> 
     gateway = get(context.clients.resources, f"{quote(name, safe='/()')}?api-version={API_VERSION}")
     if not gateway:
         return Observation("unprobed", "there is no Application Gateway")
-    if not there:
-        return Observation("unprobed", "the vault has no certificate yet")
     wanted = f"{settings.key_vault_endpoint}/secrets/{CERTIFICATE}"
     read = certificate_of(gateway)[1]
+    if not there:
+        if is_same_secret(read, wanted):
+            return Observation("down", "the vault does not have the certificate that the listener reads")
+        return Observation("unprobed", "the vault has no certificate yet")
     if not is_same_secret(read, wanted):
         return Observation("impaired", f"the listener reads {read or 'no secret'} and not {wanted}")
     served = served_certificate(
@@ -109,13 +115,29 @@ def judge_certificate(certificate: Mapping[str, Any], served: bytes, now: dateti
     if life is None:
         return Observation("fails", "the vault does not say how long its certificate is valid")
     begin, end = life
+    if certificate["attributes"].get("enabled") is not True:
+        return Observation("impaired", "the vault's newest certificate is disabled")
     # The vault names a certificate by its SHA-1. It proves nothing here.
     if base64url.encode(hashlib.sha1(served).digest()) != certificate["x5t"]:  # noqa: S324
+        if _is_new(certificate, now):
+            return Observation("answers", "the gateway reads the renewed certificate within 4 hours")
         return Observation("impaired", "the gateway serves another certificate than the vault's newest")
     left = end - now
     if left < (end - begin) * LEAST_SHARE:
         return Observation("impaired", f"the certificate ends in {left.days} days, on {end:%Y-%m-%d}: nobody renews it")
     return Observation("answers")
+
+
+def _is_new(certificate: Mapping[str, Any], now: datetime) -> bool:
+    """Return whether the suite has installed a certificate so recently that the gateway need not know it yet.
+
+    Only its tag says this. The vault's own time is the time of the signing request, which may be days older.
+    """
+    try:
+        # A time far in the future does not count, either.
+        return abs(now - from_rfc3339(certificate["tags"][WRITTEN_TAG])) < POLL
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
 
 
 def _life(certificate: Mapping[str, Any]) -> tuple[datetime, datetime] | None:

@@ -116,15 +116,23 @@ class AutomationAccount(AccountAccess):
     def variable(self, name: str) -> str | None:
         """Return the text that a variable holds. ARM holds it as JSON (docs/azure-facts.md#managed-identity).
 
-        If somebody else has written the variable in another form, this returns the text as ARM holds it. That text
-        differs from ours.
+        If somebody else has written the variable in another form, for example a JSON object instead of a text, this
+        returns the JSON as ARM holds it. That text differs from ours. A variable without a value holds "".
+
+        Raises:
+            RunbookError: VD-AUTOMATION-012 if it is encrypted.
         """
         found = if_there(lambda: self.client.variable.get(*self.at, name))
-        encoded = found.properties.value if found and found.properties else None
+        if found is None:
+            return None
+        if found.properties is not None and found.properties.is_encrypted:
+            raise automation.VARIABLE_ENCRYPTED.error(target=name)
+        encoded = str(found.properties.value or "") if found.properties else ""
         try:
-            return None if encoded is None else str(json.loads(encoded))
+            text = json.loads(encoded)
         except (ValueError, RecursionError):
-            return str(encoded)
+            return encoded
+        return text if isinstance(text, str) else encoded
 
     def variable_written(self, name: str) -> datetime | None:
         """Return when a variable was last written, by the service's clock. Return None if it does not exist."""

@@ -79,6 +79,14 @@ ENVIRONMENT_OF_OTHER_PYTHON = entry(
     "Its language and version can never be changed.",
     "Delete it if nothing uses it; then run it again.",
 )
+VARIABLE_ENCRYPTED = entry(
+    "VD-AUTOMATION-012",
+    "the Automation variable is encrypted",
+    "Azure shows no value of an encrypted variable, so nobody can compare it with the wanted one. No variable of the"
+    " suite holds a secret, so none has to be encrypted.",
+    "Delete the variable that the message names, and write it again with isEncrypted false. Azure cannot change this of"
+    " a variable that exists.",
+)
 NO_SUCH_RUNBOOK = entry(
     "VD-AUTOMATION-020",
     "the Automation account has no such runbook",

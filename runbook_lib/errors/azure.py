@@ -207,6 +207,8 @@ GATEWAY_OVERTAKEN = entry(
 GATEWAY_CHANGE_FAILED = entry(
     "VD-GATEWAY-011",
     "Azure did not make the change of the Application Gateway",
-    "The message has Azure's reason. A frequent reason: the gateway's identity may not read the secret in the vault.",
-    "Remove the cause that the message names. If the gateway is then in the state Failed, run this with read_again.",
+    "The message has Azure's reason, if Azure gave one. A frequent reason: the gateway's identity may not read the"
+    " secret in the vault. ARM shows the wanted configuration, but nobody knows which one the gateway serves.",
+    "Remove the cause. If the message does not name it, see the activity log of the resource. Then run this again. If"
+    " the gateway is in the state Failed, run this with read_again.",
 )

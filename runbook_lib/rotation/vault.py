@@ -6,7 +6,6 @@ uses the credential.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from runbook_lib.basics import base64url
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import rotation
 from runbook_lib.network.failures import service_codes
+from runbook_lib.network.listing import bounded
 from runbook_lib.rotation.kinds import SecretVersion, VaultObject
 from runbook_lib.rotation.secret_versions import read_versions, version_of
 from runbook_lib.rotation.versions import (
@@ -181,9 +181,12 @@ class CredentialVault:
             raise
 
     def mark_tested(self, version: Version) -> None:
-        """Note in a pending version that it was tested."""
-        noted = replace(version, tested=rfc3339(self._clock.now()))
-        self._clients.secrets.update_secret_properties(self._pending, version.version, tags=self._tags(noted))
+        """Note in a pending version that it was tested. Its other tags stay."""
+        listed = bounded(self._clients.secrets.list_properties_of_secret_versions(self._pending), target=self._pending)
+        kept = next((each.tags for each in listed if each.version == version.version), None) or {}
+        # The vault replaces all tags.
+        tags = {**kept, TESTED_TAG: rfc3339(self._clock.now())}
+        self._clients.secrets.update_secret_properties(self._pending, version.version, tags=tags)
         self._until(lambda: any(each.tested for each in self._same(self._pending, version)))
 
     def disable(self, unused: SecretVersion) -> None:

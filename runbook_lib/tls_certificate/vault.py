@@ -113,13 +113,11 @@ class CertificateVault:
         self._until(lambda: (now := self.current()) is not None and now.thumbprint == thumbprint)
 
     def mark_tested(self, version: Version) -> None:
-        """Mark a version as tested."""
-        tags = {
-            ROTATION_TAG: version.rotation_id,
-            WRITTEN_TAG: version.written,
-            TESTED_TAG: rfc3339(self._clock.now()),
-        }
-        self._send("PATCH", f"{_ONE}/{version.version}", {"tags": {name: tag for name, tag in tags.items() if tag}})
+        """Mark a version as tested. Its other tags stay."""
+        path = f"{_ONE}/{version.version}"
+        # The vault replaces all tags.
+        tags = {**((self._get(path) or {}).get("tags") or {}), TESTED_TAG: rfc3339(self._clock.now())}
+        self._send("PATCH", path, {"tags": tags})
         self._until(lambda: (now := self.current()) is not None and bool(now.tested))
 
     def disable(self, version: Version) -> None:

@@ -10,7 +10,7 @@ from runbook_lib.vault.credential_states import TLS_CERTIFICATE
 from vibedata.status.facts import Component
 
 # The publisher's commands that provision and renew a credential of each kind.
-_ROTATE = {"hmac-key": "rotate-hmac", "registry-token": "rotate-acr-token", TLS_CERTIFICATE: "rotate-tls"}
+_ROTATE = {"hmac-key": "rotate-hmac", "registry-token": "rotate-acr-token"}
 _PORTAL = "in the Azure portal"
 # The beginnings of check_health's reasons (runbook_lib.health.probes, runbook_lib.health.rules), and the remedy for
 # each.
@@ -36,8 +36,20 @@ _WATCHERS = {
     GROUPS: f"switch the action groups on, and give each a receiver, {_PORTAL}",
     SCHEDULE: f"switch the schedule of check_health on, {_PORTAL}",
     REPORTS: f"see the warnings of the last run of check_health {_PORTAL}",
-    WATCH: "run the runbook configure_gateway; if it changes nothing, renew the certificate (docs/gateway.md)",
 }
+# The beginnings of the reasons of row tls-certificate (runbook_lib.application_gateway.watch), and the remedy for each.
+_RENEW_NOW = "run `vibedata rotate-tls{option} --now`"
+_GATEWAY = "run `vibedata invoke configure_gateway{option}`"
+_CERTIFICATE = (
+    ("the vault does not have the certificate", _RENEW_NOW),
+    ("the vault's newest certificate is disabled", f"enable it in the vault, or {_RENEW_NOW}"),
+    ("the certificate ends in", "run `vibedata rotate-tls{option}`"),
+    (
+        "the gateway serves another certificate",
+        "run `vibedata invoke configure_gateway{option} --parameter read_again=true`",
+    ),
+    ("", f"{_GATEWAY}. If it changes nothing, see docs/gateway.md"),
+)
 
 
 def check(option: str) -> str:
@@ -59,6 +71,9 @@ def of_component(component: Component, option: str) -> str:
 
 def of_credential(kind: str, option: str) -> str:
     """Return the command that renews a credential, "" if there is none."""
+    if kind == TLS_CERTIFICATE:
+        # Without --now, nothing happens as long as the renewal of the last certificate is not due.
+        return _RENEW_NOW.format(option=option)
     return f"run `vibedata {_ROTATE[kind]}{option}`" if kind in _ROTATE else ""
 
 
@@ -68,4 +83,7 @@ def of_watcher(watcher: Component, option: str) -> str:
     waits = _WAITS.get(found["code"]) if found else None
     if waits is not None:
         return f"{waits.title}: {waits.remedy}"
+    if watcher.name == WATCH:
+        remedy = next(text for beginning, text in _CERTIFICATE if watcher.reason.startswith(beginning))
+        return remedy.format(option=option)
     return _WATCHERS.get(watcher.name, check(option))

@@ -302,6 +302,26 @@ def test_official_client_changes_the_firewall_policy_under_its_etag(lab: LabUnde
             client.web_application_firewall_policies.get(managed(lab), "nobody")
 
 
+def test_a_firewall_policy_s_change_can_fail_after_its_answer(lab: LabUnderTest) -> None:
+    with network_client(lab) as client:
+        policies = client.web_application_firewall_policies
+
+        def written() -> tuple[object, object]:
+            """Write the policy, and return its state in the answer and after it."""
+            answer = policies.create_or_update(managed(lab), POLICY, policies.get(managed(lab), POLICY))
+            shown = policies.get(managed(lab), POLICY)
+            assert answer.properties is not None and shown.properties is not None
+            return answer.properties.provisioning_state, shown.properties.provisioning_state
+
+        lab.control("POST", "/firewall", {"fails": 1})
+        assert written() == ("Updating", "Failed")
+        assert written() == ("Succeeded", "Succeeded")
+        lab.control("POST", "/firewall", {"fails": "often"}, status=400)
+        lab.control("POST", "/firewall", {"fails": 1})
+        lab.control("POST", "/reset")
+        assert written() == ("Succeeded", "Succeeded")
+
+
 REFUSED_RULES: dict[str, dict[str, Any]] = {
     "no address": {"matchValues": []},
     "a malformed address": {"matchValues": ["89.19.182.48/32."]},

@@ -92,6 +92,16 @@ def test_the_rule_is_seen_as_it_was_written() -> None:
     assert firewall.seen(policy_resource(OTHER, shown)) == str(RANGES)
 
 
+def test_a_rule_of_a_policy_that_failed_is_not_the_wanted_one() -> None:
+    policy = policy_resource(firewall.rule_of(RANGES))
+    assert firewall.shown(policy) == str(RANGES)
+    policy["properties"]["provisioningState"] = "Failed"
+    assert firewall.shown(policy) == f"{RANGES}, and the policy has failed"
+    without = policy_resource()
+    without["properties"]["provisioningState"] = "Failed"
+    assert firewall.shown(without) is None
+
+
 @pytest.mark.parametrize(
     "changed",
     [

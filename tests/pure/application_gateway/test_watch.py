@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.application_gateway.watch import found_certificate, judge_certificate
+from runbook_lib.basics.clock import rfc3339
 
 SERVED = b"a certificate"
 NOW = datetime(2026, 11, 29, 18, tzinfo=timezone.utc)
@@ -35,6 +36,35 @@ def test_another_certificate_than_the_vaults_is_ill() -> None:
     other = certificate(age=timedelta(days=1), lifetime=timedelta(days=90), content=b"another")
     found = judge_certificate(other, SERVED, NOW)
     assert (found.sight, "another certificate" in found.reason) == ("impaired", True)
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("tags", "sight"),
+    [
+        ({"writtenAt": rfc3339(NOW - 3 * HOUR)}, "answers"),
+        ({"writtenAt": rfc3339(NOW + timedelta(minutes=1))}, "answers"),  # by another clock
+        ({"writtenAt": rfc3339(NOW - 5 * HOUR)}, "impaired"),
+        ({"writtenAt": rfc3339(NOW + 5 * HOUR)}, "impaired"),
+        ({"writtenAt": "2026-11-29T17:00:00"}, "impaired"),
+        ({"writtenAt": "yesterday"}, "impaired"),
+        ({"writtenAt": 7}, "impaired"),
+        ({}, "impaired"),
+        (None, "impaired"),
+    ],
+)
+def test_a_renewed_certificate_has_4_hours_until_the_gateway_serves_it(tags: Any, sight: str) -> None:
+    renewed = certificate(age=timedelta(days=1), lifetime=timedelta(days=90), content=b"another")
+    assert judge_certificate({**renewed, "tags": tags}, SERVED, NOW).sight == sight
+
+
+def test_a_disabled_certificate_is_ill_although_the_gateway_serves_it() -> None:
+    served = certificate(age=timedelta(days=1), lifetime=timedelta(days=90))
+    served["attributes"]["enabled"] = False
+    found = judge_certificate(served, SERVED, NOW)
+    assert (found.sight, found.reason) == ("impaired", "the vault's newest certificate is disabled")
 
 
 @pytest.mark.parametrize("attributes", [None, {}, {"nbf": 1}, {"nbf": "1", "exp": 2}, {"nbf": 1, "exp": 10**30}, []])

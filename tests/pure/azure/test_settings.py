@@ -74,6 +74,12 @@ def test_the_convention_names_everything_that_has_a_convention() -> None:
     }
 
 
+def test_the_longest_public_host() -> None:
+    host = "a" * 52 + ".vibedata.ai"
+    assert load({}, given(public_host=host), None).public_host == host
+    assert refused({}, given(instance_id="a" * 53)).target == "public_host"
+
+
 def test_another_prefix_renames_what_follows_from_it() -> None:
     settings = load({"prefix": "vd7", "customer_registry_name": "other"}, given(), None)
     assert settings.automation_account == "vd7-automation"
@@ -152,6 +158,7 @@ def test_what_has_no_convention_must_be_given(name: str) -> None:
         ("storage_account", "vd"),
         ("storage_account", "v" * 25),
         ("customer_registry_name", "abcd"),
+        ("public_host", "a" * 53 + ".vibedata.ai"),  # a certificate's common name has at most 64 characters
         ("dcr_id", "/subscriptions/x"),
         ("automation_account", "a" * 91),
         ("logs_endpoint", "https://" + "a" * MAX_VALUE_LENGTH),

@@ -133,7 +133,7 @@ def test_a_certificate_is_shown_with_its_days_and_judged_by_its_end_alone() -> N
     well = told(4.5)
     assert (well.verdict.level, well.facts.credentials[0].days_left) == (Level.WELL, 4)
     for gone in (told(-1), told(40, state="disabled")):
-        assert (gone.verdict.level, gone.verdict.remedy) == (Level.ILL, "run `vibedata rotate-tls`")
+        assert (gone.verdict.level, gone.verdict.remedy) == (Level.ILL, "run `vibedata rotate-tls --now`")
 
 
 def test_old_health_is_no_news() -> None:

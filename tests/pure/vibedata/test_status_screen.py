@@ -200,3 +200,34 @@ def test_a_thousand_trials_are_not_all_read_and_the_status_says_so() -> None:
     (note,) = many.verdict.notes
     assert (note.level, note.text.endswith("older runs are not shown")) == (Level.UNKNOWN, True)
     assert note.remedy.startswith("run `vibedata jobs --failed --instance k3v9x2p7`")
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        (
+            "the vault does not have the certificate that the listener reads (3 in a row)",
+            "run `vibedata rotate-tls --instance k3v9x2p7 --now`",
+        ),
+        (
+            "the vault's newest certificate is disabled",
+            "enable it in the vault, or run `vibedata rotate-tls --instance k3v9x2p7 --now`",
+        ),
+        (
+            "the certificate ends in 19 days, on 2026-12-18: nobody renews it",
+            "run `vibedata rotate-tls --instance k3v9x2p7`",
+        ),
+        (
+            "the gateway serves another certificate than the vault's newest",
+            "run `vibedata invoke configure_gateway --instance k3v9x2p7 --parameter read_again=true`",
+        ),
+        (
+            "the listener reads no secret and not https://kv/secrets/vibedata-tls",
+            "run `vibedata invoke configure_gateway --instance k3v9x2p7`. If it changes nothing, see docs/gateway.md",
+        ),
+    ],
+)
+def test_each_trouble_of_the_certificate_has_its_own_remedy(reason: str, remedy: str) -> None:
+    row = component("tls-certificate", "degraded", healthReason=reason, PartitionKey="observability")
+    (note,) = made(component("a"), row, option=" --instance k3v9x2p7").verdict.notes
+    assert note.remedy == remedy

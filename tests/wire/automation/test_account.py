@@ -109,9 +109,20 @@ def test_a_packages_error_keeps_its_codes(server: ScriptedServer, account: Autom
         assert account.packages("e")["tiny"].error == told
 
 
-@pytest.mark.parametrize("value", ["[" * 100_000 + "]" * 100_000, "no JSON", '"cut', ""])
+@pytest.mark.parametrize("value", ["[" * 100_000 + "]" * 100_000, "no JSON", '"cut', "", '{"a": 1}', "null"])
 def test_a_variable_of_another_form_is_another_text(
     server: ScriptedServer, account: AutomationAccount, value: str
 ) -> None:
     server.play(json_answer({"name": "v", "properties": {"value": value}}))
     assert account.variable("v") == value
+
+
+def test_a_variable_without_a_value_is_there_and_an_encrypted_one_is_refused(
+    server: ScriptedServer, account: AutomationAccount
+) -> None:
+    server.play(json_answer({"name": "v", "properties": {"isEncrypted": False}}))
+    assert account.variable("v") == ""
+    server.play(json_answer({"name": "v", "properties": {"isEncrypted": True}}))
+    with pytest.raises(RunbookError) as refused:
+        account.variable("v")
+    assert (refused.value.code, refused.value.target) == ("VD-AUTOMATION-012", "v")

@@ -200,6 +200,17 @@ def test_what_the_gateway_serves_decides_the_test(rig: Rig) -> None:
     assert rig.refused("retire", second) == "VD-TLS-011"
 
 
+def test_a_tag_of_somebody_else_stays_when_the_version_is_marked_as_tested(rig: Rig) -> None:
+    rotation = new_rotation_id()
+    rig.installed(rotation)
+    rig.certificates.update_certificate_properties(CERTIFICATE, tags={**rig.newest().tags, "owner": "security"})
+    rig.served()
+    assert rig.state("test", rotation) == "tested"
+    tags = rig.newest().tags
+    assert (tags["owner"], tags["rotationId"]) == ("security", rotation)
+    assert set(tags) == {"owner", "rotationId", "tested", "writtenAt"}
+
+
 def test_a_deleted_disabled_or_imported_certificate(rig: Rig) -> None:
     rig.lab.control("POST", "/vaults", {"service": "key_vault", "purge_protection": True})
     first, second = new_rotation_id(), new_rotation_id()

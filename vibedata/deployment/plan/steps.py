@@ -123,7 +123,8 @@ def plan_certificate_test(step: str, facts: PlanFacts) -> StepPlan:
 def plan_configure_gateway(step: str, facts: PlanFacts) -> StepPlan:
     """Plan in the same way as configure_gateway."""
     try:
-        plan = configure_gateway.plan(configure_gateway.observe(facts.context, configure_gateway.Parameters()))
+        parameters = configure_gateway.Parameters(plan_only=True)
+        plan = configure_gateway.plan(configure_gateway.observe(facts.context, parameters))
     except Exception as error:
         named = as_runbook_error(error)
         if named is None or named.area == azure.GATEWAY_FAILED.area:

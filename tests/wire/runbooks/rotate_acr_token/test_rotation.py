@@ -37,6 +37,20 @@ def test_a_whole_rotation(customer: Vault, rotation: CredentialMaker) -> None:
     assert turn.succeed("auto").status == "unchanged"
 
 
+def test_a_tag_of_somebody_else_stays_when_the_token_is_marked_as_tested(
+    customer: Vault, rotation: CredentialMaker
+) -> None:
+    turn = rotation()
+    turn.through("stage")
+    tags = customer.secrets.get_secret(PENDING).properties.tags or {}
+    customer.secrets.update_secret_properties(PENDING, tags={**tags, "owner": "security"})
+    turn.succeed("test")
+    assert turn.report["state"] == "tested"
+    after = dict(customer.secrets.get_secret(PENDING).properties.tags or {})
+    assert after.pop("tested")
+    assert after == {**tags, "owner": "security"}
+
+
 def test_the_largest_token_fits(customer: Vault, rotation: CredentialMaker) -> None:
     turn = rotation()
     spare = 318 - len(turn.content)
