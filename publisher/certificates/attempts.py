@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from publisher.certificates.limits import REMEMBERED, Attempt
+from publisher.rotation.record import is_time
 from publisher.tables import change_if_unchanged, etag_of, insert_if_absent
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.errors import tls
@@ -44,14 +45,14 @@ class Attempts:
             parameters={"partition": self._zone, "first": rfc3339(now - REMEMBERED)},
         )
         try:
-            found = [_attempt(row) for row in bounded(rows, target=TABLE) if row["RowKey"] != key]
+            found = [attempt_in(row) for row in bounded(rows, target=TABLE) if row["RowKey"] != key]
         except ResourceNotFoundError:
             return ()
         return tuple(each for each in found if each is not None)
 
     def reserve(self, attempt: Attempt, rotation_id: str) -> str:
         """Record an order before it is sent, and return the key of its row."""
-        key = f"{rfc3339(attempt.ordered_at)} {rotation_id}"
+        key = key_of(attempt, rotation_id)
         columns = {"host": attempt.host, "exempt": attempt.exempt, "known": attempt.known}
         insert_if_absent(self._tables, TABLE, self._zone, key, columns, repeatable=True)
         return key
@@ -78,21 +79,26 @@ class Attempts:
         raise tls.ORDERED_BY_ANOTHER.error(target=f"{TABLE}/{key}")
 
 
-def _attempt(row: Mapping[str, Any]) -> Attempt | None:
+def key_of(attempt: Attempt, rotation_id: str) -> str:
+    """Return the key of the row that counts an order of the rotation `rotation_id`."""
+    return f"{rfc3339(attempt.ordered_at)} {rotation_id}"
+
+
+def attempt_in(row: Mapping[str, Any]) -> Attempt | None:
+    """Return the order that a row counts, None if the row is malformed. Pure."""
     flags = [row.get(name) is True for name in _FLAGS]
-    try:
-        times = [_time(str(row.get(name) or "")) for name in ("issuedAt", "failedAt")]
-        ordered = from_rfc3339(str(row["RowKey"]).partition(" ")[0])
-    except ValueError:
+    ordered = str(row["RowKey"]).partition(" ")[0]
+    issued, failed = (str(row.get(name) or "") for name in ("issuedAt", "failedAt"))
+    if not ordered or not all(is_time(each) for each in (ordered, issued, failed)):
         return None
     exempt, known, given_up, withdrawn = flags
     return Attempt(
         host=str(row.get("host", "")),
-        ordered_at=ordered,
+        ordered_at=from_rfc3339(ordered),
         exempt=exempt,
         known=known,
-        issued_at=times[0],
-        failed_at=times[1],
+        issued_at=_time(issued),
+        failed_at=_time(failed),
         given_up=given_up,
         withdrawn=withdrawn,
     )

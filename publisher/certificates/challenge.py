@@ -6,11 +6,16 @@ from typing import Protocol
 from acme import challenges
 
 from publisher.certificates.caa import Issuer, refusal
-from publisher.dns_zone.host_record import refuse_another
-from publisher.dns_zone.name_servers import NoAnswerError, look, values_at, wait_until_served
+from publisher.dns_zone.host_record import refuse_another, shown
+from publisher.dns_zone.name_servers import SERVED_SECONDS, NoAnswerError, values_at, wait_until_served
 from publisher.dns_zone.record_sets import RecordSets
 from publisher.dns_zone.txt_values import TxtValue, TxtValues
 from runbook_lib.basics.clock import Clock
+from runbook_lib.errors import RunbookError, publisher
+
+# A name server consists of many machines. The next question may reach one that does not have the value yet. All of them
+# have it within the time that Azure names.
+SERVED_AGAIN_SECONDS = SERVED_SECONDS / 2
 
 
 class Challenge(Protocol):
@@ -37,6 +42,9 @@ class Challenge(Protocol):
     def is_published(self, host: str, value: str) -> bool:
         """Return whether the authority can see the proof."""
 
+    def elsewhere(self, host: str) -> str:
+        """Return why the publisher cannot remove the proof for a name, "" if it can."""
+
     def remove(self, host: str, value: str) -> None:
         """Remove the proof. It may be gone already."""
 
@@ -57,8 +65,17 @@ class Dns01:
         return self._record_sets.name_servers()
 
     def obstacle(self, host: str, *, identities: tuple[str, ...], account: str) -> str:
-        """Look at the CAA records. Raises RunbookError VD-DNS-001 (the host is not in the zone), -007 (another's)."""
-        refuse_another(self._record_sets.read("A", self._record_sets.zone.relative(host)), self._instance_id)
+        """Look at the CAA records.
+
+        Raises:
+            RunbookError: VD-DNS-001 if the host is not in the zone, VD-DNS-007 if it is another instance's, VD-DNS-008
+                if a CNAME record stands where the value belongs.
+        """
+        zone = self._record_sets.zone
+        refuse_another(self._record_sets.read("A", zone.relative(host)), self._instance_id)
+        delegated = self._record_sets.read("CNAME", zone.relative(_name(host)))
+        if delegated is not None:
+            raise publisher.CHALLENGE_DELEGATED.error(f"CNAME {shown(delegated)}", target=_name(host))
         issuer = Issuer(identities=identities, account=account, method=self.kind.typ)
         return refusal(host, self._record_sets.zone.name, issuer, self._caa)
 
@@ -73,8 +90,21 @@ class Dns01:
         wait_until_served(self._servers, _name(host), "TXT", value, clock=self._clock)
 
     def is_published(self, host: str, value: str) -> bool:
-        """Ask each name server once whether it serves the value."""
-        return look(self._servers, _name(host), "TXT", value).served
+        """Wait for a short time until all name servers serve the value. Return False if they do not."""
+        if self._values.see(self._value(host, value)) == "absent":
+            return False
+        try:
+            wait_until_served(self._servers, _name(host), "TXT", value, clock=self._clock, seconds=SERVED_AGAIN_SECONDS)
+        except RunbookError as error:
+            if error.is_(publisher.RECORD_NOT_SERVED):
+                return False
+            raise
+        return True
+
+    def elsewhere(self, host: str) -> str:
+        """Compare the host with the zone."""
+        zone = self._record_sets.zone
+        return "" if zone.contains(host) else f"the name is not in the zone {zone.name}"
 
     def remove(self, host: str, value: str) -> None:
         """Remove the value. Raises RunbookError VD-DNS-003."""

@@ -14,8 +14,8 @@ from publisher.certificates import plan
 from publisher.certificates.attempts import Attempts
 from publisher.certificates.authority import Authority, OrderView, TooManyOrdersError, certificate_id
 from publisher.certificates.challenge import Challenge
+from publisher.certificates.claim import Claim
 from publisher.certificates.driven import DrivenIssuance
-from publisher.certificates.limits import wait_for
 from publisher.certificates.plan import OrderStatus
 from publisher.certificates.record import Issuance
 from runbook_lib.basics.clock import Clock, rfc3339
@@ -50,12 +50,13 @@ class OrderRun:
         self._authority = authority
         self._challenge = challenge
         self._clock = clock
-        self._claimed = ""  # the row that counts the order which this run sends
+        self._claim = Claim(driven=driven, attempts=attempts, clock=clock)
 
     def actions(self) -> Sequence[Action[Any]]:
         """Return the action of each kind of change of an order."""
         return (
             Action(plan.CLEAN, self._clean, see=self._see_clean),
+            Action(plan.FORGET, self._forget, see=self._see_forgotten),
             Action(plan.GIVE_UP, self._give_up, see=self._see_given_up),
             Action(plan.ORDER, self._order, see=self._see_order, instead=self._instead),
             Action(plan.PUBLISH, self._publish, see=self._see_published),
@@ -66,68 +67,25 @@ class OrderRun:
     def _order(self, _planned: Issuance) -> None:
         issuance = self._driven.recorded()
         if issuance.order:
+            self._claim.give_up(issuance)
             return
         host, account = issuance.host, self._authority.account
         against = self._challenge.obstacle(host, identities=self._authority.identities, account=account)
         if against:
             raise tls.FORBIDDEN_BY_CAA.error(against, target=host)
-        issuance = self._claim(issuance)
+        issuance = self._claim.take(issuance)
         try:
             order = self._authority.order(host, replaces=issuance.renews)
         except TooManyOrdersError as error:
-            self._release(wait_until=rfc3339(error.until))
+            self._claim.give_back(wait_until=rfc3339(error.until))
             raise
         except RunbookError as error:
             if error.is_(tls.REPLACES_REFUSED):
-                self._release(renews="")
+                self._claim.give_back(renews="")
             else:
-                self._release(**self._failure(issuance))
+                self._claim.give_back(**self._failure(issuance))
             raise
-        self._driven.update(lambda now: replace(self._mine(now), order=order, claimed_at=""))
-
-    def _claim(self, issuance: Issuance) -> Issuance:
-        """Count the order, and record that this run sends it. This comes before the order is sent.
-
-        A run that repeats its own order after a lost answer has the claim already.
-
-        Raises:
-            TooManyOrdersError: The order would break a limit.
-            RunbookError: VD-TLS-029 if another run has the claim.
-        """
-        now = self._clock.now()
-        if self._claimed and issuance.attempt == self._claimed:
-            return issuance
-        if plan.is_claimed(issuance, now):
-            raise tls.ORDERED_BY_ANOTHER.error(target=issuance.host)
-        attempt = plan.attempt_of(issuance, now)
-        self._claimed = self._attempts.reserve(attempt, issuance.rotation_id)
-        try:
-            # `change` would read the row again. But this must replace exactly the row that nobody had claimed.
-            self._driven.record(replace(issuance, claimed_at=rfc3339(now), attempt=self._claimed))
-        except RunbookError:
-            self._attempts.note(self._claimed, withdrawn=True)
-            raise
-        if issuance.attempt:
-            # Its order's address was lost, so nobody can finalize it: it will never count as a certificate.
-            self._attempts.note(issuance.attempt, givenUp=True)
-        wait = wait_for(self._attempts.others(self._claimed, now), attempt, now)
-        if wait is not None:
-            self._release()
-            words = f"at most {wait.limit.most} {wait.limit.name}"
-            raise TooManyOrdersError(words, target=issuance.host, until=wait.until)
-        return self._driven.recorded()
-
-    def _release(self, **changed: Any) -> None:
-        """Record that this run does not send its order after all."""
-        self._attempts.note(self._claimed, withdrawn=True)
-        self._driven.update(lambda now: replace(self._mine(now), claimed_at="", attempt="", **changed))
-        self._claimed = ""
-
-    def _mine(self, now: Issuance) -> Issuance:
-        """Return the record if this run still has the claim. Raises RunbookError VD-TLS-029 if it does not."""
-        if now.attempt != self._claimed:
-            raise tls.ORDERED_BY_ANOTHER.error(target=now.host)
-        return now
+        self._claim.end(order)
 
     def _see_order(self, _planned: Issuance) -> str | None:
         return "open" if self._driven.recorded().order else None
@@ -140,20 +98,21 @@ class OrderRun:
 
     def _publish(self, _planned: Issuance) -> None:
         issuance = self._driven.recorded()
-        seen = self._look()
+        seen = self._authority.look(issuance.order) if issuance.order else OrderView(status="none")
         if seen.status != "pending":
             return
         value = self._authority.proof(seen, self._challenge.kind)
         if issuance.challenge not in ("", value):
             self._challenge.remove(issuance.host, issuance.challenge)
         if issuance.challenge != value:
-            issuance = self._driven.change(challenge=value)
+            # This must replace exactly the row that was read. Another run may have published another value meanwhile.
+            self._driven.record(replace(issuance, challenge=value))
         try:
             self._challenge.publish(issuance.host, value)
         except RunbookError as error:
             if error.is_(publisher.RECORD_NOT_SERVED):
                 self._challenge.remove(issuance.host, value)
-                self._driven.change(challenge="", **self._failure(issuance))
+                self._forget(value, **self._failure(issuance))
             raise
 
     def _see_published(self, _planned: Issuance) -> str | None:
@@ -196,10 +155,22 @@ class OrderRun:
 
     def _clean(self, value: str) -> None:
         self._challenge.remove(self._driven.recorded().host, value)
-        self._driven.change(challenge="")
+        self._forget(value)
 
-    def _see_clean(self, _value: str) -> str:
-        return "there" if self._driven.recorded().challenge else "removed"
+    def _forget(self, value: str, **columns: Any) -> None:
+        """Clear the record of a value. If another run has published another value meanwhile, change nothing.
+
+        Args:
+            value: The value.
+            columns: Other columns to set.
+        """
+        self._driven.update(lambda now: replace(now, challenge="", **columns) if now.challenge == value else now)
+
+    def _see_clean(self, value: str) -> str:
+        return "there" if self._driven.recorded().challenge == value else "removed"
+
+    def _see_forgotten(self, value: str) -> str:
+        return "recorded" if self._driven.recorded().challenge == value else "forgotten"
 
     def _give_up(self, _status: OrderStatus) -> None:
         seen = self._look()

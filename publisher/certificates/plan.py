@@ -25,6 +25,7 @@ from publisher.rotation.plan import Step, foreseen, step
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.change import ActionKind, Change, Plan
 from runbook_lib.errors import publisher
+from runbook_lib.network.retry import TOTAL_SECONDS
 from runbook_lib.tls_certificate.name import CERTIFICATE
 from runbook_lib.tls_certificate.rules import OVERLAP_SECONDS
 from runbook_lib.tls_certificate.versions import REACHED, Phase
@@ -33,9 +34,12 @@ from runbook_lib.tls_certificate.versions import REACHED, Phase
 # answered: the authority calls the order pending, but its authorization is valid or is being checked.
 OrderStatus = Literal["none", "pending", "answered", "ready", "processing", "valid", "invalid", "gone"]
 
-# How long one run may take to send an order and to record it. This is more than three times the time that a request may
-# take with all its retries (runbook_lib.network.retry.TOTAL_SECONDS).
-CLAIM_TIME = timedelta(minutes=5)
+# How long the claim of a run keeps the other runs from sending the order.
+CLAIM_TIME = timedelta(seconds=5 * TOTAL_SECONDS)
+# How old the claim of a run may be when the run sends the order. In the rest of CLAIM_TIME it makes four requests: one
+# for a nonce, one for the order, and a read and a write that record the order's address. Each takes at most
+# TOTAL_SECONDS with all its retries.
+SEND_TIME = CLAIM_TIME - timedelta(seconds=4 * TOTAL_SECONDS)
 # How often a run looks whether another one has sent the order.
 CLAIM_LOOK = timedelta(seconds=5)
 # Each instance of the gateway takes a new certificate within 4 hours (docs/azure-facts.md#gateway-and-dns).
@@ -44,6 +48,7 @@ GATEWAY_TIME = timedelta(seconds=OVERLAP_SECONDS / 2)
 ASK: ActionKind[Issuance] = ActionKind("ask", stage=1)
 BEGIN: ActionKind[Issuance] = ActionKind("begin", stage=2)
 CLEAN: ActionKind[str] = ActionKind("clean", stage=3)
+FORGET: ActionKind[str] = ActionKind("forget", stage=3)
 GIVE_UP: ActionKind[str] = ActionKind("give up", stage=4)
 ORDER: ActionKind[Issuance] = ActionKind("order", stage=5)
 PUBLISH: ActionKind[Issuance] = ActionKind("publish", stage=6)
@@ -87,6 +92,7 @@ class Facts:
         driven: The id of the issuance that this run drives, "" for none yet.
         status: The state of the order at the authority.
         attempts: All other orders of the whole domain.
+        elsewhere: Why the publisher cannot remove the last issuance's proof of control, "" if it can.
     """
 
     now: datetime
@@ -95,6 +101,7 @@ class Facts:
     driven: str = ""
     status: OrderStatus = "none"
     attempts: tuple[Attempt, ...] = ()
+    elsewhere: str = ""
 
 
 def next_step(request: IssuanceRequest, facts: Facts) -> Step:
@@ -111,7 +118,7 @@ def next_step(request: IssuanceRequest, facts: Facts) -> Step:
     if not issuance.open:
         return Step() if facts.driven else _renewal(request, issuance, facts)
     if issuance.host != facts.new.host:
-        return _leave(issuance)
+        return _leave(issuance, facts)
     if not facts.driven and is_followed(issuance, facts.now, lost=request.lost):
         return _begin(facts)
     return _issuance(request, issuance, facts)
@@ -121,8 +128,11 @@ def _begin(facts: Facts) -> Step:
     return step(BEGIN.change(facts.new, number_of(facts.new), None, "open"))
 
 
-def _leave(issuance: Issuance) -> Step:
+def _leave(issuance: Issuance, facts: Facts) -> Step:
     """Return the step to the end of an open issuance for a host that the instance does not have any more."""
+    if issuance.challenge and facts.elsewhere:
+        target = f"{_challenge(issuance)} ({facts.elsewhere})"
+        return step(FORGET.change(issuance.challenge, target, "recorded", "forgotten"))
     if issuance.challenge:
         return step(_clean(issuance))
     return step(END.change(issuance, number_of(issuance), "open", "over"))
@@ -231,7 +241,9 @@ def _phase(phase: Phase, issuance: Issuance) -> Change:
 
 
 def _clean(issuance: Issuance) -> Change:
-    return CLEAN.change(issuance.challenge, _challenge(issuance), "there", "removed")
+    # Until the order is proven, the value belongs to a former order, and another one follows it.
+    former = "" if issuance.chain else "former "
+    return CLEAN.change(issuance.challenge, f"{former}{_challenge(issuance)}", "there", "removed")
 
 
 def _challenge(issuance: Issuance) -> str:
@@ -279,6 +291,7 @@ def after(change: Change, facts: Facts) -> Facts:
 _AFTER: tuple[tuple[ActionKind[Any], Callable[[Issuance, str], Issuance]], ...] = (
     (ASK, lambda issuance, now: replace(issuance, ask_after=rfc3339(from_rfc3339(now) + ASK_AGAIN))),
     (CLEAN, lambda issuance, _: replace(issuance, challenge="")),
+    (FORGET, lambda issuance, _: replace(issuance, challenge="")),
     (GIVE_UP, lambda issuance, _: replace(issuance, order="")),
     (ORDER, lambda issuance, _: replace(issuance, order="placed")),
     (PUBLISH, lambda issuance, _: replace(issuance, challenge="published")),

@@ -110,7 +110,7 @@ _TIMES = (
     *("retire_after", "window_start", "window_end", "ask_after"),
 )
 # If one of a pair is there, the other must be, too.
-_PAIRS = (("not_before", "not_after"), ("window_start", "window_end"))
+_PAIRS = (("not_before", "not_after"), ("window_start", "window_end"), ("failures", "failed_at"))
 
 
 class Issuances:
@@ -151,6 +151,8 @@ def issuance_of(row: Mapping[str, Any]) -> Issuance:
     ill = [name for name, value in values.items() if type(value) is not _TYPES.get(name, str)]
     ill += [name for name in _TIMES if name not in ill and not is_time(str(values[name]))]
     ill += [first for first, second in _PAIRS if bool(values[first]) != bool(values[second])]
+    if "failures" not in ill and int(values["failures"] or 0) < 0:
+        ill.append("failures")
     if "customer" not in ill and values["customer"] not in STATES:
         ill.append("customer")
     if ill:

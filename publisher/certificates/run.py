@@ -57,6 +57,7 @@ class CertificateRun:
         self._request = request
         self._attempts = attempts
         self._authority = authority
+        self._challenge = challenge
         self._run_runbook = run_runbook
         self._clock = clock
         self._driven = DrivenIssuance(
@@ -79,7 +80,13 @@ class CertificateRun:
     def observe(self) -> Facts:
         """Read the record, the orders that count, and the state of an open order."""
         newest = self.newest = self._driven.newest()
-        facts = Facts(now=self._clock.now(), newest=newest, new=self._driven.new(newest), driven=self._driven.id)
+        facts = Facts(
+            now=self._clock.now(),
+            newest=newest,
+            new=self._driven.new(newest),
+            driven=self._driven.id,
+            elsewhere="" if newest is None else self._challenge.elsewhere(newest.host),
+        )
         if newest is None or not newest.open or newest.chain or newest.customer != "prepared":
             return facts
         if newest.order:

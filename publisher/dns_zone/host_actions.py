@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from publisher.dns_zone.host_record import CLEAR, NONE, POINT, shown
+from publisher.dns_zone.host_record import CLEAR, INSTANCE, NONE, POINT, shown, state
 from publisher.dns_zone.name_servers import wait_until_served
 from publisher.dns_zone.record_sets import RecordSet, RecordSets, RecordType
 from runbook_lib.basics.clock import Clock
@@ -48,9 +48,9 @@ class Host:
         there = self._record_sets.read(subject.type, subject.name)
         return NONE if there is None else shown(there)
 
-    def _see_served(self, wanted: RecordSet) -> str:
+    def _see_served(self, wanted: RecordSet) -> str | None:
         """Return where the record leads, after the name servers say the same. Clients ask the name servers."""
-        there = self._see(wanted)
+        there = state(self._record_sets.read(wanted.type, wanted.name), wanted.metadata[INSTANCE])
         if there == shown(wanted):
             host = self._record_sets.zone.host(wanted.name)
             for value in wanted.values:

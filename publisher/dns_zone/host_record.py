@@ -24,6 +24,7 @@ PURPOSE = "vibedataPurpose"
 # A client that gets a record of one of these types does not reach the gateway, whatever the A record says.
 IN_THE_WAY = ("AAAA", "CNAME")
 NONE = "none"
+NOT_OURS = "not written by the suite"
 # Of an instance's id in a message.
 MAX_ID = 63
 
@@ -72,12 +73,20 @@ def shown(found: RecordSet) -> str:
     return ", ".join((*found.values, *((f"alias of {found.alias}",) if found.alias else ()))) or NONE
 
 
+def state(found: RecordSet | None, instance_id: str) -> str | None:
+    """Return what there is at a host: the values of its A record set, and whether somebody else made or changed it."""
+    if found is None:
+        return None
+    return shown(found) if is_own(found, instance_id) else f"{shown(found)} ({NOT_OURS})"
+
+
 def point(facts: HostFacts, *, take_over: bool) -> Plan:
     """Return the changes after which the host leads to the gateway.
 
     Args:
         facts: The facts about the host.
-        take_over: Whether to replace records that somebody else made or changed.
+        take_over: Whether to replace records that somebody else made or changed. A record that already leads to the
+            gateway also becomes the suite's record.
 
     Raises:
         RunbookError: VD-DNS-002 if there are such records, and `take_over` is false. VD-DNS-007 if the name is another
@@ -94,10 +103,12 @@ def point(facts: HostFacts, *, take_over: bool) -> Plan:
         detail = "; ".join(f"{each.type} {shown(each)}" for each in elsewhere)
         raise publisher.POINTS_ELSEWHERE.error(f"{detail}; the gateway is {facts.address}", target=facts.name)
     changes = [CLEAR.change(each, _target(each), shown(each), NONE) for each in in_the_way]
-    if right:
-        return Plan(tuple(changes), (NoChange(f"A {facts.name}", f"it leads to {facts.address}"),))
+    before = state(there, facts.instance_id)
+    # A record of somebody else may lead to the gateway, too. But the suite would not change it if the gateway got
+    # another address.
+    if right and (before == facts.address or not take_over):
+        return Plan(tuple(changes), (NoChange(f"A {facts.name}", f"it leads to {before}"),))
     wanted = _wanted(facts, there)
-    before = None if there is None else shown(there)
     return Plan((*changes, POINT.change(wanted, _target(wanted), before, facts.address)))
 
 

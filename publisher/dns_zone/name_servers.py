@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 # Twice the time that Azure names.
 SERVED_SECONDS = 120.0
-# The time for one question to one server by UDP. If the answer is too long for UDP, the question by TCP has the same
-# time again.
-ASK_SECONDS = 5.0
+# A question or its answer may be lost, because UDP repeats nothing. So a question is sent up to ASKS times, and each
+# time the answer has ASK_SECONDS to arrive. Resolvers do the same (resolv.conf(5), timeout and attempts). If an answer
+# is too long for UDP, the question by TCP has ASK_SECONDS, too.
+ASK_SECONDS = 2.0
+ASKS = 3
 LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS = 1.0, 10.0
 PORT = 53
 # A zone of Azure has four.
@@ -59,7 +61,7 @@ def resolve_host(host: str) -> str:
     import dns.resolver
 
     try:
-        found = dns.resolver.resolve(host, "A", lifetime=ASK_SECONDS)
+        found = dns.resolver.resolve(host, "A", lifetime=ASKS * ASK_SECONDS)
     except (dns.exception.DNSException, OSError) as error:
         raise NoAnswerError(f"its address cannot be found: {type(error).__name__}") from error
     return str(next(iter(found)))
@@ -126,7 +128,6 @@ def values_at(server: str, host: str, kind: RecordType, *, resolve: Resolve = re
     import dns.exception
     import dns.flags
     import dns.message
-    import dns.query
     import dns.rcode
 
     name, _, port = server.partition(":")
@@ -134,23 +135,32 @@ def values_at(server: str, host: str, kind: RecordType, *, resolve: Resolve = re
     question = dns.message.make_query(f"{host}.", kind, use_edns=0)
     question.flags &= ~dns.flags.RD
     try:
-        answer, _by_tcp = dns.query.udp_with_fallback(
-            question,
-            address,
-            timeout=ASK_SECONDS,
-            port=int(port or PORT),
-            ignore_unexpected=True,
-            ignore_errors=True,
-        )
-    except dns.exception.Timeout as error:
-        raise NoAnswerError(f"no answer within {ASK_SECONDS:g} s") from error
+        answer = _answer(question, address, int(port or PORT))
     except (dns.exception.DNSException, OSError, EOFError) as error:
         raise NoAnswerError(f"no answer: {type(error).__name__}") from error
+    if answer is None:
+        raise NoAnswerError(f"no answer within {ASK_SECONDS:g} s, asked {ASKS} times")
     if not answer.flags & dns.flags.AA:
         raise NoAnswerError("its answer is not authoritative")
     if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         raise NoAnswerError(f"it answers {dns.rcode.to_text(answer.rcode())}")
     return _values(answer, kind)
+
+
+def _answer(question: "dns.message.Message", address: str, port: int) -> "dns.message.Message | None":
+    """Send a question until there is an answer. Return None if there is none."""
+    import dns.exception
+    import dns.query
+
+    for _ in range(ASKS):
+        try:
+            answer, _by_tcp = dns.query.udp_with_fallback(
+                question, address, timeout=ASK_SECONDS, port=port, ignore_unexpected=True, ignore_errors=True
+            )
+        except dns.exception.Timeout:
+            continue
+        return answer
+    return None
 
 
 def _values(answer: "dns.message.Message", kind: RecordType) -> frozenset[str]:

@@ -51,10 +51,13 @@ class DnsZone:
         Raises:
             RunbookError: VD-DNS-001 if the host is not below the zone.
         """
-        name = host.removesuffix(f".{self.name}")
-        if name == host:
+        if not self.contains(host):
             raise publisher.NOT_IN_ZONE.error(f"the zone is {self.name}", target=host)
-        return name
+        return host.removesuffix(f".{self.name}")
+
+    def contains(self, host: str) -> bool:
+        """Return whether a host is below the zone. host: the same as for `relative`."""
+        return host.endswith(f".{self.name}")
 
     def host(self, name: str) -> str:
         """Return the full name for a record set's `name`, without a final dot."""

@@ -32,7 +32,7 @@ from publisher.rotation.plan import (
     phases_left,
     step,
 )
-from publisher.rotation.record import Rotation
+from publisher.rotation.record import Rotation, is_time
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.change import ActionKind, Change
 from runbook_lib.errors import publisher
@@ -170,7 +170,9 @@ def _retirement(request: RotationRequest, rotation: Rotation, facts: Facts) -> S
     ]
     if limits:
         return step(*limits)
-    last = max((from_rfc3339(key.accept_until) for key in previous), default=facts.now)
+    # If such a time is malformed, the key is not accepted any more (KeyRecord.accepted).
+    times = [key.accept_until for key in previous if is_time(key.accept_until)]
+    last = max(map(from_rfc3339, times), default=facts.now)
     if facts.now < last:
         return Step(wait_until=last, brief=True)
     changes = [_key_change(RETIRE_KEY, KeyChange(key.key_id, "retired"), str(key)) for key in previous]
@@ -181,8 +183,10 @@ def _retirement(request: RotationRequest, rotation: Rotation, facts: Facts) -> S
 
 
 def _due(request: RotationRequest, rotation: Rotation, facts: Facts) -> datetime:
-    """Return the end of the overlap. It begins when both sides use the new key."""
+    """Return the end of the overlap. It begins when both sides use the new key. Raises RunbookError VD-ROTATION-040."""
     key = next(key for key in facts.keys if key.key_id == rotation.credential_id)
+    if not key.promoted_at or not is_time(key.promoted_at):
+        raise publisher.RECORD_MALFORMED.error("promotedAt", target=f"{key.instance_id}/{key.key_id}")
     return from_rfc3339(key.promoted_at) + timedelta(seconds=request.overlap_seconds)
 
 

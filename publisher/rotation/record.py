@@ -140,12 +140,14 @@ def _rotation(entity: Mapping[str, Any]) -> Rotation:
     """Return the rotation in a row. Raises VD-ROTATION-040 if it is malformed: nobody can guess whether it is over."""
     ill = [name for name in _TEXTS if not isinstance(entity.get(name), str)]
     ill += [name for name in _TIMES if name not in ill and not is_time(entity[name])]
+    customer = str(entity.get("customer"))
+    if customer in STATES[STATES.index("promoted") :] and entity.get("promotedAt") == "":
+        ill.append("promotedAt")
     overlap = entity.get("overlapSeconds", 0)  # rows of older releases have none
     if type(overlap) is not int or not 0 <= overlap <= MAX_OVERLAP_SECONDS:
         ill.append("overlapSeconds")
     if ill:
         raise publisher.RECORD_MALFORMED.error(", ".join(ill), target=f"{entity['PartitionKey']}/{entity['RowKey']}")
-    customer = str(entity["customer"])
     return Rotation(
         instance_id=str(entity["PartitionKey"]),
         number=number_of(entity),
@@ -169,7 +171,7 @@ def _rotation(entity: Mapping[str, Any]) -> Rotation:
 
 
 def is_time(text: str) -> bool:
-    """Whether the text is "" or a time with an offset."""
+    """Whether the text is "" or a time with an offset, in a year of runbook_lib.basics.clock.YEARS."""
     try:
         return not text or from_rfc3339(text).tzinfo is not None
     except ValueError:

@@ -38,6 +38,9 @@ class SystemClock:
 
 
 SYSTEM_CLOCK = SystemClock()
+# Somebody else may have written a time. With a time at the edge of Python's calendar (the years 1 and 9999), a sum or
+# another time zone is an OverflowError.
+YEARS = range(1970, 9000)
 
 
 def rfc3339(moment: datetime) -> str:
@@ -46,6 +49,12 @@ def rfc3339(moment: datetime) -> str:
 
 
 def from_rfc3339(text: str) -> datetime:
-    """Return the time in a text. It is aware if the text has an offset. Raises ValueError."""
+    """Return the time in a text. It is aware if the text has an offset.
+
+    Raises ValueError, also if the year is not one of YEARS.
+    """
     # Python 3.10 does not read `Z`.
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    if moment.year not in YEARS:
+        raise ValueError(text)
+    return moment

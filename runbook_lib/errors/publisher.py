@@ -222,3 +222,11 @@ NAME_OF_ANOTHER = entry(
     " deprovision it: that removes its record.",
     exit_code=EXIT_USAGE,
 )
+CHALLENGE_DELEGATED = entry(
+    "VD-DNS-008",
+    "a CNAME record stands where the proof for the certificate authority belongs",
+    "Azure DNS takes no TXT record at a name that has a CNAME record. The authority would follow the CNAME record to"
+    " another name, and look there for the proof.",
+    "Nothing was ordered. Find out who made the CNAME record. If nobody needs it, remove it with `az network dns"
+    " record-set cname delete`, and run the same command again.",
+)

@@ -168,7 +168,7 @@ ORDER_NOT_DONE = entry(
 ORDERED_BY_ANOTHER = entry(
     "VD-TLS-029",
     "another run works on the same certificate",
-    "The other run changed the record at the same moment.",
+    "The other run changed the record at the same moment. Or this run is so slow that another one may send the order.",
     "Nothing is lost. Run the same command again: it continues after the steps of the other run.",
     retryable=True,
 )

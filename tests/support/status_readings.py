@@ -61,9 +61,10 @@ def made(*components: Mapping[str, Any], **changes: Any) -> StatusReport:
         "Releases": changes.pop("releases", (release("2026.11.0"),)),
     }
     usual = {"name": "Contoso (k3v9x2p7)", "scope": "group", "option": ""}
-    seen: dict[str, Any] = {"at": AT, **usual, "entities": entities, "runs": ()}
+    seen: dict[str, Any] = {"at": AT, **usual, "entities": entities, "runs": (), "trials": ()}
     seen |= changes
-    return report(StatusReadings(**(seen | {"runs": last_runs(seen["runs"], lambda _: False)})))
+    trials = seen.pop("trials")
+    return report(StatusReadings(**(seen | {"runs": last_runs([*seen["runs"], *trials], trials.__contains__)})))
 
 
 def notes(shown: StatusReport) -> list[str]:

@@ -30,7 +30,8 @@ examples:
 
 `point` writes an A record in the publisher's zone, with the address that Azure has given to the instance's gateway, and
 waits until the zone's name servers serve it. If the gateway gets another address, `point` changes its own record. It
-replaces a record that somebody else made only with --take-over.
+replaces a record that somebody else made only with --take-over. With --take-over, a right record that somebody else
+made becomes the suite's, too.
 
 `audit` compares the zone with the publisher's table Instances. Azure may give the address behind an old record to
 somebody else, who then controls the name. Mark the publisher's own records: write their purpose into the metadata
@@ -59,7 +60,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     pointing.add_argument("--plan", action="store_true", help="show what would change, but change nothing")
-    pointing.add_argument("--take-over", action="store_true", help="replace records that somebody else made")
+    pointing.add_argument("--take-over", action="store_true", help="replace or adopt records that somebody else made")
     choice.add_option(pointing)
     actions.add_parser(
         "audit",

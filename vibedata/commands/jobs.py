@@ -13,7 +13,7 @@ from runbook_lib.errors import automation
 from runbook_lib.workers import side_by_side
 from vibedata.instances import choice
 from vibedata.jobs.finding import MAX_WORD_CHARACTERS, ListedJob, chosen, listed_jobs
-from vibedata.jobs.history import Job, read_job
+from vibedata.jobs.history import NOT_WELL, Job, read_job
 from vibedata.output import show
 from vibedata.runbook_names import runbook_names
 from vibedata.session import open_customer
@@ -36,7 +36,6 @@ DEFAULT_LIMIT, MAX_LIMIT = 20, 200
 # Two requests for each job. All who look at the jobs of a subscription share 600
 # (docs/azure-facts.md#recorded-answers).
 LOOKS_AT_ONCE = 4
-NOT_WELL = frozenset({"Failed", "Stopped", "Suspended", "Blocked", "Disconnected"})
 _AGO = re.compile(r"(\d{1,4})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 # How much of a job's id a row shows: enough for `vibedata logs`.

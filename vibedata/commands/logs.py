@@ -72,9 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
         )
     lines = Lines(account, job.state.job_id)
     write = reporter(arguments.output)
-    for line in (*lines.new(), lines.note()):
-        if line:
-            write(line)
+    for line in lines.new():
+        write(line)
+    if lines.note():
+        write(lines.note())
     resume = take_up(job.state.job_id, customer.option)
     found = {"job_id": job.state.job_id, "runbook": told(job.state.runbook), **about, "resume": resume}
     show(

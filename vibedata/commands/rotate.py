@@ -17,7 +17,7 @@ from publisher.session import operator_tables, publisher_clients
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.errors import RunbookError
-from runbook_lib.network.failures import as_runbook_error
+from vibedata.change_errors import name_any
 from vibedata.instances import choice
 from vibedata.interruption import Interrupted
 from vibedata.output import show, table
@@ -124,7 +124,7 @@ def _waiting(wanted: str) -> tuple[list[Waiting], list[RunbookError]]:
                 try:
                     newest = RotationRecords(tables, name).newest(instance.id)
                 except Exception as error:  # noqa: BLE001 - if one instance cannot be read, the others go on
-                    troubles.append(_named(error))
+                    troubles.append(name_any(error))
                     continue
                 if newest is not None and newest.open:
                     yield Waiting(instance=instance, command=command, rotation=newest)
@@ -156,7 +156,7 @@ def _ended(waiting: Waiting, at: datetime, arguments: argparse.Namespace) -> End
             rotating = _rotation(waiting, session, view, os.environ)
             outcome = drive(rotating, wait=False, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK)
         except Exception as caught:  # noqa: BLE001 - a failure at one instance does not stop the others
-            return Ended(waiting=waiting, outcome="failed", error=_named(caught))
+            return Ended(waiting=waiting, outcome="failed", error=name_any(caught))
     # The result describes the present state of the rotation.
     waiting = replace(waiting, rotation=rotating.newest or waiting.rotation)
     if outcome.failed is not None:
@@ -175,11 +175,3 @@ def _rotation(waiting: Waiting, session: AzureSession, view: View, environ: Mapp
         redactor=session.redactor,
         clock=SYSTEM_CLOCK,
     )
-
-
-def _named(error: Exception) -> RunbookError:
-    """Return a failure as a named error. If the failure is a defect of this code, raise it."""
-    named = as_runbook_error(error)
-    if named is None:
-        raise error
-    return named

@@ -27,7 +27,8 @@ examples:
   vibedata rotate-tls --due --output json
 
 If a run was interrupted, type the same command again: it continues the open rotation and the open order. Run
-`vibedata rotate-tls --due` every six hours: it renews certificates, and it finishes open rotations. The command needs
+`vibedata rotate-tls --due` every six hours: it renews certificates, and it finishes open rotations. In a shell that has
+VIBEDATA_INSTANCE it looks only at this instance. The command needs
 these settings of the publisher: VIBEDATA_PUBLISHER_TABLE_ENDPOINT, VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT,
 VIBEDATA_PUBLISHER_DNS_ZONE and VIBEDATA_PUBLISHER_ACME_DIRECTORY. For the lab, first type: source .lab/lab.env
 """
@@ -43,7 +44,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--due", action="store_true", help="do what is due, at all instances or at one")
+    which.add_argument(
+        "--due",
+        action="store_true",
+        help=f"do what is due, at all instances. If --instance or {choice.VARIABLE} names one, only there",
+    )
     which.add_argument("--now", action="store_true", help="renew at once, although nothing is due")
     parser.add_argument("--plan", action="store_true", help="show all steps, but do none")
     choice.add_option(parser)
@@ -84,6 +89,9 @@ def _all(arguments: argparse.Namespace) -> int:
     resume = "vibedata rotate-tls --due" + (f" --instance {shlex.quote(wanted)}" if wanted else "")
     watched = watching("rotate-tls --due", output=arguments.output, clock=SYSTEM_CLOCK)
     with told_how_to_go_on("" if arguments.plan else resume), watched as view:
+        if wanted:
+            option = "--instance" if arguments.instance else choice.VARIABLE
+            view.say(f"{option} names one instance. The command looks only at {wanted}.")
         view.tell(StepBegan(arguments.command))
         found, troubles = instances(wanted)
         ended = list(go_on(found, view, plan=arguments.plan))

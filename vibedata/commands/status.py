@@ -20,7 +20,7 @@ from vibedata.session import open_customer
 from vibedata.status.facts import Trouble
 from vibedata.status.page import page
 from vibedata.status.report import COMPONENT_REGISTRY, RUNS, TABLES, StatusReadings, report
-from vibedata.status.runs import read_runs
+from vibedata.status.runs import LastRuns, read_runs
 from vibedata.status.text import lines, tables
 
 EXAMPLES = """\
@@ -103,7 +103,7 @@ def read(session: AzureSession, customer: Customer) -> StatusReadings:
         scope=str(customer),
         option=customer.option,
         entities=entities,
-        runs=runs or (),
+        runs=runs or LastRuns(),
         troubles=tuple(troubles),
     )
 

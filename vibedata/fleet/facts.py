@@ -248,7 +248,8 @@ def _reported_end(known: Known) -> datetime | None:
     health, certificate = known.reported.health, known.certificate
     if health is None or not health.certificate_not_after:
         return None
-    if certificate is not None and from_rfc3339(health.at) <= from_rfc3339(certificate.installed_at) + SKEW:
+    installed = certificate.installed_at if certificate is not None else ""
+    if installed and from_rfc3339(health.at) <= from_rfc3339(installed) + SKEW:
         return None
     return from_rfc3339(health.certificate_not_after)
 

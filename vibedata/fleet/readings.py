@@ -14,7 +14,7 @@ from publisher.rotation import acr_token_credential, hmac_key_credential
 from publisher.rotation.record import Rotation, RotationRecords
 from runbook_lib.basics.clock import from_rfc3339
 from runbook_lib.errors import RunbookError
-from runbook_lib.network.failures import as_runbook_error
+from vibedata.change_errors import name_any
 from vibedata.fleet.facts import Known
 
 if TYPE_CHECKING:
@@ -48,11 +48,8 @@ def _known(tables: "TableServiceClient", instance: Instance, now: datetime) -> K
     def tried(look: Callable[[], T], nothing: T) -> T:
         try:
             return look()
-        except Exception as error:
-            named = as_runbook_error(error)
-            if named is None:
-                raise
-            troubles.append(named)
+        except Exception as error:  # noqa: BLE001 - what is wrong at one instance must not hide the others
+            troubles.append(name_any(error))
             return nothing
 
     no_key: Sequence[KeyRecord] = ()

@@ -121,8 +121,10 @@ class Lines:
         self._characters = 0
         self._left_out = False
 
-    def new(self, *, whole: bool = False) -> list[str]:
-        """Return the lines that came since the last call.
+    def new(self, *, whole: bool = False) -> Iterator[str]:
+        """Yield the lines that came since the last call, each as soon as its page is read.
+
+        If a page cannot be read, the lines of the pages before it have been yielded: no later call yields them again.
 
         Args:
             whole: Whether to read all pages again. Otherwise this begins at the last page that was read. No document
@@ -131,9 +133,8 @@ class Lines:
         Raises:
             azure.core's errors: Automation cannot be reached, fails, or refuses the login.
         """
-        found: list[str] = []
         if self._left_out:
-            return found
+            return
         if whole:
             self._page = None
         for record in lines_of(islice(self._records(), MAX_RECORDS), self._seen):
@@ -142,12 +143,11 @@ class Lines:
             for line in (told(first), *("  " + told(line) for line in others)):
                 if self._shown >= MAX_SHOWN_LINES or self._characters >= MAX_SHOWN_CHARACTERS:
                     self._left_out = True
-                    return found
-                found.append(line)
+                    return
                 self._shown += 1
                 self._characters += len(line)
+                yield line
         self._left_out = len(self._seen) >= MAX_RECORDS
-        return found
 
     def _records(self) -> Iterator[Any]:
         """Yield the records from the last page that was read. Raises azure.core's errors."""

@@ -32,6 +32,9 @@ STATES: Mapping[str, str] = {
     "Removing": "being removed",
 }
 ENDED_WELL = "Completed"
+# Of such a job somebody should know. Automation ends a job by fair share as Stopped. Blocked and Disconnected ones have
+# not ended, and nobody knows whether they will.
+NOT_WELL = frozenset({"Failed", "Stopped", "Suspended", "Blocked", "Disconnected"})
 # The mode of a job that validate_runbooks starts to find out whether a runbook can run.
 TRIAL = "trial"
 # runbook_lib.one_run writes the first line of a run like this: `import_images 2026.11.0: run, started by ...`.

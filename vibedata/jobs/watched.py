@@ -33,7 +33,7 @@ def watch(
         session: The way to the customer's Azure.
         customer: The customer whose instance it is.
         output: The value of `--output`.
-        about: Additional members of the JSON, beside the run's own result.
+        about: Additional members of the JSON. A member of the run's own result with the same name is not shown.
         known: Whether the job began before this command.
 
     Raises:
@@ -47,5 +47,6 @@ def watch(
         job = work(view.whole_job(runbook))
     result = verdict.result_of(job)
     text = verdict.verdict(runbook, job.job_id, result)
-    show(output, result={**customer.as_field(), "job_id": job.job_id, **about, **result}, text=text)
+    # The job wrote its result. It must not replace what the command itself knows.
+    show(output, result={**result, **about, "job_id": job.job_id, **customer.as_field()}, text=text)
     return verdict.exit_code_of(result)

@@ -16,6 +16,8 @@ from vibedata.progress_view.events import StepBegan
 from vibedata.progress_view.writer import View
 
 SUBJECT = f"runbook {RUNBOOK.name}"
+# The runbook writes a few dozen rows. A changed runbook may fill its whole output with them.
+MAX_ROWS = 300
 
 
 def rows_of_sandbox(session: AzureSession, view: View) -> tuple[Row, ...]:
@@ -43,12 +45,18 @@ def _rows_of_job(session: AzureSession, account: AutomationAccount, view: View) 
     error = result_of(job)["error"]
     # The list of a job's records has only the beginning of each record. The job's output is complete.
     output = str(account.client.job.get_output(*account.at, job.job_id))
-    read = [read_row(line.removeprefix(ROW)) for line in output.splitlines() if line.startswith(ROW)]
-    rows = [row for row in read if row is not None]
-    if isinstance(error, Mapping):
+    return rows_in(output, job.job_id, error if isinstance(error, Mapping) else None)
+
+
+def rows_in(output: str, job_id: str, error: Mapping[str, object] | None) -> tuple[Row, ...]:
+    """Return the rows in a job's output, at most MAX_ROWS. Additional rows tell the run's error and ill rows. Pure."""
+    written = [line.removeprefix(ROW) for line in output.splitlines() if line.startswith(ROW)]
+    rows = [row for line in written[:MAX_ROWS] if (row := read_row(line)) is not None]
+    ill = len(rows) < len(written)
+    if error is not None:
         rows.append(_row_of_error(error))
-    if len(rows) < len(read) or not rows:
-        told = f"job {job.job_id} has rows that cannot be read" if read else f"job {job.job_id} has no rows"
+    if ill or not rows:
+        told = f"job {job_id} has rows that cannot be read" if written else f"job {job_id} has no rows"
         rows.append(row_of(unknown(SUBJECT, told), SANDBOX))
     return tuple(rows)
 

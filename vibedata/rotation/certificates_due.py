@@ -123,7 +123,10 @@ def _at(instance: Instance, issuances: Issuances, view: View, *, plan: bool) -> 
     session = open_instance(instance, os.environ)
     rotating = certificate_rotation(session, os.environ, IssuanceRequest(), view)
     if plan:
-        return Ended(instance=instance, outcome="planned", newest=newest, plan=rotating.preview())
+        then = rotating.next_step()
+        if then.wait_until is not None and not then.brief:
+            return Ended(instance=instance, outcome="waits", newest=rotating.newest, next=then.wait_until, why=then.why)
+        return Ended(instance=instance, outcome="planned", newest=rotating.newest, plan=rotating.preview())
     outcome = drive(rotating, wait=False, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK)
     # The result describes the present state.
     newest = rotating.newest

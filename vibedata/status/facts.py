@@ -126,9 +126,10 @@ class Facts:
 
     In `components` and `observability` (alert rules, schedule and log) the ill rows come first. In `credentials` the
     next to expire comes first, in `rotations` the next to be finished, and in `runs` the newest. Trials are not among
-    the runs. `at` is the time of reading. `name` is the name of the instance, for a title, and `scope` also says where
-    the instance is. `option` is the option that a command needs to work at this instance, such as ` --instance
-    k3v9x2p7`, "" for none. `unreadable`: the component registry could not be read, so nobody knows whether it exists.
+    the runs. `runs_cut`: there were so many trials that not all jobs were looked at. `at` is the time of reading.
+    `name` is the name of the instance, for a title, and `scope` also says where the instance is. `option` is the option
+    that a command needs to work at this instance, such as ` --instance k3v9x2p7`, "" for none. `unreadable`: the
+    component registry could not be read, so nobody knows whether it exists.
     """
 
     at: datetime
@@ -143,6 +144,7 @@ class Facts:
     credentials: tuple[Credential, ...]
     rotations: tuple[OpenRotation, ...]
     runs: tuple[ListedJob, ...]
+    runs_cut: bool
     troubles: tuple[Trouble, ...]
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from html import escape
 
 from vibedata.jobs.finding import ListedJob
-from vibedata.jobs.history import state_words
+from vibedata.jobs.history import ENDED_WELL, NOT_WELL, state_words
 from vibedata.status.due import due_next
 from vibedata.status.facts import (
     DEGRADED,
@@ -27,13 +27,12 @@ from vibedata.status.facts import (
 from vibedata.status.page_parts import aged, badge, folded, frame, marked, remedy, section, shape, small, table, tile
 from vibedata.status.report import StatusReport
 from vibedata.status.text import counted, health_of
-from vibedata.status.verdict import FAILED_RUNS
 
 # Enough to tell releases apart. The JSON has the whole digest.
 DIGEST_CHARACTERS = len("sha256:") + 12
 
 _HEALTH_LEVELS: Mapping[str, Level] = {UNHEALTHY: Level.ILL, DEGRADED: Level.ATTENTION, HEALTHY: Level.WELL}
-_RUN_LEVELS = {"Completed": Level.WELL, **dict.fromkeys(FAILED_RUNS, Level.ILL)}
+_RUN_LEVELS = {ENDED_WELL: Level.WELL, **dict.fromkeys(NOT_WELL, Level.ILL)}
 _SCHEME = "https://"
 
 
@@ -82,8 +81,8 @@ def page(report: StatusReport) -> str:
 
 
 def _told(runs: Sequence[ListedJob]) -> str:
-    failed = sum(run.status in FAILED_RUNS for run in runs)
-    return f"{len(runs)} run{'' if len(runs) == 1 else 's'}, {failed} failed"
+    ill = sum(run.status in NOT_WELL for run in runs)
+    return f"{len(runs)} run{'' if len(runs) == 1 else 's'}, {ill} not well"
 
 
 def _due(facts: Facts) -> str:

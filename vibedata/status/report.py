@@ -37,6 +37,7 @@ from vibedata.status.facts import (
     Trouble,
     Verdict,
 )
+from vibedata.status.runs import LastRuns
 from vibedata.status.verdict import verdict
 
 TABLES = (RELEASES, COMPONENTS, CREDENTIALS)
@@ -53,8 +54,8 @@ class StatusReadings:
     """What `vibedata status` has read from one instance.
 
     `at` is the time. `name`, `scope` and `option` are those of Facts. `entities` has the rows of each of TABLES. It is
-    None if there is no component registry or if it could not be read. `runs` are the newest first. `troubles` name the
-    sources that could not be read: COMPONENT_REGISTRY or RUNS.
+    None if there is no component registry or if it could not be read. `troubles` name the sources that could not be
+    read: COMPONENT_REGISTRY or RUNS.
     """
 
     at: datetime
@@ -62,7 +63,7 @@ class StatusReadings:
     scope: str
     option: str
     entities: Mapping[str, Sequence[Entity]] | None
-    runs: Sequence[ListedJob]
+    runs: LastRuns
     troubles: tuple[Trouble, ...] = ()
 
 
@@ -103,7 +104,8 @@ def report(seen: StatusReadings) -> StatusReport:
         observability=tuple(component for component in components if component.type == OBSERVABILITY),
         credentials=tuple(sorted(credentials, key=_urgency)),
         rotations=tuple(sorted(rotations, key=lambda each: (each.finish_after or _BEGINNING, each.kind))),
-        runs=tuple(map(_run, seen.runs)),
+        runs=tuple(map(_run, seen.runs.runs)),
+        runs_cut=seen.runs.cut,
         troubles=tuple(replace(trouble, message=_text(trouble.message)) for trouble in seen.troubles),
     )
     return StatusReport(facts, verdict(facts))

@@ -7,9 +7,10 @@ run.
 
 from collections.abc import Iterator, Sequence
 
+from runbook_lib.automation.jobs import ENDED
 from runbook_lib.health.credentials import WORKING
 from vibedata.jobs.finding import ListedJob
-from vibedata.jobs.history import state_words
+from vibedata.jobs.history import NOT_WELL, state_words
 from vibedata.status import remedies
 from vibedata.status.facts import (
     HEALTHY,
@@ -24,10 +25,10 @@ from vibedata.status.facts import (
     age,
     duration,
 )
+from vibedata.status.runs import MAX_LOOKS
 
 # The maximum number of names in a sentence. The tables have all names.
 MAX_NAMES = 5
-FAILED_RUNS = frozenset({"Failed", "Suspended"})
 _ONLY_PROBED = "The only component that is probed is healthy"
 
 
@@ -154,11 +155,16 @@ def _run_notes(runs: Sequence[ListedJob], facts: Facts) -> Iterator[Note]:
         last.setdefault(run.runbook, run)
     for run in last.values():
         moment = run.ended or run.created
-        if run.status in FAILED_RUNS:
+        if run.status in NOT_WELL:
             when = f", {age(moment, at)}" if moment else ""
-            text = f"The last run of {run.runbook} ended as {state_words(run.status)}{when}"
+            how = "ended as" if run.status in ENDED else "is"
+            text = f"The last run of {run.runbook} {how} {state_words(run.status)}{when}"
             remedy = f"run `vibedata logs {run.job_id}{facts.option}`: it says why, and what to do"
             yield Note(level=Level.ATTENTION, text=text, remedy=remedy)
+    if facts.runs_cut:
+        text = f"Nearly all of the newest {MAX_LOOKS} jobs are trials: older runs are not shown"
+        remedy = f"run `vibedata jobs --failed{facts.option}`: it lists all jobs that have not ended well"
+        yield Note(level=Level.UNKNOWN, text=text, remedy=remedy)
 
 
 def _names(names: Sequence[str]) -> str:

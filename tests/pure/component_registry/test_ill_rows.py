@@ -30,6 +30,7 @@ from runbook_lib.health.columns import health_row, own_health, recorded_health
 from runbook_lib.health.rules import HealthPolicy, Observation, next_own_health, roll_up
 from vibedata.lines import plain
 from vibedata.status.report import StatusReadings, report
+from vibedata.status.runs import LastRuns
 from vibedata.status.text import lines, tables
 
 NOW = datetime(2026, 11, 29, tzinfo=timezone.utc)
@@ -87,7 +88,7 @@ def test_no_row_of_table_components_ends_a_reader(columns: dict[str, Any]) -> No
         {"api": entity}
     )
     shown = report(
-        StatusReadings(at=NOW, name="n", scope="s", option="", runs=(), entities={
+        StatusReadings(at=NOW, name="n", scope="s", option="", runs=LastRuns(), entities={
             "Components": [entity, COMPONENT],
             "Releases": [{"PartitionKey": "release", "RowKey": "1.0.0", "state": "current", **columns}],
             "Credentials": [{"PartitionKey": "hmac", "RowKey": "k", "expires": columns.get("checkedAt"), **columns}],

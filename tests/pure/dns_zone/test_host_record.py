@@ -17,6 +17,7 @@ from publisher.dns_zone.host_record import (
     is_own,
     point,
     remove_all,
+    state,
 )
 from publisher.dns_zone.record_sets import RecordSet, RecordType
 from runbook_lib.change import Plan
@@ -76,6 +77,17 @@ def test_a_record_of_somebody_else_is_replaced_only_on_request(there: RecordSet)
     assert POINT.is_of(change) and change.subject.etag == "1"
     assert (change.subject.records, change.subject.alias) == (((NEW,),), "")
     assert is_own(change.subject, ID)
+
+
+@pytest.mark.parametrize("there", [made("A", NEW), made("A", NEW, metadata={INSTANCE: ID, ADDRESS: OLD}, ttl=60)])
+def test_a_right_record_of_somebody_else_becomes_the_suites_on_request(there: RecordSet) -> None:
+    (kept,) = planned(there).unchanged
+    assert kept.why == f"it leads to {NEW} (not written by the suite)"
+    (change,) = planned(there, take_over=True).changes
+    assert POINT.is_of(change) and (change.before, change.after) == (f"{NEW} (not written by the suite)", NEW)
+    assert state(there, ID) == change.before and state(change.subject, ID) == change.after
+    assert is_own(change.subject, ID) and change.subject.etag == "1"
+    assert planned(change.subject, take_over=True).changes == ()
 
 
 @pytest.mark.parametrize("take_over", [False, True])

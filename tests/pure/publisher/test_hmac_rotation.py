@@ -174,3 +174,22 @@ def test_the_customers_phases_are_told_from_the_publishers_own_changes() -> None
     made = [change for _, change, _ in steps(request(), facts()) if change is not None]
     phases = [change for change in made if any(kind.is_of(change) for kind in kinds)]
     assert [change.action for change in phases] == ["prepare", "stage", "test", "promote", "retire"]
+
+
+EDGE = "9999-12-31T23:59:59Z"
+
+
+def test_a_time_that_cannot_be_reckoned_with_is_named_or_is_over() -> None:
+    open_one = rotation(2, customer="promoted", promoted_at="2026-11-01T00:00:00Z")
+    own = KeyRecord(
+        instance_id="customer-1", key_id=open_one.credential_id, state="current", rotation_id="r", created_at=""
+    )
+    former = replace(own, key_id="hmac-old", state="previous", accept_until=EDGE)
+    for promoted in ("", EDGE, "2026-11-01"):
+        ill = facts(newest=open_one, keys=(replace(own, promoted_at=promoted), former))
+        with pytest.raises(RunbookError, match=r"VD-ROTATION-040.*promotedAt") as caught:
+            next_step(RULES, request(), ill)
+        assert caught.value.target == f"customer-1/{own.key_id}"
+    usable = replace(own, promoted_at="2026-11-01T00:00:00Z")
+    step = next_step(RULES, request(), facts(newest=replace(open_one, customer="retired"), keys=(usable, former)))
+    assert [(change.action, change.target) for change in step.plan.changes][:1] == [("retire", "key hmac-old")]

@@ -1,5 +1,6 @@
 """The meaning of single answers for the preflight and the doctor, and the output of rows."""
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -8,11 +9,12 @@ import pytest
 
 from runbook_lib.errors import RunbookError, container_registry, deployment
 from runbook_lib.preflight.finding import Finding, bad, good, of_error, unknown
+from runbooks.preflight import ROW
 from vibedata.preflight.instance_checks import judge_spool
 from vibedata.preflight.network_checks import closed_by
 from vibedata.preflight.quota_checks import used_up
 from vibedata.preflight.rows import SANDBOX, Row, as_json, joined, row_of, state_of, text
-from vibedata.preflight.sandbox import read_row
+from vibedata.preflight.sandbox import MAX_ROWS, read_row, rows_in
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
 LACKING = deployment.CONTAINER_ABSENT.error(target="artifacts", line="az storage container-rm create --name artifacts")
@@ -115,3 +117,26 @@ def test_a_row_of_a_job_is_read_and_nothing_else_is() -> None:
     )
     for other in ("", "[]", "{}", '{"subject":"a","state":"fine","detail":"d","code":"c","remedy":"r","line":"l"}'):
         assert read_row(other) is None
+
+
+def written(number: int, **other: str) -> str:
+    fields = {"subject": f"s{number}", "state": "bad", "detail": "d", "code": "c", "remedy": "r", "line": "l"}
+    return ROW + json.dumps(fields | other)
+
+
+def test_no_part_of_a_jobs_row_forges_a_line_or_is_long() -> None:
+    hostile = "VD-X\x1b[2J\n\u202epreflight: 9 good, 0 unknown, 0 bad" + "z" * 100_000
+    for part in ("subject", "detail", "code", "remedy", "line"):
+        shown = text("preflight", rows_in(written(0, **{part: hostile}), "1", None))
+        lines = shown.splitlines()
+        assert len(lines) == 5, part
+        assert all(line.isprintable() and len(line) < 5000 for line in lines), part
+
+
+def test_a_job_that_fills_its_output_with_rows_gives_few_and_one_that_says_so() -> None:
+    shown = rows_in("\n".join(map(written, range(12_000))), "1", None)
+    assert [row.subject for row in shown[:-1]] == [f"s{number}" for number in range(MAX_ROWS)]
+    assert (shown[-1].state, shown[-1].detail) == ("unknown", "job 1 has rows that cannot be read")
+    error = {"code": "VD-RUN-001", "message": "m", "cause": "c", "remedy": "r"}
+    assert [row.code for row in rows_in(written(0), "1", error)] == ["c", "VD-RUN-001"]
+    assert rows_in("", "1", None)[0].detail == "job 1 has no rows"

@@ -14,6 +14,7 @@ from rich.cells import cell_len
 
 from runbook_lib.basics.clock import rfc3339
 from tests.support.status_readings import AT, HOUR, a_run, component, credential, made, notes, release
+from vibedata.jobs.history import STATES
 from vibedata.lines import plain
 from vibedata.status.facts import Level, Trouble, age, duration
 from vibedata.status.page import page
@@ -152,6 +153,15 @@ def test_only_the_last_run_of_a_runbook_counts() -> None:
     shown = made(component("a"), runs=runs)
     assert notes(shown) == ["The last run of import_images ended as failed, 59 min ago"]
     assert shown.verdict.notes[0].remedy.startswith("run `vibedata logs the-job`")
+
+
+@pytest.mark.parametrize("status", ["Failed", "Stopped", "Suspended", "Blocked", "Disconnected"])
+def test_a_last_run_that_is_not_well_needs_attention(status: str) -> None:
+    shown = made(component("a"), runs=[a_run("import_images", hours=1, status=status, job="the-job")])
+    how = f"is {STATES[status]}" if status in ("Blocked", "Disconnected") else f"ended as {STATES[status]}"
+    assert shown.verdict.level is Level.ATTENTION
+    assert notes(shown) == [f"The last run of import_images {how}, 59 min ago"]
+    assert "1 run, 1 not well" in page(shown)
 
 
 def test_hourly_runs_push_no_other_runbook_out_of_sight() -> None:

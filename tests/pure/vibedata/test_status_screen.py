@@ -12,7 +12,7 @@ from vibedata.lines import MAX_COLUMNS, Line, plain, wrapped
 from vibedata.status.due import due_next
 from vibedata.status.facts import Level
 from vibedata.status.page import page
-from vibedata.status.runs import RECENT_RUNS, last_runs
+from vibedata.status.runs import MAX_LOOKS, RECENT_RUNS, last_runs
 from vibedata.status.text import lines
 
 HERE = {"option": " --instance k3v9x2p7"}
@@ -125,7 +125,7 @@ def test_the_page_names_the_instance_and_folds_what_is_well() -> None:
     assert "<title>Contoso (k3v9x2p7): 1 of 2 components is ill: a - Vibedata</title>" in content
     assert "<h1>Contoso (k3v9x2p7)</h1>" in content
     assert "<details><summary>1 healthy; last checked 15 min ago</summary>" in content
-    assert "<details><summary>1 run, 0 failed</summary>" in content
+    assert "<details><summary>1 run, 0 not well</summary>" in content
     assert "<strong>b</strong>" in content.partition("<details>")[2]
 
 
@@ -164,7 +164,7 @@ def test_a_trial_is_nobodys_last_run() -> None:
         a_run("rotate_hmac", hours=2, job="real"),
         a_run("import_images", hours=3, job="trial-2"),
     ]
-    shown = last_runs(runs, lambda run: run.job_id.startswith("trial"))
+    shown = last_runs(runs, lambda run: run.job_id.startswith("trial")).runs
     assert [run.job_id for run in shown] == ["real"]
 
 
@@ -177,5 +177,26 @@ def test_no_more_runs_are_asked_about_than_it_takes() -> None:
         return run.job_id in ("c0", "c1")
 
     shown = last_runs(runs, is_a_trial)
-    assert [run.job_id for run in shown] == [f"c{n}" for n in range(2, 2 + RECENT_RUNS)] + ["o"]
+    assert not shown.cut
+    assert [run.job_id for run in shown.runs] == [f"c{n}" for n in range(2, 2 + RECENT_RUNS)] + ["o"]
     assert len(asked) == len(set(asked)) == RECENT_RUNS + 3
+
+
+def test_a_thousand_trials_are_not_all_read_and_the_status_says_so() -> None:
+    asked: list[str] = []
+
+    def is_a_trial(run: ListedJob) -> bool:
+        asked.append(run.job_id)
+        return run.job_id.startswith("trial")
+
+    trials = [a_run("check_health", hours=1 + n, job=f"trial-{n}") for n in range(1000)]
+    shown = last_runs([*trials, a_run("other", hours=0, job="o"), a_run("former", hours=2000)], is_a_trial)
+    assert shown.cut and len(asked) == len(set(asked)) == MAX_LOOKS
+    assert "o" in [run.job_id for run in shown.runs]
+
+    few = made(component("a"), runs=[a_run("other", hours=0)], trials=trials[:20])
+    assert few.verdict.level is Level.WELL
+    many = made(component("a"), runs=[a_run("other", hours=0)], trials=trials, **HERE)
+    (note,) = many.verdict.notes
+    assert (note.level, note.text.endswith("older runs are not shown")) == (Level.UNKNOWN, True)
+    assert note.remedy.startswith("run `vibedata jobs --failed --instance k3v9x2p7`")

@@ -65,7 +65,9 @@ def test_the_customers_side_cannot_keep_an_issuance_open(rig: CertificateRig, to
 
     outcome = rig.drive(rig.new_run(customer=hostile))
     assert result_json(rig.newest(), outcome)["error"] is None
-    assert from_rfc3339(rig.newest().retire_after) < NOW + timedelta(hours=17)
+    retire_after = rig.newest().retire_after
+    assert bool(retire_after) == (told not in (ZERO, FAR)), "a time at the edge of the calendar counts as none"
+    assert not retire_after or from_rfc3339(retire_after) < NOW + timedelta(hours=17)
 
 
 def request_with(*extensions: x509.ObjectIdentifier, value: str) -> bytes:
@@ -111,6 +113,30 @@ def test_an_issuance_for_a_former_host_is_left_with_nothing_behind_it(rig: Certi
     newest = rig.newest()
     assert (newest.number, newest.host, bool(newest.chain)) == (2, HOST, True)
     assert TxtValues(rig.zone).see(former) == "absent"
+
+
+def test_an_issuance_for_a_host_in_a_former_zone_is_left(rig: CertificateRig) -> None:
+    rig.drive(Between(rig.new_run(), plan.ANSWER, lambda: rig.set(host="k3v9x2p7.former.example", challenge="proof")))
+    newest = rig.newest()
+    assert (newest.number, newest.host, bool(newest.chain)) == (2, HOST, True)
+    (former,) = [each for each in rig.issuances.recent(INSTANCE, 2) if each.number == 1]
+    assert former.ended_at and former.challenge == ""
+    assert any("forget" in line and "the name is not in the zone vibedata.ai" in line for line in rig.said)
+
+
+def test_a_value_that_another_run_has_published_meanwhile_is_kept(rig: CertificateRig) -> None:
+    other = TxtValue(name=f"_acme-challenge.{INSTANCE}", value="other")
+
+    def publish() -> None:
+        """The other run removes the first value, orders again and publishes another one."""
+        TxtValues(rig.zone).add(other)
+        rig.set(challenge=other.value)
+
+    between = Between(rig.new_run(), plan.CLEAN, publish)
+    outcome = rig.drive(between)
+    cleaned = [each.change.subject for each in outcome.results if plan.CLEAN.is_of(each.change)]
+    assert outcome.failed is None and len(cleaned) == 2 and cleaned[1] == other.value
+    assert rig.newest().challenge == "" and rig.proofs() == ()
 
 
 def test_an_order_whose_answer_was_lost_does_not_count_as_a_certificate(rig: CertificateRig) -> None:

@@ -16,6 +16,7 @@ from publisher.certificates import plan
 from publisher.certificates.attempts import Attempts
 from publisher.certificates.challenge import Dns01
 from publisher.certificates.limits import Attempt
+from publisher.dns_zone.name_servers import look
 from publisher.dns_zone.txt_values import TxtValue, TxtValues
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.errors import RunbookError
@@ -125,6 +126,15 @@ def test_a_proof_that_a_name_server_does_not_serve_causes_no_failed_authorizatio
     assert rig.finish().chain and rig.asked(ORDER) == 1, "the same order was continued"
 
 
+def test_a_proof_that_one_machine_of_a_name_server_serves_later_is_seen(rig: CertificateRig) -> None:
+    proof = Dns01(rig.zone, rig.clock, instance_id=INSTANCE)
+    assert not proof.is_published(HOST, "late"), "Azure does not have it"
+    rig.lab.latency(operation="dnsPropagation", seconds=1.0)
+    TxtValues(rig.zone).add(TxtValue(name=f"_acme-challenge.{INSTANCE}", value="late"))
+    assert not look(rig.zone.name_servers(), f"_acme-challenge.{HOST}", "TXT", "late").served
+    assert proof.is_published(HOST, "late")
+
+
 def test_caa_records_that_forbid_the_order_are_found_before_it(rig: CertificateRig) -> None:
     caa = [{"flags": 0, "tag": "issue", "value": "other.example"}]
     dns_zone.put(rig.lab, "CAA", "@", caaRecords=caa)
@@ -136,6 +146,12 @@ def test_caa_records_that_forbid_the_order_are_found_before_it(rig: CertificateR
     rig.set(ask_after=rfc3339(NOW + timedelta(days=1)))
     dns_zone.put(rig.lab, "CAA", INSTANCE, caaRecords=[{"flags": 0, "tag": "issue", "value": ";"}])
     assert rig.failing(now=True) == "VD-TLS-024"
+
+
+def test_a_delegated_challenge_is_found_before_the_order(rig: CertificateRig) -> None:
+    dns_zone.put(rig.lab, "CNAME", f"_acme-challenge.{INSTANCE}", CNAMERecord={"cname": "proofs.example"})
+    assert rig.failing() == "VD-DNS-008"
+    assert rig.asked(ORDER) == 0 and rig.orders() == []
 
 
 def test_an_authorization_that_fails_is_counted_cleaned_up_and_tried_again_later(rig: CertificateRig) -> None:

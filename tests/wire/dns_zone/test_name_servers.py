@@ -85,7 +85,16 @@ def test_a_name_server_that_does_not_answer_is_reported(monkeypatch: pytest.Monk
     monkeypatch.setattr("publisher.dns_zone.name_servers.ASK_SECONDS", 0.2)
     with name_server(lambda _: b"no message") as server:
         seen = look([server], HOST, "A", "192.0.2.7")
-    assert seen.missing == (f"{server}: no answer within 0.2 s",)
+    assert seen.missing == (f"{server}: no answer within 0.2 s, asked 3 times",)
+
+
+def test_a_question_whose_answer_is_lost_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("publisher.dns_zone.name_servers.ASK_SECONDS", 0.2)
+    lost = [b"no message", b"no message"]
+    right = answering("192.0.2.7")
+    with name_server(lambda question: lost.pop() if lost else right(question)) as server:
+        assert values_at(server, HOST, "A") == {"192.0.2.7"}
+    assert not lost
 
 
 def test_a_host_is_resolved_and_a_host_without_an_address_is_reported() -> None:

@@ -100,6 +100,23 @@ def test_a_record_of_somebody_else_is_replaced_only_with_take_over(
     assert record(zone, instance).values == (told["address"],)
 
 
+def test_a_right_record_that_somebody_made_by_hand_becomes_the_suites(
+    lab: LabUnderTest, zone: RecordSets, instance: Instance, typed: Typed
+) -> None:
+    address = typed.point("--plan")["address"]
+    dns_zone.put(lab, "A", instance.id, ARecords=[{"ipv4Address": address}])
+    assert [each["name"] for each in typed.audit(code=1)["findings"]] == [instance.id]
+    assert typed.point()["status"] == "unchanged"
+    lab.fault("status", status=200, match={"method": "PUT", "path": "/dnsZones/"})
+    lost = typed.point("--take-over", code=1)
+    assert [each["outcome"] for each in lost["changes"]] == ["failed"], "the former record is not taken for the new one"
+    told = typed.point("--take-over")
+    assert [(each["action"], each["outcome"]) for each in told["changes"]] == [("point", "done")]
+    assert record(zone, instance).metadata == {INSTANCE: instance.id, ADDRESS: address}
+    assert typed.audit()["findings"] == []
+    assert typed.point("--take-over")["status"] == "unchanged"
+
+
 @pytest.mark.parametrize("action", ["reset_after", "reset_before"])
 def test_a_lost_answer_costs_nothing(lab: LabUnderTest, typed: Typed, action: str) -> None:
     lab.fault(action, match={"method": "PUT", "path": "/dnsZones/"})

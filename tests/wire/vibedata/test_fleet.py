@@ -12,6 +12,7 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from publisher.callback_api.reports import TABLE, InstanceReport, InstanceReports
+from publisher.custody.key_records import TABLE as KEYS
 from publisher.custody.key_records import HmacKeys, KeyRecord
 from publisher.instances.store import PARTITION, Instances
 from publisher.rotation import acr_token_credential, hmac_key_credential
@@ -121,9 +122,9 @@ def test_before_the_first_instance(lab: LabUnderTest, capsys: pytest.CaptureFixt
 def test_a_report_of_a_time_to_come_hides_no_later_one(
     fleet: TableServiceClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report(fleet, deployment("9999-12-31T23:59:59.000000Z", "check_health", "succeeded"))
+    report(fleet, deployment("8999-12-31T23:59:59.000000Z", "check_health", "succeeded"))
     report(fleet, deployment(rfc3339(SYSTEM_CLOCK.now()), "import_images", "failed"))
-    report(fleet, health("9999-12-31T23:59:59.000000Z"))
+    report(fleet, health("8999-12-31T23:59:59.000000Z"))
     contoso = as_json(capsys)[CONTOSO]
     assert (contoso["deployment"]["step"], contoso["deployment"]["status"]) == ("import_images", "failed")
     assert any("dated in the future" in concern["text"] for concern in contoso["concerns"])
@@ -163,6 +164,7 @@ def test_what_instances_reported_and_what_the_publisher_recorded(
         {"content0": "{"},
         {"content0": 7, "receivedAt": "9"},
         {"receivedAt": "2999-01-01T00:00:00.000000Z", "content0": "x"},
+        {"receivedAt": "0001-01-01T00:00:00Z", "kind": "deployment"},
         {"receivedAt": ago(minutes=1), "content0": "[]" * 15_000, "content1": "x" * 30_000},
         {"receivedAt": ago(minutes=1), "content0": to_json(replace(health(ago(minutes=1)), instance_id="x")).decode()},
     ],
@@ -185,6 +187,25 @@ def test_rows_and_records_that_are_malformed_hide_nothing_else(
     assert [trouble["code"] for trouble in told["troubles"]] == ["VD-INSTANCE-006"]
     assert any("VD-ROTATION-040" in concern["text"] for concern in told[CONTOSO]["concerns"])
     assert told[CONTOSO]["health"]["components"]["healthy"] == 7
+
+
+def test_rows_with_times_at_the_edge_of_the_calendar_hide_nothing_else(
+    fleet: TableServiceClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    early, late = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"
+    for moment in (early, late):
+        row = {"PartitionKey": FABRIKAM, "RowKey": moment, "kind": HealthSummary.kind, "receivedAt": moment}
+        fleet.get_table_client(TABLE).create_entity(row)
+    keys = fleet.get_table_client(KEYS)
+    keys.create_entity({"PartitionKey": FABRIKAM, "RowKey": "k", "state": "previous", "acceptUntil": late})
+    for table, moment in ((acr_token_credential.TABLE, late), (hmac_key_credential.TABLE, early)):
+        rotations = RotationRecords(fleet, table)
+        rotations.begin(replace(rotation(1, customer="promoted", promoted_at=moment), instance_id=FABRIKAM))
+    told = as_json(capsys, code=1)
+    assert told[CONTOSO]["health"]["components"]["healthy"] == 7
+    assert (told[FABRIKAM]["health"], told[FABRIKAM]["rotations"]) == (None, [])
+    concerns = " ".join(concern["text"] for concern in told[FABRIKAM]["concerns"])
+    assert concerns.count("VD-ROTATION-040") == 2 and concerns.count("promotedAt") == 2
 
 
 def test_one_table_that_cannot_be_read_hides_no_other(

@@ -199,6 +199,22 @@ def test_the_end_shows_result_code_and_remedy(
     assert "Traceback" not in err
 
 
+def test_a_changed_runbooks_result_replaces_nothing_that_the_command_knows(
+    account: Automation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forged = (
+        '"runbook": "probe", "job_id": "00000000", "instance": {"id": "other"}, "mode": "plan", "started_by": "eve",'
+    )
+    account.publish(probe().replace('"runbook": "probe",', forged))
+    _, out, _ = typed(capsys, "invoke", "probe", "--output", "json")
+    invoked = json.loads(out)
+    _, out, _ = typed(capsys, "logs", "probe", "--output", "json")
+    looked_up = json.loads(out)
+    assert [invoked["job_id"]] == [looked_up["job_id"]] == jobs_of(account)
+    assert invoked["instance"] == looked_up["instance"] and invoked["instance"]["id"] != "other"
+    assert (looked_up["mode"], looked_up["status"]) == ("run", "succeeded") and looked_up["started_by"] != "eve"
+
+
 def test_each_end_has_its_own_message_and_none_is_waited_for_for_ever(lab: LabUnderTest, account: Automation) -> None:
     account.publish(LONG)
     access = impatient_account(lab.env)
@@ -234,6 +250,22 @@ def test_a_job_that_is_stopped_and_comes_to_its_end_meanwhile_is_waited_for(
     watcher = Watcher(lambda look: bring_to(account, job, steps[look]) if look in steps else None)
     assert follow(impatient_account(lab.env), job, watcher, clock=clock).status == "Stopped"
     assert watcher.lines == ["begun"]
+
+
+def test_each_line_is_shown_once_although_the_second_page_cannot_be_read_for_some_time(
+    lab: LabUnderTest, account: Automation
+) -> None:
+    account.publish("for number in range(250):\n    print('line', number)\n")
+    job, clock = account.start(), FakeClock()
+    account.ended(job)
+    # The second page fails at one look, and the third at another one.
+    for start in (100, 200):
+        second = {"service": "arm", "path": rf"/streams\?.*skiptoken=({start})"}
+        lab.fault("status", status=503, times=2 * ALL_ATTEMPTS, match=second)
+    watcher = Watcher()
+    follow(impatient_account(lab.env), job, watcher, clock=clock)
+    assert watcher.looks > 2
+    assert watcher.lines == [f"line {number}" for number in range(250)]
 
 
 # --- How often Automation is asked ------------------------------------------------------------------------------------

@@ -177,7 +177,7 @@ def test_each_look_reads_only_the_last_page_and_the_end_reads_all(lab: LabUnderT
     def reads(*, whole: bool = False) -> tuple[int, int]:
         """Return the number of new lines and of requests."""
         before = len(streams_asked(lab))
-        return len(lines.new(whole=whole)), len(streams_asked(lab)) - before
+        return len(list(lines.new(whole=whole))), len(streams_asked(lab)) - before
 
     assert [reads(), reads(), reads(whole=True), reads()] == [(250, 3), (0, 1), (0, 3), (0, 1)]
     # Automation does not know the address of the page any more.

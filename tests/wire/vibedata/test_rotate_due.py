@@ -68,8 +68,12 @@ def test_what_waits_is_finished_once_its_time_has_come(side: PublisherSide, caps
     begun = rfc3339(LONG_AGO)
     other = Rotation(instance_id="k3v9x2p7", number=1, rotation_id="r-1", credential_id="c", started_at=begun)
     assert RotationRecords(side.clients.table_service, hmac_key_credential.TABLE).begin(other)
+    # A time from which no end of the overlap can be reckoned.
+    table = side.clients.table_service.get_table_client(acr_token_credential.TABLE)
+    row = next(table.query_entities("PartitionKey eq @id", parameters={"id": id_}))
+    table.create_entity({**row, "PartitionKey": "k3v9x2p7", "promotedAt": "9999-12-31T23:59:59Z"})
     told = due(capsys, code=1)
-    assert told["status"] == "failed"
+    assert (told["status"], [each["code"] for each in told["troubles"]]) == ("failed", ["VD-ROTATION-040"])
     assert (told["k3v9x2p7"]["status"], told["k3v9x2p7"]["error"]["code"]) == ("failed", "VD-INSTANCE-003")
     assert (told[id_]["status"], told[id_]["error"]) == ("finished", None)
     ended = records.newest(id_)

@@ -69,6 +69,21 @@ def test_if_nothing_is_due_only_the_publishers_table_is_read(
     assert not services & {"acme", "arm", "key_vault", "publisher_key_vault"}, services
 
 
+def test_the_first_line_says_whether_it_looks_at_one_instance_only(
+    side: PublisherSide, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id_ = issued(side).instance_id
+    for variable, words, said in (
+        (id_, (), f"VIBEDATA_INSTANCE names one instance. The command looks only at {id_}."),
+        ("k3v9x2p7", ("--instance", id_), f"--instance names one instance. The command looks only at {id_}."),
+        ("", (), "rotate-tls: begins"),
+    ):
+        monkeypatch.setenv("VIBEDATA_INSTANCE", variable)
+        capsys.readouterr()
+        assert cli.main(["rotate-tls", "--due", "--plan", *words]) == (0 if id_ in said else 1)
+        assert capsys.readouterr().out.splitlines()[0] == said
+
+
 def test_open_rotations_are_finished_even_if_another_instance_fails(
     side: PublisherSide, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -84,6 +99,21 @@ def test_open_rotations_are_finished_even_if_another_instance_fails(
     assert cli.main(["rotate-tls", "--due"]) == 1
     text = capsys.readouterr().out
     assert "waits" in text and "what to do" in text
+
+
+def test_an_open_rotation_that_waits_is_not_listed_as_due(
+    side: PublisherSide, capsys: pytest.CaptureFixture[str]
+) -> None:
+    until = rfc3339(NOW + DAY)
+    id_ = side.settings.instance_id
+    issued(
+        side, customer="prepared", chain="", certificate_id="", not_before="", not_after="", ended_at="",
+        wait_until=until,
+    )  # fmt: skip
+    for words in (("--due", "--plan"), ("--due",)):
+        told = run(capsys, *words, "--instance", id_)[id_]
+        assert (told["status"], told["next"], told["changes"]) == ("waits", until, [])
+        assert told["why"] == "the authority takes no order before"
 
 
 def test_a_first_certificate_is_planned_in_all_its_steps(

@@ -125,6 +125,17 @@ def test_a_trial_is_no_last_run(lab: LabUnderTest, capsys: pytest.CaptureFixture
     assert "ended as failed" not in " ".join(note["text"] for note in told["verdict"]["notes"])
 
 
+def test_a_job_that_is_removed_after_it_was_listed_hides_no_other(
+    lab: LabUnderTest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with automation(lab) as account:
+        account.environment()
+        there, gone = (account.run("print('well')")[0] for _ in range(2))
+    lab.fault("status", status=404, times=0, match={"service": "arm", "method": "GET", "path": f"/jobs/{gone}"})
+    told = as_json(capsys)
+    assert ([run["job_id"] for run in told["runs"]], told["troubles"]) == ([there], [])
+
+
 def test_one_source_that_is_down_hides_no_other(installed: Rig, capsys: pytest.CaptureFixture[str]) -> None:
     installed.lab.fault("status", status=403, times=0, match={"service": "arm", "path": "/jobs"})
     told = as_json(capsys, code=1)

@@ -15,6 +15,7 @@ from publisher.certificates.record import Issuance
 from publisher.rotation.plan import Step
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RunbookError
+from runbook_lib.network.retry import TOTAL_SECONDS
 from runbook_lib.tls_certificate.versions import STATES
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
@@ -101,6 +102,30 @@ def test_every_state_has_one_next_step_that_keeps_the_rules() -> None:
     assert count > 20_000
 
 
+@pytest.mark.slow
+def test_every_state_has_a_forecast_that_ends() -> None:
+    for request, seen in every():
+        issuance = seen.newest
+        assert issuance is not None
+        # A run drives each open issuance, unless another one follows it.
+        if seen.driven == "other" or bool(seen.driven) == issuance.overtaken:
+            continue
+        planned = [(change.action, change.target) for change in preview(request, seen).changes]
+        assert planned and planned[-1][0] in ("test", "end")
+        assert len({*planned}) == len(planned)
+
+
+def test_the_proof_of_a_former_order_and_its_own_are_removed_by_two_changes() -> None:
+    left = facts(replace(BLANK, customer="prepared", challenge="value"), driven="r")
+    cleaned = [change.target for change in preview(ASKED, left).changes if change.action == "clean"]
+    assert cleaned == [f"former challenge record of {HOST}", f"challenge record of {HOST}"]
+
+
+def test_a_claim_outlasts_the_sending_of_the_order() -> None:
+    requests = 4  # for a nonce, for the order, a read and a write of the record
+    assert timedelta(0) < plan.SEND_TIME <= plan.CLAIM_TIME - requests * timedelta(seconds=TOTAL_SECONDS)
+
+
 def test_an_issuance_runs_through_in_the_one_order() -> None:
     seen = preview(ASKED, facts(None))
     assert [change.action for change in seen.changes] == [
@@ -136,6 +161,10 @@ def test_an_open_issuance_for_a_former_host_is_ended_and_another_one_begins() ->
     proven = facts(replace(former, challenge="value"), driven="r")
     assert actions(next_step(ASKED, proven)) == ["clean"]
     assert [change.action for change in preview(ASKED, proven).changes][:4] == ["clean", "end", "begin", "prepare"]
+    outside = replace(proven, elsewhere="the name is not in the zone")
+    first, *others = preview(ASKED, outside).changes
+    assert (first.action, first.after) == ("forget", "forgotten") and "not in the zone" in first.target
+    assert [change.action for change in others][:3] == ["end", "begin", "prepare"]
 
 
 def test_another_issuance_follows_one_whose_certificate_is_already_due() -> None:
