@@ -118,8 +118,13 @@ def state_of(rotation_id: str, seen: VaultFacts) -> State:
     if current is not None and current.enabled and rotation_id and current.rotation_id == rotation_id:
         if not current.tested:
             return "installed"
-        return "tested" if seen.to_retire else "retired"
+        return _after_test(seen)
     return "none" if seen.pending is None or seen.pending.unfit or seen.deleted else "prepared"
+
+
+def _after_test(seen: VaultFacts) -> State:
+    """Return the state of a tested rotation. It is over if no former version is enabled."""
+    return "tested" if seen.to_retire else "retired"
 
 
 def _completed(request: PhaseRequest, seen: VaultFacts) -> PhaseRequest:
@@ -191,7 +196,7 @@ def _test(decision: Decision, seen: VaultFacts) -> Decision:
     if decision.state != "installed":
         return _unchanged(decision, TARGET, "it was tested")
     changes = (TEST.change(current, TARGET, "not tested", "tested"),)
-    return replace(decision, changes=changes, reached=REACHED["test"])
+    return replace(decision, changes=changes, reached=_after_test(seen))
 
 
 def _retire(decision: Decision, seen: VaultFacts) -> Decision:

@@ -6,7 +6,7 @@ from tests.support.certificate_rig import HOST, CertificateRig, served_names
 
 def test_a_first_certificate_and_its_renewal_by_the_authoritys_window(rig: CertificateRig) -> None:
     first = rig.finish()
-    assert first.customer == "tested" and first.ended_at and not first.known, "there is no former one to disable"
+    assert first.customer == "retired" and first.ended_at and not first.known, "there is no former one to disable"
     assert served_names(rig) == [HOST]
     assert [job["phase"] for job in rig.jobs] == ["prepare", "install", "test"]
     assert rig.proofs() == () and first.challenge == ""

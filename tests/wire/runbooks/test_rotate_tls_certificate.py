@@ -206,7 +206,7 @@ def test_a_deleted_disabled_or_imported_certificate(rig: Rig) -> None:
     rig.installed(first)
     rig.certificates.begin_delete_certificate(CERTIFICATE).wait()
     assert rig.run("test", first).outcomes() == {f"certificate {CERTIFICATE}": "done"}  # recovered
-    assert rig.state("test", first) == "tested"
+    assert rig.state("test", first) == "retired"
     rig.certificates.begin_delete_certificate(CERTIFICATE).wait()
     assert rig.request(second)  # recovered, and begun
     pfx = rig.secrets.get_secret(CERTIFICATE).value or ""
