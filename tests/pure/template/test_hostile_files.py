@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pure.template.test_seeded_faults import END, KIND, PARAMETERS, TODAY, M, template, write
 from tests.support.template import FILES, INFRA
+from tests.support.template_drafts import END, KIND, PARAMETERS, TODAY, M, template, write
 from vibedata.template import reader
 from vibedata.template.check import MAX_PARAMETERS_BYTES, check_folder
 from vibedata.template.reader import MAX_DECLARATIONS, MAX_DEPTH, MAX_FILE_BYTES
