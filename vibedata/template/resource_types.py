@@ -55,7 +55,7 @@ def check_resource(resource: Deployed, types: Types, *, today: date) -> Iterator
     """Yield what is wrong with a resource's type, api-version and body."""
     known = types.find(resource.type)
     if known is None:
-        message = f"there is no definition of {resource.type}"
+        message = f"there is no definition of {resource.type} that can be read"
         yield _finding(resource, resource.line, UNKNOWN_TYPE, message, "Add it to infra/types, or correct the name")
         return
     if resource.type != known.name:

@@ -1,11 +1,14 @@
 """Ordinary mistakes and hostile files of a template: each is a finding with its place, and nothing raises or hangs."""
 
 import os
+import random
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.pure.template.test_seeded_faults import END, KIND, PARAMETERS, TODAY, M, template, write
+from tests.support.template import FILES, INFRA
+from tests.support.template_drafts import END, KIND, PARAMETERS, TODAY, M, template, write
 from vibedata.template import reader
 from vibedata.template.check import MAX_PARAMETERS_BYTES, check_folder
 from vibedata.template.reader import MAX_DECLARATIONS, MAX_DEPTH, MAX_FILE_BYTES
@@ -181,3 +184,76 @@ def test_a_module_outside_of_the_folder_is_a_finding(tmp_path: Path) -> None:
     changes = storage(END, f"module out '../../outside.bicep' = {{\n  name: 'out'\n}}\n{END}")
     said = found(tmp_path / "infra", changes)
     assert "../outside.bicep:1: image-tag: an image's tag or digest is a literal: 1.0" in said
+
+
+ODD = ("'", "${", "[", "]", "{", "}", "(", ")", "=", ": 1", "null", "-1", "\n", "name", "for", "'a'", "[]", "{}", ".b")
+
+
+def damaged(text: str, number: random.Random) -> str:
+    """Return a text of Bicep with a token or a line left out, doubled, or replaced by another."""
+    tokens = re.findall(r"\w+|\s+|.", text)
+    at, other = number.randrange(len(tokens)), number.choice(tokens)
+    end = at + number.choice([1, 1, 1, 2, 5, 40])
+    new = number.choice([[], [other], [number.choice(ODD)], tokens[at:end] * 2, [*tokens[at:end], number.choice(ODD)]])
+    return "".join([*tokens[:at], *new, *tokens[end:]])
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_no_damaged_template_raises(tmp_path: Path, seed: int) -> None:
+    number = random.Random(seed)  # noqa: S311 - for tests that can be repeated
+    files = template()
+    for _ in range(number.randint(1, 3)):
+        name = number.choice(list(files))
+        files[name] = damaged(files[name], number)
+    assert isinstance(found(tmp_path, files), list)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_damage_to_the_projects_own_template_raises(tmp_path: Path, seed: int) -> None:
+    number = random.Random(seed)  # noqa: S311 - for tests that can be repeated
+    parameters = sorted((INFRA / "parameters").glob("*.json"))
+    files = {file.relative_to(INFRA).as_posix(): file.read_text() for file in (*FILES, *parameters)}
+    name = number.choice(list(files))
+    files[name] = damaged(files[name], number)
+    write(tmp_path, files)
+    assert isinstance(check_folder(tmp_path, today=TODAY), tuple)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{",
+        b"[]",
+        b"\xff",
+        b'{"type": "A.B/c@2026-01-01", "stable_versions": [], "schema": {}}',
+        b'{"type": "A.B/c@2026-01-01", "stable_versions": ["x"], "schema": {}}',
+        b'{"type": "A.B/c@2026-01-01", "stable_versions": ["2026-01-01"]}',
+        *(
+            b'{"type": "A.B/c@2026-01-01", "stable_versions": ["2026-01-01"], "schema": {"properties": {"x": %s}}}'
+            % part
+            for part in (
+                b"1",
+                b'{"type": ["a"]}',
+                b'{"pattern": "["}',
+                b'{"pattern": "a{1,99999999999}"}',
+                b'{"minLength": "3"}',
+                b'{"required": 5}',
+                b'{"properties": []}',
+                b'{"variants": {}}',
+                b'{"items": {"enum": 1}}',
+            )
+        ),
+    ],
+)
+def test_a_definition_of_a_type_that_cannot_be_read_is_a_finding(tmp_path: Path, content: bytes) -> None:
+    more = "resource more 'A.B/c@2026-01-01' = {\n  name: '${prefix}'\n  x: 'a'\n}\n"
+    changes = storage(END, f"{more}{END}")
+    write(tmp_path, {**template(), **changes})
+    (tmp_path / "types").unlink()
+    (tmp_path / "types").mkdir()
+    for file in (INFRA / "types").glob("Microsoft.*.json"):
+        (tmp_path / "types" / file.name).symlink_to(file)
+    (tmp_path / "types" / "A.B.c.json").write_bytes(content)
+    assert [(each.file, each.line, each.message) for each in check_folder(tmp_path, today=TODAY)] == [
+        (STORAGE, line_of(changes, "resource more"), "there is no definition of A.B/c that can be read")
+    ]

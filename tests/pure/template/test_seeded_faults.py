@@ -1,69 +1,13 @@
 """Each rule finds its fault, in a small template, and says in which file and line."""
 
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import pytest
 
-from tests.support.template import INFRA
+from tests.support.template_drafts import END, KIND, TODAY, M, template, write
 from vibedata.template import check, language, literals, reader, resource_types, symbols
 from vibedata.template.check import check_folder
-
-TODAY = date(2026, 11, 29)
-MAIN = """\
-@maxLength(15)
-param prefix string
-param location string = resourceGroup().location
-@secure()
-param token string
-param images object = {}
-module storage 'modules/storage.bicep' = {
-  name: 'storage'
-  params: {
-    prefix: prefix
-    location: location
-    token: token
-  }
-}
-resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
-  name: '${prefix}-kv'
-  location: location
-  properties: {
-    tenantId: subscription().tenantId
-    sku: { family: 'A', name: 'standard' }
-    enableRbacAuthorization: contains(images, 'a')
-  }
-}
-output id string = storage.outputs.id
-output vaultName string = vault.name
-"""
-STORAGE = """\
-param prefix string
-param location string
-@secure()
-param token string
-var names = ['artifacts', 'locks']
-resource account 'Microsoft.Storage/storageAccounts@2026-04-01' = {
-  name: '${prefix}storage'
-  location: location
-  kind: 'StorageV2'
-  sku: { name: 'Standard_ZRS' }
-}
-resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2026-04-01' = {
-  parent: account
-  name: 'default'
-}
-resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2026-04-01' = [for name in names: {
-  parent: blobs
-  name: name
-  properties: {
-    metadata: { secret: replace(token, 'a', 'b') }
-  }
-}]
-output id string = account.id
-"""
-PARAMETERS = '{"parameters": {"prefix": {"value": "vibedata"}, "token": {"value": "t"}}}'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +26,6 @@ STORAGE_TYPE = "'Microsoft.Storage/storageAccounts@2026-04-01'"
 ACCOUNT = f"resource account {STORAGE_TYPE} = {{\n  name: '${{prefix}}storage'\n"
 SERVICES = "'Microsoft.Storage/storageAccounts/blobServices@2026-04-01'"
 PLACE = "  location: location\n  kind"
-KIND = "  kind: 'StorageV2'\n"
-END = "output id string = account.id\n"
-M = "mainTemplate.bicep"
 FAULTS = [
     Fault(rule="syntax", old=KIND, new="  kind: 'StorageV2\n", at="kind", message="a text has no end"),
     Fault(rule="syntax", old=KIND, new="  kind 'StorageV2'\n", at="kind", message="':' is missing"),
@@ -222,17 +163,6 @@ FAULTS = [
 
 def named(fault: Fault) -> str:
     return f"{fault.rule}-{fault.new.strip().splitlines()[-1][:40] if fault.new.strip() else 'left-out'}"
-
-
-def write(folder: Path, files: dict[str, str]) -> None:
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    (folder / "types").symlink_to(INFRA / "types")
-
-
-def template() -> dict[str, str]:
-    return {M: MAIN, "modules/storage.bicep": STORAGE, "parameters/test.json": PARAMETERS}
 
 
 def test_without_a_fault_nothing_is_found(tmp_path: Path) -> None:
