@@ -76,7 +76,11 @@ def account_key(clients: AzureClients) -> AccountKey:
     x, y = (int.from_bytes(getattr(key, name), "big") for name in ("x", "y"))
     public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
     signer = clients.cryptography(KEY_NAME, str(found.properties.version))
+
+    def sign(digest: bytes) -> bytes:
+        return bytes(signer.sign(SignatureAlgorithm.es256, digest, repeatable=True).signature)
+
     return AccountKey(
         public=jwk.JWKEC(key=public),
-        signature=VaultSignature(lambda digest: bytes(signer.sign(SignatureAlgorithm.es256, digest).signature)),
+        signature=VaultSignature(sign),
     )

@@ -81,6 +81,7 @@ def _publish(made: Deployed) -> None:
     steps = [(step["name"], step["status"], (step["error"] or {}).get("code")) for step in deployment["steps"]]
     assert steps == [
         *((name, "succeeded", None) for name in ("lock", "preflight", "first_runbooks")),
+        ("first_registry_token", "unchanged", None),
         ("import_manifest", "failed", "VD-MANIFEST-001"),
         ("report", "succeeded", None),
     ]

@@ -45,16 +45,23 @@ def test_a_customer_without_credentials_gets_the_first_ones_and_single_steps_go_
     assert [text for job in jobs for kind, text in job.streams if kind == "Error"] == []
     # A second run finds both, and the name, the certificate and the gateway are as they must be.
     again = own_deployed.vibedata_json("deploy", str(release.folder), "--only", "first_registry_token")
-    assert [step["name"] for step in again["steps"]] == ["lock", "report"]
+    assert [(step["name"], step["status"]) for step in again["steps"]] == [
+        ("lock", "succeeded"),
+        ("first_registry_token", "unchanged"),
+        ("report", "succeeded"),
+    ]
     rest = own_deployed.vibedata_json("deploy", str(release.folder), "--from", "first_hmac_key")
     assert [(step["name"], step["status"]) for step in rest["steps"]] == [
         ("lock", "succeeded"),
+        ("first_hmac_key", "unchanged"),
         ("dns_record", "unchanged"),
+        ("first_certificate", "unchanged"),
         ("configure_gateway", "unchanged"),
         ("check_health", "succeeded"),
+        ("certificate_test", "unchanged"),
         ("report", "succeeded"),
     ]
-    assert last_deployment(own_deployed) == ("check_health", "succeeded", "")
+    assert last_deployment(own_deployed) == ("certificate_test", "succeeded", "")
 
 
 def last_deployment(deployed: Deployed) -> tuple[str, str, str]:

@@ -24,7 +24,7 @@ from vibedata.deployment.plan.from_here import LookFromHere
 from vibedata.deployment.preflight_step import preflight
 from vibedata.deployment.publication_step import NAME as FIRST_RUNBOOKS
 from vibedata.deployment.publication_step import publish_first_runbooks
-from vibedata.deployment.step import StepResult, step_ended, stopwatch
+from vibedata.deployment.step import StepResult, step_ended, stopwatch, unchanged
 from vibedata.deployment.work import DeploymentWork, ReleaseWork
 from vibedata.progress_view.events import PlannedStep, StepBegan, StepsPlanned, Waiting
 
@@ -184,18 +184,17 @@ RUNBOOKS = tuple(dict.fromkeys(runbook for step in CHAIN for runbook in step.run
 def deploy(work: DeploymentWork) -> None:
     """Do the chosen steps in their order, and then the report. After a failed step only the report follows.
 
-    `work.deployment` gets each step when it ends, except steps with nothing to do. Raises RunbookError VD-LOCK-002 if
-    the lock is lost: then nothing more is done, and no report is sent.
+    `work.deployment` gets each step when it ends. Raises RunbookError VD-LOCK-002 if the lock is lost: then nothing
+    more is done, and no report is sent.
     """
     look = LookFromHere(work)
     for step in CHAIN:
         if step.name == REPORT or (step.name in work.chosen and not work.deployment.failed):
             work.lock.begin(step.name)
             work.view.tell(StepBegan(step.name))
-            result = _idle(step, work, look) or _carried_out(step, work, look)
+            result = _idle(step, work, look) or _carried_out(step, work, look) or unchanged(step.name)
             work.view.tell(step_ended(result))
-            if result is not None:
-                work.deployment.steps.append(result)
+            work.deployment.steps.append(result)
 
 
 def planned_steps(chosen: Collection[str]) -> StepsPlanned:
@@ -220,7 +219,7 @@ def _idle(step: Step, work: DeploymentWork, look: LookFromHere) -> StepResult | 
     if plan is None:
         return None
     work.report(f"{step.name}: 0 to change, {plan.unchanged} already right")
-    return StepResult(name=step.name, status="unchanged", seconds=seconds(), changed=0)
+    return unchanged(step.name, seconds())
 
 
 def _carried_out(step: Step, work: DeploymentWork, look: LookFromHere) -> StepResult | None:

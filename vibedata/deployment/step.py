@@ -23,10 +23,13 @@ class StepResult:
     error: Mapping[str, Any] | None = None
 
 
-def step_ended(result: StepResult | None) -> StepEnded:
-    """Return the event for the view. result: None for a step with nothing to do."""
-    if result is None:
-        return StepEnded(status="unchanged", changed=0)
+def unchanged(name: str, seconds: float = 0.0) -> StepResult:
+    """Return the result of a step with nothing to do."""
+    return StepResult(name=name, status="unchanged", seconds=seconds, changed=0)
+
+
+def step_ended(result: StepResult) -> StepEnded:
+    """Return the event for the view."""
     return StepEnded(status=result.status, changed=result.changed)
 
 

@@ -38,6 +38,14 @@ def attempts(rig: CertificateRig) -> Attempts:
     return Attempts(rig.clients.table_service, "vibedata.ai")
 
 
+@pytest.mark.parametrize("fault", ["reset_before", "reset_after"])
+def test_a_signature_whose_answer_is_lost_is_asked_for_again(rig: CertificateRig, fault: str) -> None:
+    rig.lab.fault(fault, times=1, match={"service": "publisher_key_vault", "path": "/sign", "nth": 3})
+    assert rig.finish().ended_at
+    faults = [each["fault"] for each in rig.lab.journal(service="publisher_key_vault") if "/sign" in each["path"]]
+    assert faults.count(fault) == 1
+
+
 def test_a_refused_replaces_is_ordered_again_without_it(rig: CertificateRig) -> None:
     renewable(rig)
     rig.lab.control("POST", "/acme", {"refuse_replaces": True})
