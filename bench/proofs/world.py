@@ -20,8 +20,8 @@ from azure.storage.blob import BlobLeaseClient, BlobServiceClient
 
 from bench.customer import vibedata
 from bench.images import push_images
-from publisher.certificates.plan import CLAIM_TIME
 from publisher.certificates.record import Issuances
+from publisher.certificates.times import CLAIM_TIME
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.vault.publisher_token import SECRET
 from tests.support.running_lab import LabUnderTest, running

@@ -16,13 +16,13 @@ Sources: learn key-vault/certificates/create-certificate-scenarios (operations, 
 create-certificate-signing-request (a chain for another key); answers as recorded by the SDKs' tests; azure-cli#1283.
 """
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from lab.key_vault.certificate_operation import COMPLETED, IN_PROGRESS, Operation
 from lab.key_vault.certificate_policy import Policy
 from lab.key_vault.certificate_secret import PublicKey, secret_text
 from lab.key_vault.keys import OPERATIONS, Key, Keys, PrivateKey
@@ -37,7 +37,6 @@ from lab.key_vault.objects import (
 )
 from lab.key_vault.secrets import Secrets, SecretValue
 
-IN_PROGRESS, COMPLETED = "inProgress", "completed"
 OTHER_KEY = (
     "The public key of the end-entity certificate in the specified X.509 certificate content does not match the public "
     "part of the specified private key. Please check if certificate is valid."
@@ -50,22 +49,6 @@ class Certificate:
 
     chain: tuple[bytes, ...] = ()
     private: PrivateKey | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """A pending operation. `version` is the id that the merged version gets."""
-
-    request_id: str
-    version: str
-    csr: bytes
-    policy: Policy
-    tags: Mapping[str, str]
-    attributes: Attributes
-    private: PrivateKey = field(repr=False)
-    status: str = IN_PROGRESS
-    cancellation_requested: bool = False
-    preserve_order: bool = False
 
 
 CertificateVersion = Version[Certificate]
@@ -269,28 +252,6 @@ class Certificates(VaultObjects[Certificate]):
         now = int(self._now())
         made = self._policies.get(name.lower(), (policy, now, now))[1]
         self._policies[name.lower()] = policy, made, now
-
-
-def new_operation(
-    policy: Policy,
-    private: PrivateKey | None,
-    *,
-    tags: Mapping[str, str],
-    attributes: Attributes,
-    preserve_order: bool = False,
-) -> Operation:
-    """Make the key pair, unless one is given, and its CSR; an RSA key takes a fraction of a second."""
-    private = private or policy.plan().make().private
-    return Operation(
-        request_id=uuid.uuid4().hex,
-        version=uuid.uuid4().hex,
-        csr=policy.signing_request(private),
-        policy=policy,
-        tags=dict(tags),
-        attributes=attributes,
-        private=private,
-        preserve_order=preserve_order,
-    )
 
 
 def _certificate(der: bytes) -> x509.Certificate:

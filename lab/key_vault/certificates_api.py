@@ -18,9 +18,10 @@ from typing import Any
 from aiohttp import web
 
 from lab.key_vault import wire
+from lab.key_vault.certificate_operation import COMPLETED, IN_PROGRESS, Operation, new_operation
 from lab.key_vault.certificate_policy import Policy, policy_of
 from lab.key_vault.certificate_secret import imported
-from lab.key_vault.certificates import COMPLETED, IN_PROGRESS, Certificate, Certificates, Operation, new_operation
+from lab.key_vault.certificates import Certificate, Certificates
 from lab.key_vault.objects import VaultObject, VaultOptions, Version, bad_parameter
 from lab.key_vault.wire import PAGING
 

@@ -3,7 +3,7 @@
 1. The run counts the order: it writes a row into the record of all orders.
 2. It writes the claim and the key of this row into the issuance, under the ETag that it read.
 3. It reads the rows of all other orders. If the order would break a limit, the run gives the claim back.
-4. It sends the order only as long as the claim lasts for some time (publisher/certificates/plan.py, CLAIM_TIME).
+4. It sends the order only as long as the claim lasts for some time (publisher/certificates/times.py, CLAIM_TIME).
 
 If the answer to the write of step 2 is lost, the run does all steps again, with the same row of step 1.
 """
@@ -11,7 +11,7 @@ If the answer to the write of step 2 is lost, the run does all steps again, with
 from dataclasses import dataclass, replace
 from typing import Any
 
-from publisher.certificates import plan
+from publisher.certificates import plan, times
 from publisher.certificates.attempts import Attempts, key_of
 from publisher.certificates.authority import TooManyOrdersError
 from publisher.certificates.driven import DrivenIssuance
@@ -114,7 +114,7 @@ class Claim:
         """Return the issuance if this run may send the order now."""
         issuance = self._mine(self._driven.recorded())
         age = self._clock.now() - from_rfc3339(issuance.claimed_at)
-        if age > plan.SEND_TIME:
+        if age > times.SEND_TIME:
             self.give_back()
             raise tls.ORDERED_BY_ANOTHER.error(f"the claim is {age.total_seconds():.0f} s old", target=issuance.host)
         return issuance

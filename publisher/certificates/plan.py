@@ -20,12 +20,11 @@ from typing import Any, Literal
 
 from publisher.certificates.limits import Attempt, wait_for
 from publisher.certificates.record import Issuance
-from publisher.certificates.times import ASK_AGAIN, retry_time
+from publisher.certificates.times import ASK_AGAIN, CLAIM_LOOK, CLAIM_TIME, retry_time
 from publisher.rotation.plan import Step, foreseen, step
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.change import ActionKind, Change, Plan
 from runbook_lib.errors import publisher
-from runbook_lib.network.retry import TOTAL_SECONDS
 from runbook_lib.tls_certificate.name import CERTIFICATE
 from runbook_lib.tls_certificate.rules import OVERLAP_SECONDS
 from runbook_lib.tls_certificate.versions import REACHED, Phase
@@ -34,14 +33,6 @@ from runbook_lib.tls_certificate.versions import REACHED, Phase
 # answered: the authority calls the order pending, but its authorization is valid or is being checked.
 OrderStatus = Literal["none", "pending", "answered", "ready", "processing", "valid", "invalid", "gone"]
 
-# How long the claim of a run keeps the other runs from sending the order.
-CLAIM_TIME = timedelta(seconds=5 * TOTAL_SECONDS)
-# How old the claim of a run may be when the run sends the order. In the rest of CLAIM_TIME it makes four requests: one
-# for a nonce, one for the order, and a read and a write that record the order's address. Each takes at most
-# TOTAL_SECONDS with all its retries.
-SEND_TIME = CLAIM_TIME - timedelta(seconds=4 * TOTAL_SECONDS)
-# How often a run looks whether another one has sent the order.
-CLAIM_LOOK = timedelta(seconds=5)
 # Each instance of the gateway takes a new certificate within 4 hours (docs/azure-facts.md#gateway-and-dns).
 GATEWAY_TIME = timedelta(seconds=OVERLAP_SECONDS / 2)
 

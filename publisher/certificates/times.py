@@ -1,4 +1,4 @@
-"""Decide when a certificate is renewed, and when a failed order is tried again. Pure.
+"""Decide when a certificate is renewed, when a failed order is tried again, and how long a claim lasts. Pure.
 
 - The certificate authority suggests a window (ARI, RFC 9773, 4.2). The renewal begins at one moment in it. The moment
   depends on the certificate's id, so the renewals of many certificates spread over the window, and each look gives the
@@ -13,6 +13,8 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from runbook_lib.network.retry import TOTAL_SECONDS
+
 # A renewal begins at the latest when one part in this number of the lifetime is left.
 BACKSTOP_PART = 3
 RETRY_MINUTES = (1, 10, 100)
@@ -21,6 +23,14 @@ RETRY_LATER = timedelta(days=1)
 # anything, so the time has limits. Without an answer the time is six hours, as the RFC recommends.
 ASK_AGAIN = timedelta(hours=6)
 MIN_ASK_AGAIN, MAX_ASK_AGAIN = timedelta(minutes=10), timedelta(hours=12)
+# How long the claim of a run keeps the other runs from sending the order.
+CLAIM_TIME = timedelta(seconds=5 * TOTAL_SECONDS)
+# How old the claim of a run may be when the run sends the order. In the rest of CLAIM_TIME it makes four requests: one
+# for a nonce, one for the order, and a read and a write that record the order's address. Each takes at most
+# TOTAL_SECONDS with all its retries.
+SEND_TIME = CLAIM_TIME - timedelta(seconds=4 * TOTAL_SECONDS)
+# How often a run looks whether another one has sent the order.
+CLAIM_LOOK = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from publisher.certificates import plan
+from publisher.certificates import times
 from publisher.certificates.limits import Attempt
 from publisher.certificates.plan import Facts, IssuanceRequest, OrderStatus, after, next_step, preview
 from publisher.certificates.record import Issuance
@@ -123,7 +123,7 @@ def test_the_proof_of_a_former_order_and_its_own_are_removed_by_two_changes() ->
 
 def test_a_claim_outlasts_the_sending_of_the_order() -> None:
     requests = 4  # for a nonce, for the order, a read and a write of the record
-    assert timedelta(0) < plan.SEND_TIME <= plan.CLAIM_TIME - requests * timedelta(seconds=TOTAL_SECONDS)
+    assert timedelta(0) < times.SEND_TIME <= times.CLAIM_TIME - requests * timedelta(seconds=TOTAL_SECONDS)
 
 
 def test_an_issuance_runs_through_in_the_one_order() -> None:
@@ -202,7 +202,7 @@ def test_the_test_waits_until_the_gateway_has_read_the_vault() -> None:
 def test_an_order_waits_for_a_claim_for_the_authority_and_for_the_limits() -> None:
     ready = replace(BLANK, customer="prepared")
     claimed = next_step(ASKED, facts(replace(ready, claimed_at=AT)))
-    assert claimed.brief and claimed.wait_until == NOW + plan.CLAIM_LOOK
+    assert claimed.brief and claimed.wait_until == NOW + times.CLAIM_LOOK
     skewed = replace(ready, claimed_at=LATER)
     assert actions(next_step(ASKED, facts(skewed))) == ["order"], "a clock is wrong: nobody waits for hours"
     refused = next_step(ASKED, facts(replace(ready, wait_until=LATER)))
