@@ -166,9 +166,12 @@ def _told(arguments: argparse.Namespace, id_: str, found: Sequence[Difference], 
 
 
 def _row(known: Instances, id_: str) -> Row:
+    """Return the row that is to be changed or removed. Raises RunbookError VD-INSTANCE-002, -010 (a tombstone)."""
     found = known.row(id_)
     if found is None:
         raise no_such(known, id_)
+    if found.standing == "ended":
+        raise publisher.INSTANCE_ENDED.error(f"since {found.since}", target=found.key)
     return found
 
 

@@ -184,6 +184,18 @@ def test_of_two_who_edit_at_once_one_is_told(known: Instances) -> None:
     assert known.instance(ID).ring == sorted(told)[3]
 
 
+def test_a_tombstone_is_neither_changed_nor_removed(typed: Typed, known: Instances, file: Path) -> None:
+    known.add(instance())
+    row = known.row(ID)
+    assert row is not None
+    known.stand(ID, row, "ended", "2026-11-29T12:00:00Z")
+    for words in (("edit", ID, "--set", "ring=late"), ("remove", ID, "--plan"), ("remove", ID, "--yes")):
+        assert typed.result(*words, code=2)["error"]["code"] == "VD-INSTANCE-010"
+    assert typed.result("add", file, code=2)["error"]["code"] == "VD-INSTANCE-004", "the id is never given again"
+    there = known.row(ID)
+    assert there is not None and (there.instance, there.standing) == (instance(), "ended")
+
+
 def test_an_instance_that_was_changed_is_not_removed(known: Instances) -> None:
     known.add(instance())
     row = known.row(ID)
