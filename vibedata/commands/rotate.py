@@ -146,8 +146,7 @@ def _ended(waiting: Waiting, at: datetime, arguments: argparse.Namespace) -> End
         return Ended(waiting=waiting, outcome="planned")
     instance = waiting.instance
     title = f"{instance.display_name} ({instance.id}): {waiting.command}"
-    # The variable may name a file. Then no table has this instance.
-    option = _given(arguments) or ("" if os.environ.get(choice.VARIABLE) else f" --instance {instance.id}")
+    option = choice.option_at(instance, arguments.instance, os.environ)
     with watching(title, output=arguments.output, clock=SYSTEM_CLOCK, option=option) as view:
         view.say(title)
         view.tell(StepBegan(waiting.command))

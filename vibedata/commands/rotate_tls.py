@@ -3,15 +3,19 @@
 import argparse
 import os
 import shlex
+from collections.abc import Sequence
+from datetime import datetime
 
 from publisher.certificates.plan import IssuanceRequest
 from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.errors import RunbookError
 from vibedata.instances import choice
+from vibedata.interruption import Interrupted
 from vibedata.output import show, table
 from vibedata.progress_view.events import StepBegan
 from vibedata.progress_view.writer import watching
 from vibedata.rotation.certificate import certificate_rotation, result_json, result_text
-from vibedata.rotation.certificates_due import COLUMNS, go_on, instances
+from vibedata.rotation.certificates_due import COLUMNS, Ended, go_on, instances
 from vibedata.rotation.command import told_how_to_go_on
 from vibedata.rotation.drive import drive
 from vibedata.rotation.due import failure_lines
@@ -94,15 +98,32 @@ def _all(arguments: argparse.Namespace) -> int:
             view.say(f"{option} names one instance. The command looks only at {wanted}.")
         view.tell(StepBegan(arguments.command))
         found, troubles = instances(wanted)
-        ended = list(go_on(found, view, plan=arguments.plan))
+    ended: list[Ended] = []
+    title = "plan: nothing was changed" if arguments.plan else "certificates"
+    try:
+        for each in go_on(found, plan=arguments.plan, given=arguments.instance, output=arguments.output):
+            ended.append(each)
+    except Interrupted as interrupt:
+        ended.append(Ended(instance=found[len(ended)], outcome="interrupted"))
+        ended += [Ended(instance=later, outcome="not begun") for later in found[len(ended) :]]
+        resume += " --plan" if arguments.plan else ""
+        result = {**_result("interrupted", ended, troubles), **interrupt.result, "resume": resume}
+        text = f"{_text(title, ended, troubles, at)}To go on, type:\n  {resume}\n"
+        raise Interrupted(interrupt.code, result, text) from interrupt
     failed = bool(troubles) or any(each.outcome == "failed" for each in ended)
-    result = {
-        "status": "failed" if failed else "planned" if arguments.plan else "succeeded",
+    status = "failed" if failed else "planned" if arguments.plan else "succeeded"
+    show(arguments.output, result=_result(status, ended, troubles), text=_text(title, ended, troubles, at))
+    return 1 if failed else 0
+
+
+def _result(status: str, ended: Sequence[Ended], troubles: Sequence[RunbookError]) -> dict[str, object]:
+    return {
+        "status": status,
         "certificates": [each.as_json() for each in ended],
         "troubles": [error.as_json() for error in troubles],
     }
-    title = "plan: nothing was changed" if arguments.plan else "certificates"
+
+
+def _text(title: str, ended: Sequence[Ended], troubles: Sequence[RunbookError], at: datetime) -> str:
     text = table(title, COLUMNS, [each.cells(at) for each in ended]) if ended else "There is no instance.\n"
-    text += failure_lines([(each.instance.display_name, each.error) for each in ended], troubles)
-    show(arguments.output, result=result, text=text)
-    return 1 if failed else 0
+    return text + failure_lines([(each.instance.display_name, each.error) for each in ended], troubles)

@@ -96,6 +96,17 @@ def choose(wanted: str, environ: Mapping[str, str]) -> Customer:
     return Customer(settings=settings_of(instance, environ), instance=instance, option=option)
 
 
+def option_at(instance: Instance, given: str, environ: Mapping[str, str]) -> str:
+    """Return Customer.option for one of the instances that a command works on.
+
+    given: the value of `--instance`, "" if it is not given.
+    """
+    if given:
+        return f" --instance {shlex.quote(given)}"
+    # The variable may name a file. Then no table has this instance.
+    return "" if environ.get(VARIABLE) else f" --instance {instance.id}"
+
+
 def find(wanted: str, environ: Mapping[str, str]) -> Instance:
     """Return the instance with an id, or the instance in a file. A word that does not have the form of an id is a path.
 

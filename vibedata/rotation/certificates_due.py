@@ -17,14 +17,16 @@ from runbook_lib.change import Plan
 from runbook_lib.errors import RunbookError
 from vibedata.change_errors import name_any
 from vibedata.instances import choice
-from vibedata.progress_view.writer import View
+from vibedata.progress_view.events import StepBegan
+from vibedata.progress_view.writer import View, watching
 from vibedata.rotation.certificate import certificate_rotation
 from vibedata.rotation.drive import drive
 from vibedata.session import open_instance
 from vibedata.status.facts import age
 
-# done: all that was due is done. waits: there is nothing to do before the time `next`.
-Outcome = Literal["done", "waits", "failed", "planned"]
+# done: all that was due is done. waits: there is nothing to do before the time `next`. interrupted, not begun: a person
+# has ended the command in the middle of it, or before it.
+Outcome = Literal["done", "waits", "failed", "planned", "interrupted", "not begun"]
 COLUMNS = ("instance", "certificate", "valid until", "goes on", "result")
 
 
@@ -35,7 +37,7 @@ class Ended:
     Attributes:
         instance: The instance.
         outcome: The outcome in one word.
-        newest: The instance's last issuance, None for none.
+        newest: The instance's last issuance, None for none, and if it was not read.
         next: When there is something to do again, None if nothing is known.
         why: The reason for the wait, "" for no special reason.
         plan: The changes, if the outcome is planned.
@@ -69,7 +71,8 @@ class Ended:
 
     def cells(self, at: datetime) -> tuple[str, ...]:
         """Return it as a row for people."""
-        state = "none" if self.newest is None else self.newest.customer
+        unread = self.outcome in ("failed", "interrupted", "not begun")
+        state = self.newest.customer if self.newest else "unknown" if unread else "none"
         until = self.newest.not_after[:10] if self.newest and self.newest.not_after else "-"
         goes_on = "-" if self.next is None else f"{self.next:%Y-%m-%d %H:%M} UTC, {age(self.next, at)}"
         result = self.outcome if not self.why else f"{self.outcome}: {self.why}"
@@ -93,22 +96,29 @@ def instances(wanted: str) -> tuple[list[Instance], list[RunbookError]]:
     return found, [row.trouble for row in rows if row.trouble is not None]
 
 
-def go_on(found: list[Instance], view: View, *, plan: bool) -> Iterator[Ended]:
+def go_on(found: list[Instance], *, plan: bool, given: str, output: str) -> Iterator[Ended]:
     """Do what is due at each instance. A failure at one instance does not stop the others.
 
     If nothing is due at an instance, this asks only the publisher's table.
 
     Args:
         found: The instances.
-        view: Shows the changes and jobs.
         plan: Whether to change nothing, and only return what would be done.
+        given: The value of `--instance`, "" if it is not given.
+        output: The value of `--output`.
+
+    Raises:
+        Interrupted: Somebody ended the command. The instance after the last one that was returned is not done.
     """
     issuances = Issuances(operator_tables(os.environ, SYSTEM_CLOCK))
     for instance in found:
+        title, option = f"{instance.display_name} ({instance.id})", choice.option_at(instance, given, os.environ)
         try:
-            yield _at(instance, issuances, view, plan=plan)
+            with watching(title, output=output, clock=SYSTEM_CLOCK, option=option) as view:
+                ended = _at(instance, issuances, view, plan=plan)
         except Exception as error:  # noqa: BLE001 - a failure at one instance must not stop the others
-            yield Ended(instance=instance, outcome="failed", error=name_any(error))
+            ended = Ended(instance=instance, outcome="failed", error=name_any(error))
+        yield ended
 
 
 def _at(instance: Instance, issuances: Issuances, view: View, *, plan: bool) -> Ended:
@@ -120,6 +130,7 @@ def _at(instance: Instance, issuances: Issuances, view: View, *, plan: bool) -> 
         if then.wait_until is not None:
             return Ended(instance=instance, outcome="waits", newest=newest, next=then.wait_until)
     view.say(f"{instance.display_name} ({instance.id})")
+    view.tell(StepBegan("rotate-tls"))
     session = open_instance(instance, os.environ)
     rotating = certificate_rotation(session, os.environ, IssuanceRequest(), view)
     if plan:

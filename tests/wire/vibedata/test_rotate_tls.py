@@ -1,6 +1,7 @@
 """`vibedata rotate-tls` does what is due at all instances. A failure at one instance does not stop the others."""
 
 import json
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -12,7 +13,10 @@ from publisher.certificates.record import TABLE, Issuance, Issuances
 from publisher.instances.document import read
 from publisher.instances.store import Instances
 from runbook_lib.basics.clock import rfc3339
+from tests.support.automation import automation
 from tests.support.instance_documents import instance
+from tests.support.probe_jobs import LONG
+from tests.support.processes import interrupted
 from tests.support.publisher_side import PublisherSide, publisher_side
 from tests.support.running_lab import LabUnderTest
 from vibedata import cli
@@ -99,6 +103,28 @@ def test_open_rotations_are_finished_even_if_another_instance_fails(
     assert cli.main(["rotate-tls", "--due"]) == 1
     text = capsys.readouterr().out
     assert "waits" in text and "what to do" in text
+
+
+def test_an_interruption_says_what_is_done_and_names_the_instance_of_the_job(side: PublisherSide) -> None:
+    id_ = side.settings.instance_id
+    # The first instance fails, because the environment is another instance's. The lab's own instance is interrupted. A
+    # third instance comes after it.
+    Instances(side.clients.table_service).add(instance(id="zz9plural", display_name="The last one"))
+    begun = dict.fromkeys(("ended_at", "chain", "certificate_id", "not_before", "not_after", "ask_after"), "")
+    issued(side, customer="none", **begun)
+    with automation(side.lab) as account:
+        account.environment()
+        account.publish(LONG, name="rotate_tls_certificate")
+    order = sorted((id_, "k3v9x2p7", "zz9plural"))
+    told, err = interrupted(side.lab, "rotate-tls", "--due", method="PUT", path="/jobs/", number=signal.SIGTERM)
+    assert (told["status"], told["resume"]) == ("interrupted", "vibedata rotate-tls --due")
+    assert f"`vibedata jobs --instance {id_}` shows it" in told["goes_on"] and told["goes_on"] in err
+    place = order.index(id_)
+    assert [(each["instance"], each["status"]) for each in told["certificates"]] == [
+        *((other, "failed") for other in order[:place]),
+        (id_, "interrupted"),
+        *((other, "not begun") for other in order[place + 1 :]),
+    ]
 
 
 def test_an_open_rotation_that_waits_is_not_listed_as_due(
