@@ -7,8 +7,7 @@
    to look. It removes the answer when the order is over, whether the order succeeded or failed.
 4. The authority issues the certificate. The publisher records the chain before it does anything else with it.
 5. The customer's vault merges the chain (install), a handshake sees it (test), and the former version is disabled
-   (retire). If the vault had no former version, the gateway may not read the vault yet. Then the runbook
-   configure_gateway runs before the handshake. It changes nothing if all is right.
+   (retire). If the vault had no former version, configure_gateway makes the gateway read it before the handshake.
 
 The customer's side decides which certificate is in use: see runbook_lib/tls_certificate/rules.py.
 """
@@ -48,7 +47,6 @@ FINALIZE: ActionKind[str] = ActionKind("finalize", stage=8)
 PHASES: Mapping[Phase, ActionKind[Phase]] = {
     phase: ActionKind(phase, stage) for stage, phase in enumerate(REACHED, start=10)
 }
-# This stage is before that of phase test. The subject is the host.
 CONFIGURE: ActionKind[str] = ActionKind("configure", stage=9)
 CONFIGURED = "it reads the vault"
 END: ActionKind[Issuance] = ActionKind("end", stage=20)
@@ -61,9 +59,8 @@ class IssuanceRequest:
     Attributes:
         now: Whether to renew although nothing is due.
         until_installed: Whether to stop before the handshake, because the gateway may not be configured yet.
-        configured: Whether the gateway was just configured, so that configure_gateway need not run.
-        lost: Whether somebody has seen that the customer's vault has no certificate. Then another issuance follows one
-            that was installed.
+        configured: Whether configure_gateway has just run.
+        lost: Whether the customer's vault has no certificate any more. Then another issuance follows an installed one.
     """
 
     now: bool = False
@@ -155,7 +152,7 @@ def _use(request: IssuanceRequest, issuance: Issuance, facts: Facts) -> Step:
     if not issuance.reached("tested"):
         if not has_former(issuance):
             configure = CONFIGURE.change(issuance.host, f"gateway of {issuance.host}", None, CONFIGURED)
-            return step(*(() if request.configured else (configure,)), _phase("test", issuance))
+            return step(*([] if request.configured else [configure]), _phase("test", issuance))
         # The gateway still serves the former certificate for some time.
         taken = from_rfc3339(issuance.installed_at) + GATEWAY_TIME if issuance.installed_at else facts.now
         return Step(wait_until=taken) if facts.now < taken else step(_phase("test", issuance))
@@ -210,12 +207,11 @@ def has_former(issuance: Issuance) -> bool:
 def is_followed(issuance: Issuance, now: datetime, *, lost: bool = False) -> bool:
     """Return whether another issuance must follow an open one. Then nobody finishes the open one.
 
-    This is so if the customer's side has said that it is over, if its certificate is already due for renewal, or if its
-    certificate was installed and the customer's vault has lost it. lost: see IssuanceRequest.
+    This is so if the customer's side has said that it is over, if the customer's vault has lost its certificate (see
+    IssuanceRequest), or if its certificate is already due for renewal.
     """
-    if lost and issuance.reached("installed"):
-        return True
-    return issuance.overtaken or (issuance.due is not None and issuance.due <= now)
+    gone = issuance.overtaken or (lost and issuance.reached("installed"))
+    return gone or (issuance.due is not None and issuance.due <= now)
 
 
 def attempt_of(issuance: Issuance, now: datetime) -> Attempt:
