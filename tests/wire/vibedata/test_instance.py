@@ -191,7 +191,7 @@ def test_a_tombstone_is_neither_changed_nor_removed(typed: Typed, known: Instanc
     known.stand(ID, row, "ended", "2026-11-29T12:00:00Z")
     for words in (("edit", ID, "--set", "ring=late"), ("remove", ID, "--plan"), ("remove", ID, "--yes")):
         assert typed.result(*words, code=2)["error"]["code"] == "VD-INSTANCE-010"
-    assert typed.result("add", file, code=2)["error"]["code"] == "VD-INSTANCE-004", "the id is never given again"
+    assert typed.result("add", file, code=1)["error"]["code"] == "VD-INSTANCE-004", "the id is never given again"
     there = known.row(ID)
     assert there is not None and (there.instance, there.standing) == (instance(), "ended")
 
