@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.context import Context
 from runbook_lib.deployment_lock.content import DeploymentJobs
-from runbook_lib.deployment_lock.former_jobs import end_former_jobs
+from runbook_lib.deployment_lock.former_jobs import RUNBOOKS, end_former_jobs
 from runbook_lib.deployment_lock.instance import instance_place, lock_policy
 from runbook_lib.deployment_lock.lapse import LEASE_SECONDS
 from runbook_lib.deployment_lock.lock import FORMER_JOBS, DeploymentLock, holding
@@ -74,11 +74,6 @@ class Chain(Generic[C]):
     def permissions(self) -> tuple[Permission, ...]:
         """The permissions of its parts. It needs them beside EVERY_RUNBOOK."""
         return tuple(dict.fromkeys(each for part in self.parts for each in part.runbook.permissions))
-
-    @property
-    def job_names(self) -> tuple[str, ...]:
-        """The runbooks whose jobs may be left behind by a deployment with this chain."""
-        return (self.name, *(part.runbook.name for part in self.parts))
 
     def exit_code(self, frame: Frame, run_id: str, arguments: Sequence[str]) -> int:
         """Run with a process's arguments, print the result line, and return the exit code."""
@@ -160,11 +155,11 @@ class _ChainRun(OneRun[C]):
             for jobs in former:
                 # If the content has our own correlation id, Automation has started this job again. It must not wait for
                 # itself.
-                own = {self._chain.name} if jobs.correlation_id == context.correlation_id else set[str]()
+                own = self._chain.name if jobs.correlation_id == context.correlation_id else ""
                 end_former_jobs(
                     AutomationAccount(client=context.clients.automation, settings=settings),
                     jobs.correlation_id,
-                    runbooks=[name for name in self._chain.job_names if name not in own],
+                    runbooks=[name for name in RUNBOOKS if name != own],
                     stop=False,
                     check=lock.check,
                     report=self._tell_of_lock,

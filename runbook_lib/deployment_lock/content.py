@@ -55,7 +55,7 @@ class LockContent:
         jobs: The jobs that the holder starts.
         since: When the holder took the lock, by its own clock.
         step: The present step.
-        step_since: When the holder began the step, by its own clock.
+        step_since: When the holder began the step, or the present part of it, by its own clock.
         ended: The holder has given the lock back, and none of its jobs runs.
         former_jobs: The jobs of an earlier holder, if this holder has not looked for them yet. Until it has looked, it
             begins no step.

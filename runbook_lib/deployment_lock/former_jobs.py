@@ -10,6 +10,21 @@ from runbook_lib.automation.jobs import JobState, job_state, pause, stop_job, un
 from runbook_lib.basics.clock import Clock
 from runbook_lib.errors import deployment
 
+# All runbooks of the suite. A deployment starts most of them as jobs. Its trials start any of them.
+RUNBOOKS = (
+    "bootstrap_registry",
+    "check_health",
+    "configure_gateway",
+    "deploy_instance",
+    "import_images",
+    "import_manifest",
+    "preflight",
+    "publish_runbooks",
+    "rotate_acr_token",
+    "rotate_hmac",
+    "rotate_tls_certificate",
+    "validate_runbooks",
+)
 # Automation ends a job after 3 hours (docs/azure-facts.md#python-and-its-limits). The rest is for the queue.
 WAIT_SECONDS = 4 * 3600.0
 # A job ends soon after the request to stop it. If its sandbox has died, Automation may notice this later.
@@ -35,8 +50,7 @@ def end_former_jobs(
     Args:
         account: The customer's Automation account.
         correlation_id: The id of the earlier deployment.
-        runbooks: The runbooks that a deployment starts. Jobs of other runbooks are left alone, whatever their
-            correlation id is.
+        runbooks: The runbooks to look for. Jobs of other runbooks are left alone, whatever their correlation id is.
         stop: Whether to stop the jobs instead of waiting for their end.
         check: Raises an error if this deployment has lost its own lock.
         report: Gets a line about each job that is stopped or waited for.

@@ -10,6 +10,7 @@
    new holder dies before that, the next holder finds their names, too.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -44,12 +45,14 @@ class _Lease:
         place: The place.
         blob: The blob of the place.
         renewal: The thread that renews the lease, None before the lease is ours.
+        is_read: Whether this holder has read what the earlier holder wrote. Before that, it must not write over it.
         former_jobs: The jobs that the earlier holder may have left.
     """
 
     place: LockPlace
     blob: LeasedBlob
     renewal: Renewal | None = None
+    is_read: bool = False
     former_jobs: DeploymentJobs | None = None
 
 
@@ -73,6 +76,7 @@ class DeploymentLock:
     _leases: list[_Lease] = field(default_factory=list)
     _since: datetime | None = None
     _has_begun: bool = False
+    _jobs_go_on: bool = False
 
     def former_jobs(self) -> tuple[DeploymentJobs, ...]:
         """Return the earlier deployments whose jobs may still run."""
@@ -84,8 +88,17 @@ class DeploymentLock:
         for lease in self._leases:
             lease.former_jobs = None
 
+    def jobs_go_on(self) -> None:
+        """Record that a job of this deployment may still run after the deployment has ended.
+
+        Then the blobs keep naming this deployment's jobs, and the next holder looks for them.
+        """
+        self._jobs_go_on = True
+
     def begin(self, step: str) -> None:
-        """Begin a step, and write its name to each blob. `step` has small letters, digits, spaces and underscores.
+        """Begin a step, or a part of it, and write the step's name to each blob.
+
+        `step` has small letters, digits, spaces and underscores.
 
         Raises RunbookError VD-LOCK-002 if a lease is lost, and azure.core's errors if the service does not confirm the
         step. Then the step must not begin.
@@ -128,16 +141,18 @@ class DeploymentLock:
             lease.former_jobs = left
         except NotALocksContentError as error:
             self.report(f"WARNING: {deployment.LOCK_UNREADABLE.error(str(error), target=place.name)}")
+        lease.is_read = True
         self._write(lease, TAKING)
 
     def give_back(self, *, ended: bool) -> None:
-        """Give back every lease, the last one first. `ended` says that none of this deployment's jobs runs any more.
+        """Give back every lease, the last one first. `ended` says that the deployment has ended normally.
 
         A failure is reported and not raised, because the lease ends by itself.
         """
+        no_job_runs = not self._has_begun or (ended and not self._jobs_go_on)
         for lease in reversed(self._leases):
             try:
-                self._give_back(lease, ended=ended)
+                self._give_back(lease, ended=no_job_runs)
             except Exception as error:
                 named = as_runbook_error(error)
                 if named is None:
@@ -152,7 +167,7 @@ class DeploymentLock:
         try:
             if lease.renewal is not None:
                 lease.renewal.end()
-                if not lease.renewal.why_lost() and (ended or not self._has_begun):
+                if ended and lease.is_read and not lease.renewal.why_lost():
                     lease.blob.write(self._content(lease, "ended", ended=True))
         except LeaseLostError as error:
             self.report(f"WARNING: {lease.place.name} was lost before it was given back: {error}")
@@ -175,7 +190,8 @@ class DeploymentLock:
                 raise deployment.LOCK_HELD.error(detail, target=lease.place.name)
             if self.clock.monotonic() - told_at >= TELL_SECONDS:
                 told_at = self.clock.monotonic()
-                self.report(f"waiting for {lease.place.name}, {_duration(waited)} of {_duration(wait_seconds)}: {who}")
+                time = f"{_duration(waited)} of {_duration(math.ceil(wait_seconds))}"
+                self.report(f"waiting for {lease.place.name}, {time}: {who}")
             self.clock.sleep(min(POLL_SECONDS, wait_seconds - waited))
             self.check()
 
@@ -216,21 +232,23 @@ class DeploymentLock:
 def holding(deployment_lock: DeploymentLock, places: Sequence[LockPlace], *, wait_seconds: float) -> Iterator[None]:
     """Hold the lock in all of `places` within the block.
 
-    If the block ends with an exception or with Ctrl-C, jobs of this deployment may still run, and the blobs keep saying
-    so.
+    If the block ends with an exception or with Ctrl-C, or after `jobs_go_on`, jobs of this deployment may still run.
+    The blobs keep saying so.
 
     Args:
         deployment_lock: The lock.
         places: The places, in the order in which they are taken.
-        wait_seconds: How long to wait for each place that somebody else holds, 0 for no wait.
+        wait_seconds: How long to wait in all for places that somebody else holds, 0 for no wait.
 
     Raises:
         RunbookError: The errors of DeploymentLock.take.
     """
     ended = False
+    began = deployment_lock.clock.monotonic()
     try:
         for place in places:
-            deployment_lock.take(place, wait_seconds=wait_seconds)
+            passed = deployment_lock.clock.monotonic() - began
+            deployment_lock.take(place, wait_seconds=max(wait_seconds - passed, 0.0))
         yield
         ended = True
     finally:

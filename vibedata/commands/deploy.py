@@ -5,7 +5,8 @@ import os
 import shlex
 import time
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from publisher.dns_zone.place import zone_if_any
@@ -14,6 +15,8 @@ from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.container_registry.reader import new_reader
 from runbook_lib.container_registry.wire import PUBLISHER
+from runbook_lib.errors import RunbookError
+from runbook_lib.errors import deployment as deployment_errors
 from runbook_lib.release.model import LATEST
 from vibedata.deployment.chain import LOCK, STEPS, deploy, lock_step, planned
 from vibedata.deployment.first_credentials import HMAC_KEY
@@ -37,6 +40,8 @@ from vibedata.progress_view.writer import View, view_of_lines
 from vibedata.release.publisher_registry import add_login, open_wire, token_source
 from vibedata.session import open_customer
 
+# So the catalogue of errors calls the command line of a deployment.
+ANY_DEPLOYMENT = "vibedata deploy DIR"
 EXAMPLES = """\
 examples:
   vibedata deploy --instance k3v9x2p7 --plan      show what it would change; change nothing
@@ -47,7 +52,7 @@ examples:
   vibedata deploy dist --from publish_runbooks    go on with this step; the ones before it are done
   vibedata deploy dist --only check_health        do one step
   vibedata deploy dist --wait         where another deployment runs, wait up to an hour for its end
-  vibedata deploy dist --take-over    stop the jobs that a deployment left when it died, then deploy
+  vibedata deploy dist --take-over    stop the jobs that a deployment in this subscription left, then deploy
   vibedata deploy dist --output json
   vibedata deploy --instance k3v9x2p7 --plan --detailed-exitcode   for scripts: 0 nothing to do, 2 changes
 
@@ -109,8 +114,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--take-over",
         action="store_true",
-        help="stop the jobs of a former deployment that has died; without this option, wait for their end."
-        " A living deployment keeps its lock in both cases",
+        help="stop the jobs that a former deployment in this subscription left when it died; without this option, wait"
+        " for their end. A living deployment keeps its lock in both cases",
     )
     choice.add_option(parser)
     confirmation.add_option(parser)
@@ -180,18 +185,40 @@ def _of_instance(arguments: argparse.Namespace) -> Sequence[str]:
 def _deploy(arguments: argparse.Namespace, work: ReleaseWork) -> None:
     work.view.tell(StepBegan(LOCK))
     started = time.monotonic()
-    with locked(
-        work.session,
-        os.environ,
-        correlation_id=work.deployment.correlation_id,
-        options=LockOptions(wait=arguments.wait, take_over=arguments.take_over),
-        report=lock_lines(work.view),
-    ) as lock:
+    with (
+        _named_command(arguments, work.release),
+        locked(
+            work.session,
+            os.environ,
+            correlation_id=work.deployment.correlation_id,
+            options=LockOptions(wait=arguments.wait, take_over=arguments.take_over),
+            report=lock_lines(work.view),
+        ) as lock,
+    ):
         work.deployment.steps.append(lock_step(time.monotonic() - started))
         work.view.tell(step_ended(work.deployment.steps[-1]))
         # Another deployment may have ended since then. So look up again what is installed.
         require_installable(work.session, work.release, allow_downgrade=work.allow_downgrade)
         deploy(work.holding(lock))
+
+
+@contextmanager
+def _named_command(arguments: argparse.Namespace, release: ReleaseSource) -> Iterator[None]:
+    """Raise the errors of the lock again, with the command line of this deployment in what to do."""
+    try:
+        yield
+    except RunbookError as error:
+        if not error.is_(deployment_errors.LOCK_HELD, deployment_errors.FORMER_JOBS_RUN):
+            raise
+        words = [_again(arguments, release)]
+        if arguments.only:
+            words.append(f"--only {arguments.only}")
+        elif arguments.first_step != STEPS[0]:
+            words.append(f"--from {arguments.first_step}")
+        if arguments.take_over and error.is_(deployment_errors.LOCK_HELD):
+            words.append("--take-over")
+        remedy = error.remedy.replace(ANY_DEPLOYMENT, " ".join(words))
+        raise error.entry.error(error.detail, target=error.target, remedy=remedy) from error
 
 
 def _release(arguments: argparse.Namespace, session: AzureSession, customer: choice.Customer) -> ReleaseSource:
@@ -214,12 +241,20 @@ def _confirm(arguments: argparse.Namespace, customer: choice.Customer) -> None:
         sentence
         for asked, sentence in (
             (arguments.allow_downgrade, f"An older release may replace the installed one at {customer}."),
-            (arguments.take_over, f"Jobs that a former deployment left at {customer} are stopped."),
+            (arguments.take_over, _take_over(customer)),
         )
         if asked
     ]
     if what:
         confirmation.confirm(" ".join(what), customer.names, yes=arguments.yes)
+
+
+def _take_over(customer: choice.Customer) -> str:
+    """Return the question. The lock of the subscription may name a deployment at another of its instances."""
+    return (
+        f"Jobs that a former deployment left are stopped. They may be at {customer}, or at another instance in"
+        f" subscription {customer.settings.subscription_id}."
+    )
 
 
 def _require_publisher(session: AzureSession, chosen: Collection[str]) -> None:

@@ -42,7 +42,6 @@ class Step:
         name: The name that `--from` and `--only` take.
         about: What it does, in one line.
         carried_out_by: See CarriedOutBy.
-        runbooks: The runbooks that it starts as jobs. A later deployment looks for these jobs.
         plan: Returns what it would change, and changes nothing.
         do: Does the step, and returns how it ended; None if there was nothing to do.
         each_time: Do the step even if its plan is empty. Any other step is left out if its plan, made here, is empty.
@@ -51,7 +50,6 @@ class Step:
     name: str
     about: str
     carried_out_by: CarriedOutBy
-    runbooks: tuple[str, ...]
     plan: Callable[[PlanFacts], StepPlan]
     do: Callable[[DeploymentWork, LookFromHere], StepResult | None]
     each_time: bool = False
@@ -79,7 +77,6 @@ def _job(
         name=runbook,
         about=about,
         carried_out_by="job",
-        runbooks=(runbook,),
         plan=partial(plan, runbook),
         do=lambda work, _look: run_as_step(work, runbook, parameters(work)),
         each_time=each_time,
@@ -91,7 +88,6 @@ def _credential(credential: FirstCredential) -> Step:
         name=credential.step,
         about=f"gives the customer a {credential.told}, unless it has one",
         carried_out_by="publisher",
-        runbooks=(credential.runbook,),
         plan=partial(steps.plan_credential, credential),
         do=lambda work, _look: credential.give(work),
         each_time=True,  # it looks for itself
@@ -104,7 +100,6 @@ CHAIN: tuple[Step, ...] = (
         name=PREFLIGHT,
         about="finds everything that would fail, before anything that is in use is changed",
         carried_out_by="job",
-        runbooks=(PREFLIGHT,),
         plan=partial(steps.plan_preflight, PREFLIGHT),
         do=preflight,
         each_time=True,
@@ -113,7 +108,6 @@ CHAIN: tuple[Step, ...] = (
         name=FIRST_RUNBOOKS,
         about="publishes the runbooks that fetch everything else",
         carried_out_by="operator",
-        runbooks=(),
         plan=partial(steps.plan_first_runbooks, FIRST_RUNBOOKS),
         do=lambda work, _look: publish_first_runbooks(work),
     ),
@@ -135,7 +129,6 @@ CHAIN: tuple[Step, ...] = (
         name=dns_record.NAME,
         about="makes the instance's name lead to its gateway",
         carried_out_by="publisher",
-        runbooks=(),
         plan=partial(steps.plan_dns_record, dns_record.NAME),
         do=lambda work, _look: dns_record.point_name(work),
     ),
@@ -143,7 +136,6 @@ CHAIN: tuple[Step, ...] = (
         name=certificate.NAME,
         about="orders the instance's first TLS certificate, unless it has one",
         carried_out_by="publisher",
-        runbooks=(certificate.RUNBOOK,),
         plan=partial(steps.plan_first_certificate, certificate.NAME),
         do=lambda work, _look: certificate.give_certificate(work),
         each_time=True,  # it looks for itself
@@ -158,7 +150,6 @@ CHAIN: tuple[Step, ...] = (
         name=certificate.TEST,
         about="sees that the gateway serves the first certificate",
         carried_out_by="publisher",
-        runbooks=(certificate.RUNBOOK,),
         plan=partial(steps.plan_certificate_test, certificate.TEST),
         do=lambda work, _look: certificate.test_certificate(work),
         each_time=True,  # it looks for itself
@@ -167,7 +158,6 @@ CHAIN: tuple[Step, ...] = (
         name=REPORT,
         about="tells the publisher how the deployment ended",
         carried_out_by="publisher",
-        runbooks=(),
         plan=partial(steps.plan_report, REPORT),
         do=lambda work, _look: report_outcome(work),
         each_time=True,
@@ -177,8 +167,6 @@ CHAIN: tuple[Step, ...] = (
 LOCK = "lock"
 # The steps that can be chosen. The report belongs to each deployment.
 STEPS = tuple(step.name for step in CHAIN if step.name != REPORT)
-# A deployment starts these runbooks as jobs.
-RUNBOOKS = tuple(dict.fromkeys(runbook for step in CHAIN for runbook in step.runbooks))
 
 
 def deploy(work: DeploymentWork) -> None:
@@ -186,6 +174,8 @@ def deploy(work: DeploymentWork) -> None:
 
     `work.deployment` gets each step when it ends. Raises RunbookError VD-LOCK-002 if the lock is lost: then nothing
     more is done, and no report is sent.
+
+    A step may fail because nobody can look at its job. The lock learns that this job may go on.
     """
     look = LookFromHere(work)
     for step in CHAIN:
@@ -193,6 +183,9 @@ def deploy(work: DeploymentWork) -> None:
             work.lock.begin(step.name)
             work.view.tell(StepBegan(step.name))
             result = _idle(step, work, look) or _carried_out(step, work, look) or unchanged(step.name)
+            current = work.view.state.current
+            if current is not None and current.has_open_job:
+                work.lock.jobs_go_on()
             work.view.tell(step_ended(result))
             work.deployment.steps.append(result)
 

@@ -20,7 +20,7 @@ from runbook_lib.rotation.versions import OVERLAP_SECONDS
 from runbook_lib.vault import hmac_key, publisher_token
 from runbook_lib.vault.credential_states import read_credential_states
 from vibedata.deployment.step import StepResult, stopwatch
-from vibedata.deployment.work import ReleaseWork
+from vibedata.deployment.work import DeploymentWork, ReleaseWork
 from vibedata.rotation.acr_token import acr_token_rotation
 from vibedata.rotation.command import jobs_of
 from vibedata.rotation.drive import drive
@@ -40,7 +40,6 @@ class FirstCredential:
         told: Its name for people.
         secret: Its name in the customer's vault.
         table: The publisher's table of its rotations.
-        runbook: The runbook with the phases in the customer's tenant.
         only_the_publisher: Only the publisher gives a customer this credential. A template may bring the first token.
         rotation: Returns the rotation that brings it.
     """
@@ -49,11 +48,10 @@ class FirstCredential:
     told: str
     secret: str
     table: str
-    runbook: str
     only_the_publisher: bool
     rotation: Callable[[ReleaseWork], RotationRun[Any]]
 
-    def give(self, work: ReleaseWork) -> StepResult | None:
+    def give(self, work: DeploymentWork) -> StepResult | None:
         """Give the customer its first credential: do all phases up to its use. Return None if it has one already.
 
         Raises what `acr_token_rotation` and `hmac_key_rotation` do.
@@ -69,6 +67,7 @@ class FirstCredential:
                 report=lambda line: work.report(f"{self.step}: {line}"),
                 redactor=work.session.redactor,
                 clock=SYSTEM_CLOCK,
+                check=lambda: work.lock.begin(self.step),
             )
         failed = outcome.failed
         return StepResult(
@@ -143,7 +142,6 @@ REGISTRY_TOKEN = FirstCredential(
     told="token for the publisher's container registry",
     secret=publisher_token.SECRET,
     table=acr_token_credential.TABLE,
-    runbook=acr_token_credential.RUNBOOK,
     only_the_publisher=False,
     rotation=_token_rotation,
 )
@@ -152,7 +150,6 @@ HMAC_KEY = FirstCredential(
     told="HMAC key",
     secret=hmac_key.SECRET,
     table=hmac_key_credential.TABLE,
-    runbook=hmac_key_credential.RUNBOOK,
     only_the_publisher=True,
     rotation=_key_rotation,
 )

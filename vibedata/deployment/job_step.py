@@ -10,7 +10,6 @@ from typing import Any
 
 from runbook_lib.automation.jobs import JobResult
 from runbook_lib.automation.trial import shortcoming_of
-from runbook_lib.azure.session import AzureSession
 from vibedata.deployment.first_publication import FIRST_RUNBOOKS
 from vibedata.deployment.publication_step import publish_within
 from vibedata.deployment.step import WELL, StepResult, stopwatch
@@ -30,14 +29,14 @@ def run_as_step(
     """Run a runbook as a job of this deployment. published: published again if the job does not find its packages."""
     given = {**parameters, "correlation_id": work.deployment.correlation_id}
     with stopwatch() as seconds:
-        ended = _run(work.session, runbook, given, work.view)
+        ended = _run(work, runbook, given)
         published_again: StepResult | None = None
         if _lacks_package(ended):
             work.report(f"{runbook} does not find its packages: they are published again as single wheels")
             single = work.publication(published).with_single_wheels()
             published_again = publish_within(work, runbook, single)
             if published_again.status == "succeeded":
-                ended = _run(work.session, runbook, given, work.view)
+                ended = _run(work, runbook, given)
     if published_again is None or published_again.status == "unchanged":
         return replace(_step(runbook, ended), seconds=seconds())
     if published_again.status not in WELL:
@@ -66,9 +65,10 @@ class _KeptLines(JobView):
         super().line(line)
 
 
-def _run(session: AzureSession, runbook: str, parameters: Mapping[str, Any], view: View) -> _Ended:
-    watcher = _KeptLines(view, runbook)
-    return _Ended(run_job(session, runbook, parameters, watcher), watcher.lines)
+def _run(work: DeploymentWork, runbook: str, parameters: Mapping[str, Any]) -> _Ended:
+    work.lock.begin(runbook)  # a publication just before may have taken minutes
+    watcher = _KeptLines(work.view, runbook)
+    return _Ended(run_job(work.session, runbook, parameters, watcher), watcher.lines)
 
 
 def _lacks_package(ended: _Ended) -> bool:

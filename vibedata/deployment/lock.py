@@ -10,18 +10,17 @@ from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.azure.settings import Settings
 from runbook_lib.deployment_lock.content import DeploymentJobs
-from runbook_lib.deployment_lock.former_jobs import end_former_jobs
+from runbook_lib.deployment_lock.former_jobs import RUNBOOKS, end_former_jobs
 from runbook_lib.deployment_lock.instance import instance_place, lock_policy
 from runbook_lib.deployment_lock.lock import FORMER_JOBS, DeploymentLock, holding
 from runbook_lib.deployment_lock.place import LockPlace
 from runbook_lib.network.retry import NetworkRetryPolicy
-from runbooks import deploy_instance
-from vibedata.deployment.chain import RUNBOOKS
 from vibedata.operator import operator
 from vibedata.progress import WriteLine
 
 SUBSCRIPTION_CONTAINER = "deployments"
-# A deployment takes 30 minutes (NFR-1). This is the time for two deployments that come before ours.
+# A deployment takes 30 minutes (NFR-1). This is the time for two deployments that come before ours. It counts for both
+# locks together.
 WAIT_SECONDS = 3600.0
 
 
@@ -71,11 +70,16 @@ def locked(
         if former:
             held.begin(FORMER_JOBS)
         for jobs in former:
+            if (jobs.resource_group, jobs.automation_account) != (settings.resource_group, settings.automation_account):
+                held.report(
+                    f"the former deployment {jobs.correlation_id} was at another instance:"
+                    f" resource group {jobs.resource_group}, Automation account {jobs.automation_account}"
+                )
             account = AutomationAccount(client=session.clients.automation, settings=_settings_of(session, jobs))
             end_former_jobs(
                 account,
                 jobs.correlation_id,
-                runbooks=(*RUNBOOKS, deploy_instance.NAME),
+                runbooks=RUNBOOKS,
                 stop=options.take_over,
                 check=held.check,
                 report=held.report,

@@ -66,6 +66,7 @@ class Step:
         seconds: How long it took.
         changed: How many changes it made.
         job: Its present job, None for none.
+        lost_job: Whether an earlier job of the step was not seen to end, because nobody could look at it any more.
         kinds: Its changes, by action.
         progress: The progress of its changes.
         job_progress: The progress of its job.
@@ -79,10 +80,16 @@ class Step:
     seconds: float = 0.0
     changed: int = 0
     job: Job | None = None
+    lost_job: bool = False
     kinds: tuple[Kind, ...] = ()
     progress: Progress | None = None
     job_progress: JobProgress | None = None
     waits: str = ""
+
+    @property
+    def has_open_job(self) -> bool:
+        """Whether a job of the step may still run."""
+        return self.lost_job or self.job is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +254,8 @@ def _job_seen(state: State, step: Step, event: e.JobSeen, now: float) -> Next:
 
 def _changed(step: Step, event: e.Event, now: float) -> Step:
     if isinstance(event, e.JobAsked):
-        return replace(step, is_job=True, job=Job(runbook=event.runbook, since=now), job_progress=None, waits="")
+        asked = Job(runbook=event.runbook, since=now)
+        return replace(step, is_job=True, job=asked, lost_job=step.has_open_job, job_progress=None, waits="")
     if isinstance(event, e.ChangesPlanned):
         kinds = tuple(Kind(name=action, ended=0, total=total) for action, total in event.counts.items())
         return replace(step, kinds=_under_way(kinds, now), waits="")

@@ -44,12 +44,26 @@ class DriveOutcome:
 
 
 def drive(
-    work: Rotating, *, wait: bool, report: Callable[[str], None], redactor: Redactor, clock: Clock
+    work: Rotating,
+    *,
+    wait: bool,
+    report: Callable[[str], None],
+    redactor: Redactor,
+    clock: Clock,
+    check: Callable[[], None] = lambda: None,
 ) -> DriveOutcome:
     """Do one step after another. Stop after the last step, if a change fails, or at the overlap without `wait`.
 
-    `report` gets a line for each change when the change ends, and for each wait. `redactor` masks the secrets in it.
-    Raises the errors of the work's next_step.
+    Args:
+        work: The rotation.
+        wait: Whether to wait until the overlap is over.
+        report: Gets a line for each change when the change ends, and for each wait.
+        redactor: Masks the secrets in these lines.
+        clock: Gives the time, and waits.
+        check: Called before the changes of each step. It raises an error if they must not be made.
+
+    Raises:
+        RunbookError: The errors of the work's next_step, and those of `check`.
     """
     results: list[Result] = []
     engine = Work(actions=work.actions(), as_runbook_error=name_any, retry_policy=NetworkRetryPolicy, clock=clock)
@@ -63,6 +77,7 @@ def drive(
         elif not step.plan.changes:
             return DriveOutcome(results=results)
         else:
+            check()
             made = apply_plan(
                 step.plan,
                 engine,

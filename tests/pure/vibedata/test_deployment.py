@@ -8,7 +8,7 @@ import pytest
 from publisher.certificates.record import Issuance
 from publisher.rotation.record import Rotation
 from runbook_lib.callbacks.payloads import to_json
-from vibedata.deployment.chain import CHAIN, RUNBOOKS, STEPS
+from vibedata.deployment.chain import CHAIN, STEPS
 from vibedata.deployment.first_credentials import is_first_under_way
 from vibedata.deployment.name.certificate import Seen, is_untested
 from vibedata.deployment.outcome_report import outcome_of
@@ -89,9 +89,6 @@ def test_the_chain_is_in_the_order_of_the_design() -> None:
         ("report", "publisher"),
     ]
     assert tuple(step.name for step in CHAIN)[:-1] == STEPS
-    # A successor looks for jobs of these. Only the trials of validate_runbooks have other runbooks, and end with it.
-    rotations = ("rotate_acr_token", "rotate_hmac", "rotate_tls_certificate")
-    assert {*rotations, *(s.name for s in CHAIN if s.carried_out_by == "job")} == set(RUNBOOKS)
     # Their plans cannot be empty, or they look for themselves.
     looked_at_first = [step.name for step in CHAIN if not step.each_time]
     assert looked_at_first == [

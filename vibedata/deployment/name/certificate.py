@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from publisher.certificates.run import CertificateRun
 
 NAME = "first_certificate"
-RUNBOOK = "rotate_tls_certificate"
 TEST = "certificate_test"
 # The step between the two. After it, the gateway reads the vault.
 GATEWAY = "configure_gateway"
@@ -137,6 +136,7 @@ def _driven(work: DeploymentWork, name: str, request: IssuanceRequest) -> StepRe
             report=lambda line: work.report(f"{name}: {line}"),
             redactor=work.session.redactor,
             clock=SYSTEM_CLOCK,
+            check=lambda: work.lock.begin(name),
         )
     failed = outcome.failed
     if outcome.resume_at is not None:
