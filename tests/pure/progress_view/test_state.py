@@ -210,3 +210,19 @@ def test_a_time_beside_the_usual_one() -> None:
     assert of_about(40, 90) == "40 s of about 90 s"
     assert of_about(190, 90) == "3 min 10 s; usually about 90 s"
     assert of_about(3725, 180) == "1 h 02 min; usually about 3 min"
+
+
+def test_a_job_is_open_until_it_was_seen_to_end() -> None:
+    def is_open(*events: e.Event) -> bool:
+        state, _ = after((0, PLANNED), (1, e.StepBegan("import_images")), *((2, event) for event in events))
+        assert state.current is not None
+        return state.current.has_open_job
+
+    asked = e.JobAsked("import_images")
+    assert not is_open()
+    assert is_open(asked)
+    assert is_open(asked, seen("Running"))
+    assert not is_open(asked, seen("Completed", ended=True))
+    assert not is_open(asked, seen("Failed", ended=True), asked, seen("Completed", ended=True))
+    # Nobody could look at the first job any more, and the step began another one.
+    assert is_open(asked, seen("Running"), asked, seen("Completed", ended=True))

@@ -12,7 +12,7 @@ from azure.core.exceptions import AzureError
 from runbook_lib.deployment_lock.lock import holding
 from runbook_lib.deployment_lock.place import LockPlace
 from runbook_lib.errors import RunbookError
-from tests.support.lock_rig import deployment, lease_state, places
+from tests.support.lock_rig import content, deployment, lease_state, places
 from tests.support.running_lab import LabUnderTest
 
 STORAGE = {"service": "blob"}
@@ -104,3 +104,21 @@ def test_a_container_that_is_being_deleted_is_told_as_it_is(lab: LabUnderTest) -
     with pytest.raises(AzureError) as refused:
         held(lab, lambda: pytest.fail("it was let in"))
     assert "ContainerBeingDeleted" in str(refused.value)
+
+
+def test_a_successor_that_cannot_read_what_its_predecessor_wrote_does_not_write_over_it(lab: LabUnderTest) -> None:
+    found = places(lab.env)
+    first = deployment(lab.env, correlation_id="corr-1")
+    with pytest.raises(KeyboardInterrupt), holding(first, found, wait_seconds=0):
+        first.begin("import_images")
+        raise KeyboardInterrupt
+    written = [content(place) for place in found]
+    lab.fault("status", status=503, times=0, match={**STORAGE, "method": "GET"})
+    with pytest.raises(AzureError):
+        held(lab, lambda: pytest.fail("it was let in"))
+    lab.control("DELETE", "/faults")
+    assert [content(place) for place in found] == written
+    assert [lease_state(place) for place in found] == ["available", "available"]
+    third = deployment(lab.env)
+    with holding(third, found, wait_seconds=0):
+        assert [jobs.correlation_id for jobs in third.former_jobs()] == ["corr-1"]

@@ -117,6 +117,28 @@ def test_waiting_has_an_end(lab: LabUnderTest) -> None:
     assert clock.monotonic() - began == 60
 
 
+def test_the_time_to_wait_counts_for_both_together(lab: LabUnderTest) -> None:
+    subscription, instance = places(lab.env)
+    clock = FakeClock()
+    lines: list[str] = []
+    first = deployment(lab.env)
+
+    def report(line: str) -> None:
+        lines.append(line)
+        if len(lines) == 3:
+            first.give_back(ended=True)
+
+    first.take(subscription, wait_seconds=0)
+    with (
+        holding(deployment(lab.env), [instance], wait_seconds=0),
+        pytest.raises(RunbookError) as refused,
+        holding(deployment(lab.env, clock=clock, report=report), [subscription, instance], wait_seconds=60),
+    ):
+        raise AssertionError("it was let in")
+    assert (refused.value.code, refused.value.target) == ("VD-LOCK-001", "the lock of the instance")
+    assert clock.monotonic() == 60
+
+
 def test_a_lock_that_lives_longer_than_its_lease_is_renewed(lab: LabUnderTest) -> None:
     lock = deployment(lab.env, lease_seconds=SHORT_SECONDS)
     since = lab.last_request()
@@ -297,3 +319,16 @@ def test_former_holders_of_both_are_told_once_each(lab: LabUnderTest) -> None:
     )
     # A person who may write the instance's blob cannot choose the account in which a successor looks.
     assert of_own == replace(successor.jobs, correlation_id="of-this-one")
+
+
+def test_a_deployment_that_ends_before_its_job_names_the_job(lab: LabUnderTest) -> None:
+    found = places(lab.env)
+    first = deployment(lab.env, correlation_id="corr-1")
+    with holding(first, found, wait_seconds=0):
+        first.begin("import_images")
+        first.jobs_go_on()
+        first.begin("report")
+    assert [lease_state(place) for place in found] == ["available", "available"]
+    successor = deployment(lab.env)
+    with holding(successor, found, wait_seconds=0):
+        assert [jobs.correlation_id for jobs in successor.former_jobs()] == ["corr-1"]

@@ -6,12 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
+from runbook_lib.basics.clock import SYSTEM_CLOCK, Clock
 from runbook_lib.chain import Chain, ChainParameters, Part
 from runbook_lib.deployment_lock.content import read_content
 from runbook_lib.deployment_lock.lock import holding
 from runbook_lib.run.parameters import encode
 from runbook_lib.runbook import main
 from tests.support import sample_runbook
+from tests.support.automation import automation
 from tests.support.lock_rig import break_lease, content, deployment, lease_state, overwrite, places
 from tests.support.log_reader import table_rows
 from tests.support.operations_chain import verify_chain
@@ -42,10 +46,12 @@ CHAIN = Chain(
 )
 
 
-def run(lab: LabUnderTest, chain: Chain[Any] = CHAIN, **parameters: object) -> tuple[int, dict[str, Any], list[str]]:
+def run(
+    lab: LabUnderTest, chain: Chain[Any] = CHAIN, *, clock: Clock | None = None, **parameters: object
+) -> tuple[int, dict[str, Any], list[str]]:
     """Run a chain here. Return its exit code, its result and its earlier output."""
     stream = io.BytesIO()
-    code = main(chain, [encode(parameters)], lab.env, stream=stream, clock=QuickClock())
+    code = main(chain, [encode(parameters)], lab.env, stream=stream, clock=clock or QuickClock())
     *lines, last = stream.getvalue().decode().splitlines()
     return code, json.loads(last), lines
 
@@ -139,6 +145,23 @@ def test_a_chain_that_was_killed_leaves_the_lock_for_a_lease(lab: LabUnderTest) 
     overwrite(place, left)
     code, result, lines = run(lab, correlation_id="deployment-7")
     assert (code, result["changed"]) == (0, 2), lines
+
+
+@pytest.mark.parametrize("runbook", ["preflight", "rotate_hmac"])
+def test_a_chain_waits_for_any_job_that_a_dead_deployment_left(lab: LabUnderTest, runbook: str) -> None:
+    place = places(lab.env)[1]
+    dead = deployment(lab.env, correlation_id="deployment-6")
+    with automation(lab) as account:
+        account.environment()
+        account.publish("import time\ntime.sleep(5)\n", name=runbook)
+        with pytest.raises(KeyboardInterrupt), holding(dead, [place], wait_seconds=0):
+            dead.begin(runbook)
+            job = account.start({"parameters": encode({"correlation_id": "deployment-6"})}, name=runbook)
+            raise KeyboardInterrupt
+        code, result, lines = run(lab, clock=SYSTEM_CLOCK)
+        assert (code, result["changed"]) == (0, 2), lines
+        assert any(f"waiting for the end of {runbook} (" in line and f"job {job})" in line for line in lines), lines
+        assert account.status(job) == "Completed"
 
 
 def test_without_the_lock_nothing_further_is_changed(lab: LabUnderTest) -> None:

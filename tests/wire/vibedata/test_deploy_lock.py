@@ -1,19 +1,24 @@
 """`vibedata deploy` beside another deployment: exit code 3, the holder of the lock, and nothing else."""
 
+import io
 import json
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from runbook_lib.deployment_lock import former_jobs
 from runbook_lib.deployment_lock.content import read_content
 from runbook_lib.deployment_lock.lock import holding
+from runbook_lib.run.parameters import encode
+from tests.support.automation import automation
 from tests.support.certificate_maker import Wanted
-from tests.support.lock_rig import content, deployment, lease_state, places
+from tests.support.lock_rig import content, deployment, lease_state, places, quick_session
 from tests.support.notary_maker import fingerprint
 from tests.support.pushed_release import ISSUER, make_release
 from tests.support.running_lab import LabUnderTest
 from vibedata import cli
+from vibedata.deployment.lock import LockOptions, locked
 from vibedata.session import open_session
 
 
@@ -45,6 +50,69 @@ def test_a_second_deployment_ends_with_exit_code_3_and_changes_nothing(
     assert "held by ada@desk, since " in told
     assert "at step import_images" in told
     assert "what to do: Wait until that deployment has ended" in told
+    assert f"`vibedata deploy {release} --wait` waits for you" in told
+
+
+def test_what_to_do_keeps_what_was_typed(lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with holding(deployment(lab.env), places(lab.env), wait_seconds=0):
+        typed = ["deploy", str(release), "--from", "import_images", "--take-over", "--allow-downgrade", "--yes"]
+        assert cli.main([*typed, "--output", "json"]) == 3
+    remedy = json.loads(capsys.readouterr().out)["error"]["remedy"]
+    assert f"`vibedata deploy {release} --allow-downgrade --from import_images --take-over --wait`" in remedy
+
+
+def test_jobs_that_do_not_end_are_stopped_by_the_command_that_is_named(
+    lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(former_jobs, "WAIT_SECONDS", -1.0)
+    with automation(lab) as account:
+        account.environment()
+        account.publish("import time\ntime.sleep(600)\n", name="import_images")
+        dead = deployment(lab.env, correlation_id="dead")
+        with pytest.raises(KeyboardInterrupt), holding(dead, places(lab.env), wait_seconds=0):
+            dead.begin("import_images")
+            account.start({"parameters": encode({"correlation_id": "dead"})}, name="import_images")
+            raise KeyboardInterrupt
+        assert cli.main(["deploy", str(release), "--output", "json"]) == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "VD-LOCK-003"
+    assert f"`vibedata deploy {release} --take-over` stops them" in error["remedy"]
+
+
+def test_who_takes_over_is_asked_about_every_instance_of_the_subscription(
+    lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", Typed("another\n"))
+    assert cli.main(["deploy", str(release), "--take-over"]) == 2
+    asked = " ".join(capsys.readouterr().err.split())
+    subscription, group = lab.env["VIBEDATA_SUBSCRIPTION_ID"], lab.env["VIBEDATA_RESOURCE_GROUP"]
+    assert (
+        f"They may be at subscription {subscription}, resource group {group}, or at another instance in subscription"
+        f" {subscription}."
+    ) in asked
+
+
+def test_a_former_deployment_at_another_instance_is_named(lab: LabUnderTest) -> None:
+    subscription, _ = places(lab.env)
+    dead = deployment({**lab.env, "VIBEDATA_RESOURCE_GROUP": "rg-other", "VIBEDATA_AUTOMATION_ACCOUNT": "aa-other"})
+    with pytest.raises(KeyboardInterrupt), holding(dead, [subscription], wait_seconds=0):
+        dead.begin("import_images")
+        raise KeyboardInterrupt
+    lines: list[str] = []
+    session = quick_session(lab.env)
+    with locked(session, lab.env, correlation_id="next", options=LockOptions(take_over=True), report=lines.append):
+        pass
+    assert lines == [
+        f"lock: the former deployment {dead.jobs.correlation_id} was at another instance: resource group rg-other,"
+        " Automation account aa-other"
+    ]
+
+
+class Typed(io.StringIO):
+    """What a person types on a terminal."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def test_a_plan_needs_no_lock(lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str]) -> None:
