@@ -1,7 +1,7 @@
 """Run a rotation with the engine, to its end or until it must wait."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -60,13 +60,14 @@ def drive(
         report: Gets a line for each change when the change ends, and for each wait.
         redactor: Masks the secrets in these lines.
         clock: Gives the time, and waits.
-        check: Called before the changes of each step. It raises an error if they must not be made.
+        check: Called before each change. If it raises an error, the change is not made and fails with this error.
 
     Raises:
-        RunbookError: The errors of the work's next_step, and those of `check`.
+        RunbookError: The errors of the work's next_step.
     """
     results: list[Result] = []
-    engine = Work(actions=work.actions(), as_runbook_error=name_any, retry_policy=NetworkRetryPolicy, clock=clock)
+    actions = [_checked(action, check) for action in work.actions()]
+    engine = Work(actions=actions, as_runbook_error=name_any, retry_policy=NetworkRetryPolicy, clock=clock)
     while True:
         step = work.next_step()
         if step.wait_until is not None:
@@ -77,7 +78,6 @@ def drive(
         elif not step.plan.changes:
             return DriveOutcome(results=results)
         else:
-            check()
             made = apply_plan(
                 step.plan,
                 engine,
@@ -88,6 +88,14 @@ def drive(
             results += made
             if any(result.outcome not in ("done", "replaced") for result in made):
                 return DriveOutcome(results=results)
+
+
+def _checked(action: Action[Any], check: Callable[[], None]) -> Action[Any]:
+    def make(subject: Any) -> None:
+        check()
+        action.make(subject)
+
+    return replace(action, make=make)
 
 
 def _line(result: Result) -> str:

@@ -1,36 +1,37 @@
-"""The loop that drives a rotation: it asks before the changes of each step whether they may be made."""
+"""The loop that drives a rotation: it asks before each change whether it may be made."""
 
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
-
 from publisher.rotation.plan import Step
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Action, ActionKind, Plan
-from runbook_lib.errors import RunbookError, deployment
+from runbook_lib.errors import deployment
 from tests.support.fake_clock import FakeClock
 from vibedata.rotation.drive import drive
 
-RUN: ActionKind[str] = ActionKind("run", stage=0)
 PHASES = ("stage", "test", "promote")
+KINDS: tuple[ActionKind[str], ...] = tuple(ActionKind(phase, stage) for stage, phase in enumerate(PHASES))
 
 
 class Rotating:
-    """A rotation of three steps, which have one job each."""
+    """A rotation of three changes in one step, which have one job each."""
 
     def __init__(self) -> None:
         self.made: list[str] = []
 
     def next_step(self) -> Step:
-        left = PHASES[len(self.made) :]
-        return Step(plan=Plan((RUN.change(left[0], left[0], None, "done"),))) if left else Step()
+        left = KINDS[len(self.made) :]
+        return Step(plan=Plan(tuple(kind.change(kind.name, "secret", None, "done") for kind in left)))
 
     def actions(self) -> Sequence[Action[Any]]:
-        return (Action(RUN, make=self.made.append, see=lambda _: "done"),)
+        return [Action(kind, make=self.made.append, see=self._see) for kind in KINDS]
+
+    def _see(self, phase: str) -> str | None:
+        return "done" if phase in self.made else None
 
 
-def test_after_the_lock_is_lost_no_further_step_begins() -> None:
+def test_after_the_lock_is_lost_no_further_change_begins() -> None:
     rotating = Rotating()
     checked: list[int] = []
 
@@ -39,19 +40,17 @@ def test_after_the_lock_is_lost_no_further_step_begins() -> None:
         if len(rotating.made) == 1:
             raise deployment.LOCK_LOST.error("409", target="the lock of the instance")
 
-    with pytest.raises(RunbookError) as lost:
-        drive(rotating, wait=False, report=checked_line, redactor=Redactor(), clock=FakeClock(), check=check)
-    assert lost.value.code == "VD-LOCK-002"
+    lines: list[str] = []
+    outcome = drive(rotating, wait=False, report=lines.append, redactor=Redactor(), clock=FakeClock(), check=check)
+    assert outcome.failed is not None and outcome.failed.error is not None
+    assert outcome.failed.error.code == "VD-LOCK-002"
+    assert [result.outcome for result in outcome.results] == ["done", "failed", "skipped"]
     assert rotating.made == ["stage"]
     assert checked == [0, 1]
 
 
-def test_without_a_lock_each_step_is_done() -> None:
+def test_without_a_lock_each_change_is_made() -> None:
     rotating = Rotating()
-    outcome = drive(rotating, wait=False, report=checked_line, redactor=Redactor(), clock=FakeClock())
+    outcome = drive(rotating, wait=False, report=lambda _: None, redactor=Redactor(), clock=FakeClock())
     assert rotating.made == list(PHASES)
     assert [result.outcome for result in outcome.results] == ["done"] * 3
-
-
-def checked_line(line: str) -> None:
-    assert line.startswith("run ")
