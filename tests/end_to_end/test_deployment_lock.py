@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from azure.identity import ManagedIdentityCredential
+from azure.keyvault.secrets import SecretClient
+
 from runbook_lib.deployment_lock.content import LockContent, read_content
 from tests.end_to_end.deployed import ROOT, Deployed, Release
 from tests.support import running_lab
@@ -118,6 +121,54 @@ def test_ctrl_c_gives_the_lock_back_and_the_next_one_waits_for_the_job_that_goes
         again.send_signal(signal.SIGINT)
         again.communicate(timeout=WAIT_SECONDS)
     assert again.returncode == 130
+
+
+def test_a_deployment_that_can_no_longer_see_its_job_leaves_it_to_the_next_one(deployed: Deployed) -> None:
+    release = deployed.release()
+    deployed.lab.fault("delay", seconds=60, match={"service": "arm", "path": "importImage"})
+    with deploying(deployed, release) as process:
+        wait_until(lambda: "import_manifest" in [job["runbook"] for job in running(deployed)])
+        look = {"service": "arm", "method": "GET", "path": "/jobs/[^/]+$"}
+        deployed.lab.fault("status", status=400, times=0, match=look)
+        out, err = process.communicate(timeout=WAIT_SECONDS)
+        deployed.lab.control("DELETE", "/faults")
+    assert process.returncode == 1, err
+    assert "The job goes on without you" in json.loads(out)["error"]["remedy"]
+    left = told(deployed)
+    assert left is not None
+    assert (left.ended, left.jobs.correlation_id) == (False, json.loads(out)["correlation_id"])
+    assert [lease_state(place) for place in places(deployed.lab.env)] == ["available", "available"]
+    (job,) = running(deployed)
+    with deploying(deployed, release, "--take-over", "--yes") as again:
+        assert again.stderr is not None
+        assert again.stderr.readline().startswith("subscription ")
+        assert again.stderr.readline() == "lock: begins\n"
+        line = again.stderr.readline()
+        assert line.startswith(f"lock: stopping import_manifest (Running, job {job['id']})")
+        wait_until(lambda: (now := told(deployed)) is not None and now.step == "preflight")
+        assert deployed.record(job["id"])["status"] == "Stopped"
+        again.send_signal(signal.SIGINT)
+        again.communicate(timeout=WAIT_SECONDS)
+
+
+def test_a_first_credential_begins_no_further_job_after_the_lock_is_lost(own_deployed: Deployed) -> None:
+    release = own_deployed.release()
+    env = own_deployed.lab.env
+    with (
+        ManagedIdentityCredential(client_id=env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
+        SecretClient(env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as secrets,
+    ):
+        secrets.begin_delete_secret("publisher-acr-token").wait()
+        secrets.purge_deleted_secret("publisher-acr-token")
+    since = own_deployed.last_request()
+    with deploying(own_deployed, release, "--only", "first_registry_token") as process:
+        wait_until(lambda: "rotate_acr_token" in [job["runbook"] for job in running(own_deployed)])
+        break_lease(places(env)[0])
+        out, err = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 1, err
+    assert json.loads(out)["error"]["code"] == "VD-LOCK-002"
+    # A rotation has three jobs.
+    assert jobs(own_deployed, since) == ["rotate_acr_token"]
 
 
 def running(deployed: Deployed) -> list[dict[str, str]]:
