@@ -12,7 +12,7 @@ FORMS = ("wrapped", "bare", "text")
 # How long a long-running operation takes without a latency: long enough that one poll sees it running.
 OPERATION_SECONDS = 0.05
 MAX_SECONDS = 24 * 3600
-MATCH_FIELDS = {"service", "method", "path", "jobs", "deployment", "nth", "every"}
+MATCH_FIELDS = {"service", "method", "path", "jobs", "no_job", "deployment", "nth", "every"}
 THROTTLED = 429
 
 
@@ -69,6 +69,7 @@ class Fault:
     match: Match
     action: str  # a name in ACTIONS
     jobs: bool  # whether only jobs' requests count; always true with `kill_job`
+    no_job: bool  # whether jobs' requests do not count
     deployment: bool  # whether only jobs' and the operator's requests count; always true with `kill_client`
     nth: int | None  # counts from 1; matching requests before the nth are left alone
     every: int | None  # from the nth on, only every such request is met, e.g. 3: every third
@@ -100,6 +101,7 @@ class Fault:
             "match": {
                 **self.match.as_json(),
                 "jobs": self.jobs,
+                "no_job": self.no_job,
                 "deployment": self.deployment,
                 "nth": self.nth,
                 "every": self.every,
@@ -143,6 +145,8 @@ class Faults:
         chosen: Fault | None = None
         for fault in self.entries:
             if (fault.jobs or fault.deployment) and job_id is None and not (fault.deployment and operator):
+                continue
+            if fault.no_job and job_id is not None:
                 continue
             if not fault.match.takes(service=service, method=method, path=path) or not fault.due():
                 continue
@@ -207,6 +211,9 @@ def parse_fault(body: object, *, services: Collection[str]) -> Fault:
     match_fields = _fields(fields.get("match", {}), "match", MATCH_FIELDS)
     jobs = _whose(match_fields, "jobs", action, always="kill_job")
     deployment = _whose(match_fields, "deployment", action, always="kill_client")
+    no_job = _whose(match_fields, "no_job", action, always="")
+    if no_job and (jobs or deployment):
+        raise InvalidFaultError("no_job goes neither with jobs nor with deployment")
     if "status" in fields and action != "status":
         raise InvalidFaultError(f"status goes with the action status, not with {action}")
     code = fields.get("code")
@@ -228,6 +235,7 @@ def parse_fault(body: object, *, services: Collection[str]) -> Fault:
         match=_match(match_fields, services),
         action=action,
         jobs=jobs,
+        no_job=no_job,
         deployment=deployment,
         nth=_integer(match_fields["nth"], "nth", least=1, most=10**9) if "nth" in match_fields else None,
         every=_integer(match_fields["every"], "every", least=1, most=10**9) if "every" in match_fields else None,

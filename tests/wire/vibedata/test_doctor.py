@@ -45,8 +45,16 @@ def test_where_nothing_runs_it_says_what_is_not_there(lab: LabUnderTest, capsys:
     assert by_subject["schedule of check_health"]["code"] == "VD-DOCTOR-002"
     assert by_subject["runbooks and packages"]["code"] == "VD-MANIFEST-010"
     assert by_subject["credentials"]["code"] == "VD-DOCTOR-004"  # the key is not provisioned
+    assert by_subject["credentials"]["remedy"] == "The publisher provisions it: `vibedata rotate-hmac`."
     assert by_subject[SPOOL]["detail"] == "nothing waits"
     assert {row["state"] for row in told["rows"] if row["subject"] == "status"} == {"unknown"}
+
+
+def test_a_remedy_names_the_instance_that_was_chosen(lab: LabUnderTest) -> None:
+    assert lab.pid
+    customer = replace(choose("", os.environ), option=" --instance k3v9x2p7")
+    remedies = [found.error.remedy for found in check_instance(open_session(), customer) if found.error is not None]
+    assert "The publisher provisions it: `vibedata rotate-hmac --instance k3v9x2p7`." in remedies
 
 
 def test_a_spool_that_nobody_delivers_is_told(lab: LabUnderTest) -> None:
