@@ -12,7 +12,7 @@ FORMS = ("wrapped", "bare", "text")
 # How long a long-running operation takes without a latency: long enough that one poll sees it running.
 OPERATION_SECONDS = 0.05
 MAX_SECONDS = 24 * 3600
-MATCH_FIELDS = {"service", "method", "path", "jobs", "no_job", "deployment", "nth", "every"}
+MATCH_FIELDS = {"service", "method", "path", "jobs", "deployment", "nth", "every"}
 THROTTLED = 429
 
 
@@ -68,8 +68,7 @@ class Fault:
 
     match: Match
     action: str  # a name in ACTIONS
-    jobs: bool  # whether only jobs' requests count; always true with `kill_job`
-    no_job: bool  # whether jobs' requests do not count
+    jobs: bool | None  # whether only jobs' requests count (always with `kill_job`), or only others'; None: all
     deployment: bool  # whether only jobs' and the operator's requests count; always true with `kill_client`
     nth: int | None  # counts from 1; matching requests before the nth are left alone
     every: int | None  # from the nth on, only every such request is met, e.g. 3: every third
@@ -101,7 +100,6 @@ class Fault:
             "match": {
                 **self.match.as_json(),
                 "jobs": self.jobs,
-                "no_job": self.no_job,
                 "deployment": self.deployment,
                 "nth": self.nth,
                 "every": self.every,
@@ -144,9 +142,7 @@ class Faults:
         delay = 0.0
         chosen: Fault | None = None
         for fault in self.entries:
-            if (fault.jobs or fault.deployment) and job_id is None and not (fault.deployment and operator):
-                continue
-            if fault.no_job and job_id is not None:
+            if fault.jobs is False if job_id else not (operator if fault.deployment else not fault.jobs):
                 continue
             if not fault.match.takes(service=service, method=method, path=path) or not fault.due():
                 continue
@@ -209,11 +205,8 @@ def parse_fault(body: object, *, services: Collection[str]) -> Fault:
     if action not in ACTIONS:
         raise InvalidFaultError(f"action is {action!r}; it takes one of {', '.join(ACTIONS)}")
     match_fields = _fields(fields.get("match", {}), "match", MATCH_FIELDS)
-    jobs = _whose(match_fields, "jobs", action, always="kill_job")
+    jobs = _whose(match_fields, "jobs", action, always="kill_job") or match_fields.get("jobs")
     deployment = _whose(match_fields, "deployment", action, always="kill_client")
-    no_job = _whose(match_fields, "no_job", action, always="")
-    if no_job and (jobs or deployment):
-        raise InvalidFaultError("no_job goes neither with jobs nor with deployment")
     if "status" in fields and action != "status":
         raise InvalidFaultError(f"status goes with the action status, not with {action}")
     code = fields.get("code")
@@ -235,7 +228,6 @@ def parse_fault(body: object, *, services: Collection[str]) -> Fault:
         match=_match(match_fields, services),
         action=action,
         jobs=jobs,
-        no_job=no_job,
         deployment=deployment,
         nth=_integer(match_fields["nth"], "nth", least=1, most=10**9) if "nth" in match_fields else None,
         every=_integer(match_fields["every"], "every", least=1, most=10**9) if "every" in match_fields else None,

@@ -13,7 +13,7 @@ from vibedata.deployment.first_credentials import REGISTRY_TOKEN
 
 TOKEN = "publisher-acr-token"
 # What the operator asks of the vault. The gateway's own request for its certificate is none of a job either.
-UNSEEN = {"service": "key_vault", "no_job": True, "path": r"^/secrets\?|^/certificates"}
+UNSEEN = {"service": "key_vault", "jobs": False, "path": r"^/secrets\?|^/certificates"}
 
 
 def test_who_cannot_see_the_vault_still_gives_the_first_token(own_deployed: Deployed) -> None:

@@ -188,7 +188,6 @@ def test_what_is_held_up_goes_on_when_that_is_taken_back(lab: LabUnderTest, held
         {"action": "kill_client", "match": {"deployment": False}},
         {"action": "throttle", "match": {"deployment": 1}},
         {"action": "throttle", "match": {"every": 0}},
-        {"action": "throttle", "match": {"jobs": True, "no_job": True}},
         {"action": "throttle", "match": []},
     ],
     ids=json.dumps,
