@@ -73,6 +73,10 @@ class FirstCredential:
             if looked.status == FAILED:
                 return replace(looked, name=self.step)
             lacking = self.lacking(work)
+            if lacking is None:  # it is the preflight of an older release
+                work.report(
+                    f"{self.step}: the published {PREFLIGHT} does not say it; a whole deployment publishes another"
+                )
         if not lacking:
             return None
         work.report(f"{self.step}: the customer has no {self.told} yet")
