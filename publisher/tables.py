@@ -3,19 +3,24 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.network.listing import bounded
+
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
 
 def partition_of(tables: "TableServiceClient", table: str, partition: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the rows of a partition in the order of their keys. Yield none if there is no such table."""
+    """Yield the rows of a partition in the order of their keys. Yield none if there is no such table.
+
+    Raises RunbookError VD-STORAGE-005 if there are far too many.
+    """
     from azure.core.exceptions import ResourceNotFoundError
 
     rows = tables.get_table_client(table).query_entities(
         "PartitionKey eq @partition", parameters={"partition": partition}
     )
     try:
-        yield from rows
+        yield from bounded(rows, target=f"table {table}")
     except ResourceNotFoundError:
         return
 

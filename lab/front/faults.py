@@ -68,7 +68,7 @@ class Fault:
 
     match: Match
     action: str  # a name in ACTIONS
-    jobs: bool  # whether only jobs' requests count; always true with `kill_job`
+    jobs: bool | None  # whether only jobs' requests count (always with `kill_job`), or only others'; None: all
     deployment: bool  # whether only jobs' and the operator's requests count; always true with `kill_client`
     nth: int | None  # counts from 1; matching requests before the nth are left alone
     every: int | None  # from the nth on, only every such request is met, e.g. 3: every third
@@ -142,7 +142,7 @@ class Faults:
         delay = 0.0
         chosen: Fault | None = None
         for fault in self.entries:
-            if (fault.jobs or fault.deployment) and job_id is None and not (fault.deployment and operator):
+            if fault.jobs is False if job_id else not (operator if fault.deployment else not fault.jobs):
                 continue
             if not fault.match.takes(service=service, method=method, path=path) or not fault.due():
                 continue
@@ -205,7 +205,7 @@ def parse_fault(body: object, *, services: Collection[str]) -> Fault:
     if action not in ACTIONS:
         raise InvalidFaultError(f"action is {action!r}; it takes one of {', '.join(ACTIONS)}")
     match_fields = _fields(fields.get("match", {}), "match", MATCH_FIELDS)
-    jobs = _whose(match_fields, "jobs", action, always="kill_job")
+    jobs = _whose(match_fields, "jobs", action, always="kill_job") or match_fields.get("jobs")
     deployment = _whose(match_fields, "deployment", action, always="kill_client")
     if "status" in fields and action != "status":
         raise InvalidFaultError(f"status goes with the action status, not with {action}")

@@ -87,12 +87,24 @@ def inputs(text: str, settings: list[str]) -> tuple[dict[str, str], dict[str, An
     found, parameters = given.get("settings", {}), given.get("parameters", {})
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise Refused("VD-SCRIPT-002", "settings takes an object of texts")
+    unfit = sorted(name for name, value in found.items() if not fits_environment(value))
+    if unfit:
+        raise Refused("VD-SCRIPT-002", f"no environment can hold the value of setting {ascii(unfit[0])[:MAX_DETAIL]}")
     if not isinstance(parameters, dict):
         raise Refused("VD-SCRIPT-002", "parameters takes an object")
     unknown = sorted(set(found) - set(settings))
     if unknown:
         raise Refused("VD-SCRIPT-002", f"no setting is called {ascii(unknown[0])[:MAX_DETAIL]}")
     return found, parameters
+
+
+def fits_environment(value: str) -> bool:
+    """Return whether an environment variable can hold a text: it has no NUL, and its bytes can be written."""
+    try:
+        value.encode()  # os.fsencode takes some halves of surrogate pairs
+        return b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
 
 
 def unpacked(folder: Path, wheels: list[dict[str, Any]]) -> Path:
@@ -163,7 +175,13 @@ def run(folder: Path, site: Path, settings: dict[str, str], parameters: dict[str
     environ = {name: value for name, value in environment().items() if name != INPUTS}
     environ |= {f"VIBEDATA_{name.upper()}": value for name, value in settings.items() if value}
     last = ""
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:  # noqa: S603
+    try:
+        started = subprocess.Popen(  # noqa: S603
+            command, env=environ, stdout=subprocess.PIPE, text=True, encoding="utf-8", errors="replace"
+        )
+    except OSError as error:  # Linux takes at most 128 KiB in one argument
+        raise Refused("VD-SCRIPT-002", f"the runbook cannot be started with it: {error.strerror}") from error
+    with started as process:
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         for line in process.stdout:

@@ -44,11 +44,15 @@ CHECKS_AT_ONCE = 8
 # Each repository needs one request, beside the requests for access tokens.
 REPOSITORIES_AT_ONCE = 16
 TOKEN_ROW = "publisher's registry token"  # noqa: S105 - the name of a row
+# Bad gateway, service unavailable, gateway timeout (RFC 9110, 15.6.3 to 15.6.5).
+NOT_THERE = (502, 503, 504)
 # The suite makes fewer tables than this. Further tables are not counted.
 _MOST_TABLES = 100
 # The number of days of the retention policy if nobody has chosen another one (docs/operators.md#before-the-first-run).
 RETENTION_DAYS = 365
 ABSENT_YET = "it is absent: a first deployment gives it to the customer"
+KEY_ROW = f"secret {HMAC_KEY}"
+NOT_PROVISIONED = "is not provisioned yet"
 
 
 def check_services(session: AzureSession, *, refused: State = "bad") -> Iterator[Finding]:
@@ -80,7 +84,7 @@ def _checks(session: AzureSession, refused: State) -> Iterator[Callable[[], Find
         "Automation account": _account,
         TOKEN_ROW: _token,
         f"retention policy of {MANIFEST_CONTAINER}": _retention,
-        f"secret {HMAC_KEY}": _hmac_key,
+        KEY_ROW: _hmac_key,
         "tables": _tables,
         "data collection rule": check_rule,
         "table of the log": check_table,
@@ -92,7 +96,10 @@ def _checks(session: AzureSession, refused: State) -> Iterator[Callable[[], Find
 
 
 def _answers(session: AzureSession, address: str) -> str:
-    """Check that a service answers. Any answer is good, because a service refuses a request without a token.
+    """Check that a service answers. Even a refusal is good, because the request has no token.
+
+    It is bad if a gateway answers in the place of a service that is not there (NOT_THERE). Nobody knows what another
+    error of a service says about requests with a token, so then the state is unknown.
 
     If it does not answer and its name leads to a private endpoint, the error says so. Then it may answer from inside
     the network.
@@ -106,6 +113,10 @@ def _answers(session: AzureSession, address: str) -> str:
             raise
         detail = f"{named.detail}; its name leads to {private}, which is a private address"
         raise named.entry.error(detail, target=named.target) from error
+    if status in NOT_THERE:
+        raise azure.SERVICE_FAILED.error(f"it answers with status {status}", target=urlsplit(address).hostname or "")
+    if status >= 500:
+        raise NotKnownError(f"it answers with status {status}, which is an error of its own")
     return f"answers (status {status})"
 
 
@@ -185,7 +196,7 @@ def _hmac_key(session: AzureSession) -> str:
     states = read_credential_states(secrets, session.clock.now())
     key = next(each for each in states if each.id == HMAC_KEY)
     if key.state == "not provisioned" and why_none(secrets, HMAC_KEY) == "absent":
-        return "is not provisioned yet"
+        return NOT_PROVISIONED
     trouble = trouble_of(secrets, replace(key, state="absent") if key.state == "not provisioned" else key)
     if trouble is not None:
         raise trouble

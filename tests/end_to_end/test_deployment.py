@@ -81,8 +81,9 @@ def test_the_command_deploys_a_release_and_does_nothing_twice(deployed: Deployed
     deployed.lab.fault("status", status=403, times=0, match={"service": "key_vault"})
     blind = deployed.vibedata_json("deploy", release.version, "--plan", "--detailed-exitcode", code=2)
     deployed.lab.control("DELETE", "/faults")
-    assert {name: count for name, count in blind["counts"].items() if name != "unchanged" and count} == {"not_known": 2}
-    recording, changing = [words for step in blind["steps"] for words in step["not_known"]]
+    assert {name: count for name, count in blind["counts"].items() if name != "unchanged" and count} == {"not_known": 3}
+    token, recording, changing = [words for step in blind["steps"] for words in step["not_known"]]
+    assert token.startswith("whether the customer has a token")
     assert recording.startswith("what it will record cannot be seen from here: VD-")
     assert changing.startswith("what it will change cannot be seen from here: VD-")
     assert [entry for entry in deployed.lab.journal(since=since) if is_write(entry)] == []

@@ -1,6 +1,7 @@
 """A deployment script deploys, started as Azure starts it: with each Python, twice, and beside another script."""
 
 import base64
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -102,6 +103,10 @@ def test_the_azure_clis_own_python_is_found(script: Path, tmp_path: Path) -> Non
     assert (ended.exit_code, ended.error_code) == (2, "VD-SCRIPT-002")
 
 
+# As an argument each of these letters is written as an escape of six characters.
+LONG = json.dumps({"parameters": {"correlation_id": "é" * 22_000}}, ensure_ascii=False).encode()
+
+
 @pytest.mark.parametrize(
     ("inputs", "told"),
     [
@@ -113,6 +118,9 @@ def test_the_azure_clis_own_python_is_found(script: Path, tmp_path: Path) -> Non
         (encoded({"prefix": 1}, {}), "settings takes an object of texts"),  # type: ignore[dict-item]
         (encoded({}, []), "parameters takes an object"),  # type: ignore[arg-type]
         (encoded({"prefx": "vd1"}, {}), "no setting is called 'prefx'"),
+        (encoded({"prefix": "vd1\0"}, {}), "no environment can hold the value of setting 'prefix'"),
+        (encoded({"prefix": "vd1\ud800"}, {}), "no environment can hold the value of setting 'prefix'"),
+        (base64.b64encode(LONG).decode(), "cannot be started with it: Argument list too long"),
         ("A" * 70_000, "has 70000 characters"),
         (base64.b64encode(b"[" * 40_000).decode(), "is not base64 of JSON"),
     ],

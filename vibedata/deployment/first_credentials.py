@@ -4,8 +4,8 @@ Each step is a rotation without a former credential, so it retires nothing. A de
 continues an interrupted first rotation: the credential may be in the customer's vault already, but it is not in use.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from publisher.rotation import acr_token_credential, hmac_key_credential
@@ -14,11 +14,16 @@ from publisher.rotation.plan import RotationRequest
 from publisher.rotation.record import Rotation, RotationRecords
 from publisher.rotation.run import RotationRun
 from publisher.session import publisher_clients, publisher_tables
+from runbook_lib.automation.job_line import FAILED
 from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.basics.strict_json import member
 from runbook_lib.network.failures import as_runbook_error
+from runbook_lib.preflight.service_checks import KEY_ROW, TOKEN_ROW
 from runbook_lib.rotation.versions import OVERLAP_SECONDS
 from runbook_lib.vault import hmac_key, publisher_token
 from runbook_lib.vault.credential_states import read_credential_states
+from vibedata.deployment.first_publication import PREFLIGHT
+from vibedata.deployment.job_step import run_and_report
 from vibedata.deployment.step import StepResult, stopwatch
 from vibedata.deployment.work import DeploymentWork, ReleaseWork
 from vibedata.rotation.acr_token import acr_token_rotation
@@ -39,6 +44,7 @@ class FirstCredential:
         step: The name of the step.
         told: Its name for people.
         secret: Its name in the customer's vault.
+        row: Its name in the preflight's table.
         table: The publisher's table of its rotations.
         only_the_publisher: Only the publisher gives a customer this credential. A template may bring the first token.
         rotation: Returns the rotation that brings it.
@@ -47,6 +53,7 @@ class FirstCredential:
     step: str
     told: str
     secret: str
+    row: str
     table: str
     only_the_publisher: bool
     rotation: Callable[[ReleaseWork], RotationRun[Any]]
@@ -54,9 +61,21 @@ class FirstCredential:
     def give(self, work: DeploymentWork) -> StepResult | None:
         """Give the customer its first credential: do all phases up to its use. Return None if it has one already.
 
-        Raises what `acr_token_rotation` and `hmac_key_rotation` do.
+        Raises what `acr_token_rotation` and `hmac_key_rotation` do, and what `run_job` does.
         """
-        if not self.is_lacking(work):
+        lacking = self.lacking(work)
+        if lacking is None:
+            # A rotation could end the use of a token that the customer has. So nothing is guessed.
+            work.report(f"{self.step}: a job of the {PREFLIGHT} looks whether the customer has a {self.told}")
+            looked = look_in_sandbox(work, {"plan_only": True})
+            if looked.status == FAILED:
+                return replace(looked, name=self.step)
+            lacking = self.lacking(work)
+            if lacking is None:  # it is the preflight of an older release
+                work.report(
+                    f"{self.step}: the published {PREFLIGHT} does not say it; a whole deployment publishes another"
+                )
+        if not lacking:
             return None
         work.report(f"{self.step}: the customer has no {self.told} yet")
         rotating = self.rotation(work)
@@ -78,11 +97,11 @@ class FirstCredential:
             error=failed.error.as_json() if failed and failed.error else None,
         )
 
-    def is_lacking(self, work: ReleaseWork) -> bool:
-        """Tell whether the customer has no first credential yet.
+    def lacking(self, work: ReleaseWork) -> bool | None:
+        """Tell whether the customer has no first credential yet, None if only a job can see it, and none has looked.
 
         A person who starts a deployment needs no right on the customer's vault. If the vault cannot be read, the
-        publisher's record decides, and the jobs of later steps find the rest.
+        preflight's job decides, which has looked there. If it has not run, the publisher's record decides.
         """
         session = work.session
         tables = publisher_tables(session.settings, session.clients, work.environ, SYSTEM_CLOCK)
@@ -90,9 +109,13 @@ class FirstCredential:
         if is_first_under_way(recent):
             return True
         state = self._state(work)
-        if state is None:
-            return self.only_the_publisher and not recent
-        return state in NEVER_THERE
+        if state is not None:
+            return state in NEVER_THERE
+        if work.deployment.absent is not None:
+            return self.row in work.deployment.absent
+        if any(each.promoted_at for each in recent):
+            return False
+        return not recent if self.only_the_publisher else None
 
     def _state(self, work: ReleaseWork) -> str | None:
         """Return the state of the secret in the customer's vault, None if it cannot be read from here."""
@@ -105,6 +128,15 @@ class FirstCredential:
             work.report(f"{self.step}: the customer's {self.told} cannot be seen from here: {named.code}")
             return None
         return next(each.state for each in states if each.id == self.secret)
+
+
+def look_in_sandbox(work: DeploymentWork, parameters: Mapping[str, Any]) -> StepResult:
+    """Run the preflight as a job, and keep which credentials the customer never had. Raises what `run_job` does."""
+    ended, report = run_and_report(work, PREFLIGHT, parameters, published=(PREFLIGHT,))
+    absent = member(report, "absent")
+    if isinstance(absent, list):
+        work.deployment.absent = frozenset(map(str, absent))
+    return ended
 
 
 def is_first_under_way(recent: Sequence[Rotation]) -> bool:
@@ -141,6 +173,7 @@ REGISTRY_TOKEN = FirstCredential(
     step="first_registry_token",
     told="token for the publisher's container registry",
     secret=publisher_token.SECRET,
+    row=TOKEN_ROW,
     table=acr_token_credential.TABLE,
     only_the_publisher=False,
     rotation=_token_rotation,
@@ -149,6 +182,7 @@ HMAC_KEY = FirstCredential(
     step="first_hmac_key",
     told="HMAC key",
     secret=hmac_key.SECRET,
+    row=KEY_ROW,
     table=hmac_key_credential.TABLE,
     only_the_publisher=True,
     rotation=_key_rotation,

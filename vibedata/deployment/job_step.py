@@ -27,6 +27,13 @@ def run_as_step(
     published: Sequence[str] = FIRST_RUNBOOKS,
 ) -> StepResult:
     """Run a runbook as a job of this deployment. published: published again if the job does not find its packages."""
+    return run_and_report(work, runbook, parameters, published=published)[0]
+
+
+def run_and_report(
+    work: DeploymentWork, runbook: str, parameters: Mapping[str, Any], *, published: Sequence[str]
+) -> tuple[StepResult, object]:
+    """Run a runbook as run_as_step does. Return its report, too, as the job wrote it: None if it wrote none."""
     given = {**parameters, "correlation_id": work.deployment.correlation_id}
     with stopwatch() as seconds:
         ended = _run(work, runbook, given)
@@ -38,11 +45,12 @@ def run_as_step(
             if published_again.status == "succeeded":
                 ended = _run(work, runbook, given)
     if published_again is None or published_again.status == "unchanged":
-        return replace(_step(runbook, ended), seconds=seconds())
+        return replace(_step(runbook, ended), seconds=seconds()), _report(ended)
     if published_again.status not in WELL:
-        return replace(published_again, seconds=seconds())
+        return replace(published_again, seconds=seconds()), None
     result = _step(runbook, ended)
-    return replace(result, seconds=seconds(), changed=result.changed + published_again.changed)
+    changed = result.changed + published_again.changed
+    return replace(result, seconds=seconds(), changed=changed), _report(ended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +79,14 @@ def _run(work: DeploymentWork, runbook: str, parameters: Mapping[str, Any]) -> _
     return _Ended(run_job(work.session, runbook, parameters, watcher), watcher.lines)
 
 
+def _report(ended: _Ended) -> object:
+    return None if ended.job.result is None else ended.job.result.get("report")
+
+
 def _lacks_package(ended: _Ended) -> bool:
     """Return whether a runbook, or a runbook that validate_runbooks tried, did not find its packages."""
     found = shortcoming_of(ended.job, ended.lines)
-    report = None if ended.job.result is None else ended.job.result.get("report")
+    report = _report(ended)
     lacking = report.get("lacking") if isinstance(report, Mapping) else None
     tried = isinstance(lacking, list) and any("lacks package " in str(each) for each in lacking)
     return tried or (found is not None and found.kind == "package")

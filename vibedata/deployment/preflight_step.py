@@ -8,9 +8,8 @@
 from dataclasses import replace
 from functools import partial
 
-from vibedata.deployment.first_credentials import REGISTRY_TOKEN
+from vibedata.deployment.first_credentials import REGISTRY_TOKEN, look_in_sandbox
 from vibedata.deployment.first_publication import PREFLIGHT
-from vibedata.deployment.job_step import run_as_step
 from vibedata.deployment.plan.from_here import LookFromHere
 from vibedata.deployment.plan.steps import plan_needs_of_preflight
 from vibedata.deployment.publication_step import publish_within
@@ -28,15 +27,17 @@ def preflight(work: DeploymentWork, look: LookFromHere) -> StepResult:
     """
     with stopwatch() as seconds:
         _look_from_here(work)
-        follows = REGISTRY_TOKEN.step in work.chosen and REGISTRY_TOKEN.is_lacking(work)
-        if follows:
+        lacking = REGISTRY_TOKEN.lacking(work) if REGISTRY_TOKEN.step in work.chosen else False
+        if lacking:
             REGISTRY_TOKEN.rotation(work)  # raises now an error about the token that no check has found
         published = _published(work, look)
         if published.status not in WELL:
             checked = published
         else:
-            parameters = {"token_follows": True} if follows else {}
-            checked = run_as_step(work, PREFLIGHT, parameters, published=(PREFLIGHT,))
+            # If the vault cannot be read from here (None), the job finds out whether the token must follow.
+            checked = look_in_sandbox(work, {} if lacking is False else {"token_follows": True})
+            if lacking is None and checked.status in WELL and REGISTRY_TOKEN.lacking(work):
+                REGISTRY_TOKEN.rotation(work)  # the same as above
             checked = replace(checked, changed=checked.changed + published.changed)
     status = "succeeded" if checked.changed and checked.status == "unchanged" else checked.status
     return replace(checked, status=status, seconds=seconds())

@@ -15,10 +15,17 @@ from vibedata.progress_view.writer import View
 
 @dataclass(slots=True)
 class Deployment:
-    """A deployment with its steps so far."""
+    """A deployment with its steps so far.
+
+    Attributes:
+        correlation_id: Its id.
+        steps: How its steps have ended.
+        absent: The preflight's rows of the credentials that the customer never had. None if no job has looked.
+    """
 
     correlation_id: str
     steps: list[StepResult] = field(default_factory=list)
+    absent: frozenset[str] | None = None
 
     @property
     def failed(self) -> StepResult | None:

@@ -11,6 +11,7 @@ from publisher.rotation.record import Rotation
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.errors import RunbookError
 from runbook_lib.health.credentials import EXPIRES_SOON_DAYS
+from runbook_lib.release.model import version_key
 from vibedata.status.facts import STALE, Level, Note, Verdict, age, days
 
 SECONDS_A_DAY = 86_400
@@ -145,7 +146,7 @@ def _concerns(known: Known, at: datetime) -> Iterator[Note]:
     wanted, reported = known.instance.release, _release(known)
     if wanted and reported and wanted != reported:
         text = f"release {reported} is installed, and {wanted} is wanted"
-        yield Note(level=Level.ATTENTION, text=text, remedy=f"run `vibedata deploy {wanted} {instance}`")
+        yield Note(level=Level.ATTENTION, text=text, remedy=_remedy_of_release(known, reported))
     deployment = known.reported.deployment
     if deployment is not None and deployment.status == "failed":
         code = f" with {deployment.error_code}" if deployment.error_code else ""
@@ -164,6 +165,17 @@ def _concerns(known: Known, at: datetime) -> Iterator[Note]:
     for _, rotation in known.waiting:
         text = f"a rotation waits to be finished, {_begun(rotation, at)}"
         yield Note(level=Level.ATTENTION, text=text, remedy=f"run `vibedata rotate --due {instance}`")
+
+
+def _remedy_of_release(known: Known, reported: str) -> str:
+    """Return what brings the wanted and the reported release together. Both are versions, not tags."""
+    wanted, instance = known.instance.release, known.instance.id
+    deploy = f"vibedata deploy {wanted} --instance {instance}"
+    if version_key(wanted) >= version_key(reported):
+        return f"run `{deploy}`"
+    # A deployment refuses an older release. The document is probably out of date.
+    edit = f"vibedata instance edit {instance} --set release={reported}"
+    return f"run `{edit}`, or to go back `{deploy} --allow-downgrade`"
 
 
 def _health_concerns(known: Known, at: datetime, look: str) -> Iterator[Note]:

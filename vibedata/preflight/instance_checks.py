@@ -35,7 +35,6 @@ from vibedata.status.facts import STALE, Level, age
 from vibedata.status.report import report
 
 CHECK = "check_health"
-PROVISION = "The publisher provisions it: `vibedata rotate-hmac`."
 SPOOLS = (SPOOL_CONTAINER, CALLBACKS_SPOOL)
 # At most this number of blobs in a spool is counted. A run delivers some hundreds.
 MOST_BLOBS = 5000
@@ -49,7 +48,7 @@ def check_instance(session: AzureSession, customer: Customer) -> Iterator[Findin
     """
     yield look("component registry", partial(_recorded, session), refused="unknown")
     yield from _status(session, customer)
-    yield look("credentials", partial(_credentials, session), refused="unknown")
+    yield look("credentials", partial(_credentials, session, customer), refused="unknown")
     yield _schedule(session)
     yield from _runbooks(session)
     for container in SPOOLS:
@@ -59,12 +58,12 @@ def check_instance(session: AzureSession, customer: Customer) -> Iterator[Findin
 def _recorded(session: AzureSession) -> str:
     """Check the tables and the instance that they belong to.
 
-    Raises RunbookError VD-DOCTOR-001, VD-COMPONENT-008, -009.
+    Raises RunbookError VD-DOCTOR-001, VD-COMPONENT-008, -009, VD-STORAGE-005.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
     tables = session.clients.table_service
-    there = {table.name for table in tables.list_tables()}
+    there = {table.name for table in bounded(tables.list_tables(), target="tables")}
     missing = [name for name in TABLES if name not in there]
     if missing:
         raise publisher.NOT_BOOTSTRAPPED.error(f"there is no table {', '.join(missing)}")
@@ -99,7 +98,7 @@ def _status(session: AzureSession, customer: Customer) -> Iterator[Finding]:
         yield good("status", verdict.headline)
 
 
-def _credentials(session: AzureSession) -> str:
+def _credentials(session: AzureSession, customer: Customer) -> str:
     """Check that each credential exists and works. Raises RunbookError VD-VAULT-001, -003, VD-DOCTOR-004."""
     secrets = session.clients.secrets
     states = read_credential_states(secrets, session.clock.now())
@@ -108,7 +107,8 @@ def _credentials(session: AzureSession) -> str:
         if trouble is not None:
             raise trouble
         if state.state == "not provisioned":
-            raise publisher.NEEDS_ATTENTION.error("it is not provisioned", target=state.id, remedy=PROVISION)
+            remedy = f"The publisher provisions it: `vibedata rotate-hmac{customer.option}`."
+            raise publisher.NEEDS_ATTENTION.error("it is not provisioned", target=state.id, remedy=remedy)
     return ", ".join(f"{state.id} is {state.state}" for state in states)
 
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from runbook_lib.azure.arm_listing import items_of
 from runbook_lib.azure.session import AzureSession
-from runbook_lib.basics.strict_json import member
+from runbook_lib.basics.strict_json import MAX_INTEGER, member
 from runbook_lib.basics.visible_text import one_line
 from runbook_lib.errors import azure, deployment
 from runbook_lib.preflight.finding import Finding, look, unknown
@@ -58,7 +58,7 @@ def _check(session: AzureSession, minutes: list[Mapping[str, Any]]) -> str:
 def used_up(usage: Mapping[str, Any]) -> str:
     """Return why a usage, as ARM shows it, stops new jobs; "" if it does not. Pure.
 
-    A limit below 0 means no limit. Raises RunbookError VD-ARM-001 if a value is not a number.
+    A limit below 0 means no limit. Raises RunbookError VD-ARM-001 if a value is not a number, or is absurdly large.
     """
     value, limit = _number(usage, "currentValue"), _number(usage, "limit")
     if 0 <= limit <= value:
@@ -79,4 +79,6 @@ def _number(usage: Mapping[str, Any], name: str) -> float:
     value = member(usage, name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise azure.ARM_ANSWER_UNCLEAR.error(f"{name} of a usage is no number")
+    if not -MAX_INTEGER <= value <= MAX_INTEGER:  # so it is for NaN, which is in no order, and for infinity
+        raise azure.ARM_ANSWER_UNCLEAR.error(f"{name} of a usage is out of range")
     return value

@@ -70,6 +70,14 @@ def test_a_fault_for_a_deployment_leaves_others_alone(lab: LabUnderTest) -> None
     assert [entry["status"] for entry in lab.journal(service="identity")] == [401, 503, 503, 503, 401]
 
 
+def test_a_fault_for_a_deployment_without_its_jobs_is_for_the_operator(lab: LabUnderTest) -> None:
+    lab.fault("status", status=503, times=0, match={**IDENTITY, "deployment": True, "jobs": False})
+    others_ask(lab)
+    with operator(lab) as process:
+        process.communicate("go\n", timeout=60)
+    assert [entry["status"] for entry in lab.journal(service="identity")] == [401, 503, 503, 503]
+
+
 @pytest.mark.parametrize("body", [{}, {"pid": 1}, {"pid": True}, {"pid": "12"}, {"pid": 12, "more": 1}, []])
 def test_what_is_no_process_is_refused(lab: LabUnderTest, body: object) -> None:
     assert lab.control("POST", "/operator", body, status=400)["error"]["message"]

@@ -1,11 +1,14 @@
 """Make a deployment script: texts in, bytes out."""
 
+import base64
+import json
 from pathlib import Path
 
 import pytest
 
 from oci.bundling.bundle import Bundle
 from oci.bundling.source_tree import LOCK_FILE
+from oci.deployment_script import start
 from oci.deployment_script.other_pythons import CFFI, CFFI_SHA256, CFFI_VERSION, locked_cffi
 from oci.deployment_script.script import START_FILE, ScriptWheel, deployment_script
 from oci.packages import package_lock
@@ -57,3 +60,11 @@ def test_cffi_has_the_version_of_the_package_set() -> None:
     with pytest.raises(RunbookError) as caught:
         locked_cffi((LockedPackage(CFFI, "0.1", "ab" * 32),))
     assert caught.value.code == "VD-BUILD-005"
+
+
+@pytest.mark.parametrize("value", ["vd1\0", "\ud800", "vd1\udc80"])
+def test_a_setting_that_no_environment_can_hold_is_refused(value: str) -> None:
+    given = {"settings": {"zone": "é", "prefix": value}, "parameters": {}}
+    with pytest.raises(start.Refused, match="the value of setting 'prefix'") as caught:
+        start.inputs(base64.b64encode(json.dumps(given).encode()).decode(), ["prefix", "zone"])
+    assert caught.value.code == "VD-SCRIPT-002"

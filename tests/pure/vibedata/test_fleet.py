@@ -232,6 +232,14 @@ def test_each_concern_about_health_or_a_release_says_what_to_type() -> None:
     )
 
 
+def test_an_older_release_that_is_wanted_is_probably_an_old_document() -> None:
+    (concern,) = shown(instance=replace(instance(), release="2026.9.0")).concerns
+    assert concern.remedy == (
+        "run `vibedata instance edit k3v9x2p7 --set release=2026.11.0`, or to go back"
+        " `vibedata deploy 2026.9.0 --instance k3v9x2p7 --allow-downgrade`"
+    )
+
+
 def test_hostile_words_stay_words() -> None:
     # A document refuses such texts. The output does not rely on that.
     hostile = replace(instance(), display_name=HOSTILE, ring=HOSTILE)

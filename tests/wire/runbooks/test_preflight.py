@@ -46,7 +46,7 @@ def test_where_all_is_well_it_says_so_and_writes_nothing(lab: LabUnderTest) -> N
     made = run(lab, RUNBOOK)
     assert (made.exit_code, made.status) == (0, "unchanged"), made.text
     report = made.result["report"]
-    assert (report["bad"], report["unknown"]) == ([], [])
+    assert (report["bad"], report["unknown"], report["absent"]) == ([], [], ["secret hmac-key"])
     assert report["good"] == len(NEEDED) + 21
     assert {write.partition(" ")[0] for write in made.writes()} <= {"logs"}
 

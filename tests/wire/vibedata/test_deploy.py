@@ -111,6 +111,20 @@ def test_a_downgrade_that_is_meant_is_meant_by_the_chain_too() -> None:
 
 
 @pytest.mark.usefixtures("customer")
+def test_the_first_step_that_is_chosen_brings_the_settings(
+    lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def settings_of(step: str, *chosen: str) -> list[str]:
+        (plan,) = [each for each in deploy(capsys, str(release), *chosen)[1]["steps"] if each["step"] == step]
+        return [each["action"] for each in plan["differences"] if each["target"] == "variable vibedata-settings"]
+
+    assert lab.pid
+    assert (settings_of("preflight"), settings_of("first_runbooks")) == (["set"], [])
+    for chosen in (("--only", "first_runbooks"), ("--from", "first_runbooks")):
+        assert settings_of("first_runbooks", *chosen) == ["set"]
+
+
+@pytest.mark.usefixtures("customer")
 def test_the_plan_shows_the_name_and_the_certificate_or_says_that_nothing_is_configured(
     lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from azure.data.tables import TableServiceClient
 from azure.identity import ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 from azure.storage.blob import BlobServiceClient
@@ -45,8 +46,29 @@ def test_where_nothing_runs_it_says_what_is_not_there(lab: LabUnderTest, capsys:
     assert by_subject["schedule of check_health"]["code"] == "VD-DOCTOR-002"
     assert by_subject["runbooks and packages"]["code"] == "VD-MANIFEST-010"
     assert by_subject["credentials"]["code"] == "VD-DOCTOR-004"  # the key is not provisioned
+    assert by_subject["credentials"]["remedy"] == "The publisher provisions it: `vibedata rotate-hmac`."
     assert by_subject[SPOOL]["detail"] == "nothing waits"
     assert {row["state"] for row in told["rows"] if row["subject"] == "status"} == {"unknown"}
+
+
+def test_a_remedy_names_the_instance_that_was_chosen(lab: LabUnderTest) -> None:
+    assert lab.pid
+    customer = replace(choose("", os.environ), option=" --instance k3v9x2p7")
+    remedies = [found.error.remedy for found in check_instance(open_session(), customer) if found.error is not None]
+    assert "The publisher provisions it: `vibedata rotate-hmac --instance k3v9x2p7`." in remedies
+
+
+def test_a_listing_of_tables_without_end_ends(lab: LabUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
+        TableServiceClient(lab.env["VIBEDATA_TABLE_ENDPOINT"], credential=credential) as tables,
+    ):
+        for number in range(4):
+            tables.create_table(f"Strange{number}")
+    assert findings()["component registry"].error is not None
+    monkeypatch.setattr("runbook_lib.network.listing.MAX_LISTED", 3)
+    found = findings()["component registry"].error
+    assert found is not None and found.code == "VD-STORAGE-005"
 
 
 def test_a_spool_that_nobody_delivers_is_told(lab: LabUnderTest) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,39 @@ def test_an_empty_answer_is_unknown(lab: LabUnderTest) -> None:
         for check in (check_providers, check_quotas):
             arm.play(json_answer({"value": []}))
             assert [finding.state for finding in check(session)] == ["unknown"]
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "NaN", "-Infinity", "1e400", "true"])
+@pytest.mark.parametrize("name", ["currentValue", "limit"])
+def test_an_absurd_number_of_minutes_is_an_answer_that_cannot_be_understood(
+    lab: LabUnderTest, name: str, number: str
+) -> None:
+    usage = {"name": {"value": "AutomationJobsUsage"}, "unit": "Minute", "currentValue": 1, "limit": 2, name: "HERE"}
+    with ScriptedServer(lab.directory).running() as arm:
+        answer = json_answer({"value": [usage]})
+        arm.play(replace(answer, body=answer.body.replace(b'"HERE"', number.encode())))
+        (finding,) = check_quotas(open_session({**lab.env, "VIBEDATA_ARM_ENDPOINT": arm.url}))
+    assert finding.error is not None and finding.error.code == "VD-ARM-001"
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "code"),
+    [
+        (200, "good", ""),
+        (404, "good", ""),
+        (500, "unknown", ""),
+        (502, "bad", "VD-NET-002"),
+        (503, "bad", "VD-NET-002"),
+    ],
+)
+def test_a_gateway_that_answers_for_a_service_that_is_not_there_is_no_service(
+    lab: LabUnderTest, capsys: pytest.CaptureFixture[str], status: int, state: str, code: str
+) -> None:
+    lab.fault("status", status=status, match={"service": "publisher_api", "path": "^/$"}, times=0)
+    rows = as_json(capsys, code=int(state == "bad"))["rows"]
+    row = next(row for row in rows if row["subject"] == "the publisher's API answers")
+    assert (row["state"], row["code"]) == (state, code)
+    assert f"status {status}" in row["detail"]
 
 
 def test_where_nothing_is_published_nobody_has_looked_from_the_sandbox(

@@ -45,13 +45,20 @@ def plan_needs_of_preflight(step: str, facts: PlanFacts) -> StepPlan:
 
 
 def plan_first_runbooks(step: str, facts: PlanFacts) -> StepPlan:
-    """Plan to publish the first runbooks, without those that the preflight brings."""
-    return _of_plan(step, _without(facts, PREFLIGHT, _published(facts, FIRST_RUNBOOKS), (PREFLIGHT,)))
+    """Plan to publish the first runbooks and to set the settings, without what the preflight brings."""
+    published = _without(facts, PREFLIGHT, _published(facts, FIRST_RUNBOOKS), (PREFLIGHT,))
+    if PREFLIGHT in facts.shown_before:
+        return _of_plan(step, published)
+    settings = plan_settings(facts.work.session)
+    return _of_plan(step, Plan((*published.changes, *settings.changes), (*published.unchanged, *settings.unchanged)))
 
 
 def plan_credential(credential: FirstCredential, facts: PlanFacts) -> StepPlan:
     """Plan all changes of the rotation that brings the first credential."""
-    lacking = credential.is_lacking(facts.work)
+    lacking = credential.lacking(facts.work)
+    if lacking is None:
+        told = f"whether the customer has a {credential.told} cannot be seen from here"
+        return StepPlan(step=credential.step, not_known=(f"{told}: a job of the {PREFLIGHT} finds out",))
     return _of_changes(credential.step, credential.rotation(facts.work).preview() if lacking else Plan())
 
 
