@@ -18,6 +18,7 @@ from tests.support.release_maker import container_registry, digest_of
 from tests.support.release_signer import ENVELOPE_TYPE, SIGNATURE_TYPE, ReleaseSigner, descriptor, usual_signer
 from tests.support.running_lab import LabUnderTest
 from tests.support.scripted_server import ScriptedServer
+from tests.support.unknown_versions import certificate_of_version_9, pem_of
 from vibedata import cli
 from vibedata.commands.release import EXAMPLE
 
@@ -250,6 +251,7 @@ def test_a_question_that_is_not_understood_is_refused(
     assert failure(capsys, str(release), identity) == (2, "VD-TRUST-030")
     assert failure(capsys, str(release), root) == (2, "VD-TRUST-030")
     (tmp_path / "two.pem").write_bytes(pem(ISSUER, ISSUER))
+    (tmp_path / "version9.pem").write_bytes(pem_of(certificate_of_version_9(ISSUER.certificate)))
     for arguments in (
         ("host.example/other/repository:latest", root),
         ("no tag at all", root),
@@ -259,5 +261,6 @@ def test_a_question_that_is_not_understood_is_refused(
         (str(release), root, root, root),
         (str(release), "--trust-root=/absent.pem"),
         (str(release), f"--trust-root={tmp_path / 'two.pem'}"),
+        (str(release), f"--trust-root={tmp_path / 'version9.pem'}"),
     ):
         assert failure(capsys, *arguments, identity) == (2, "VD-TRUST-056"), arguments
