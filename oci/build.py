@@ -42,6 +42,8 @@ from runbook_lib.release.model import MANIFEST_REPOSITORY
 
 # Everything that a build puts into its folder. A folder with anything else is not a former build.
 CONTENT = frozenset({"oci-layout", "index.json", "blobs", "runbooks", script.FOLDER})
+# Every build writes these. Other tools make image layouts without runbooks.
+ALWAYS = frozenset({"oci-layout", "runbooks"})
 # Below the project's root, with everything else that set-up downloads.
 WHEEL_CACHE = Path(".tools/wheels")
 
@@ -252,6 +254,6 @@ def _check_replaceable(out: Path) -> None:
     if not out.is_dir():
         raise build_errors.OUTPUT_FOLDER_TAKEN.error("it is not a folder", target=str(out))
     held = {path.name for path in out.iterdir()}
-    if held and not ("oci-layout" in held and held <= CONTENT):
-        other = min(held - CONTENT, default="no oci-layout file")
+    if held and not ALWAYS <= held <= CONTENT:
+        other = min(held - CONTENT, default="") or f"no {min(ALWAYS - held)}"
         raise build_errors.OUTPUT_FOLDER_TAKEN.error(f"it holds {other}", target=str(out))

@@ -19,6 +19,7 @@ from oci.layout.writer import MANIFEST_MEDIA_TYPE
 from oci.release.built import BuiltRelease
 from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
 from runbook_lib.errors import RunbookError, build
+from runbook_lib.errors import container_registry as registry_errors
 from runbook_lib.errors import release as release_errors
 from runbook_lib.release.fetch import resolve_release
 from runbook_lib.release.hop import not_asked, read_release
@@ -27,6 +28,8 @@ from runbook_lib.workers import side_by_side
 
 # Requests at the same time. Each upload holds one piece in memory (oci/container_registry/writer.py, PIECE_BYTES).
 MAX_PARALLEL = 8
+# What else a release is that no customer can read: a push must be able to replace it.
+UNREADABLE = (registry_errors.ANSWER_OUT_OF_BOUNDS, registry_errors.DIGEST_MISMATCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ class Push:
             place = resolve_release(self._writer.reader(), LATEST)
             return None if place is None else read_release(place, not_asked).id.version
         except RunbookError as error:
-            if error.area == release_errors.MANIFEST:
+            if error.area == release_errors.MANIFEST or error.is_(*UNREADABLE):
                 return None
             raise
 

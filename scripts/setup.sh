@@ -41,10 +41,20 @@ apt_private() {
 
 apt_lists() {
   command -v apt-get >/dev/null || fail "apt-get is not here" "install skopeo, docker-registry, knot, pebble, haproxy and python3-venv with this system's package manager, then run make again"
-  [ -f .tools/apt/updated ] && return
+  # The archive deletes packages that have a successor, so old lists name files that are gone.
+  [ -n "$(find .tools/apt/updated -mmin -720 2>/dev/null)" ] && return
   mkdir -p .tools/apt/state/lists/partial .tools/apt/cache/archives/partial
-  apt_private update >.tools/apt/update.log 2>&1 || fail "the package lists could not be fetched: $(tail -n 1 .tools/apt/update.log)" "check the network and /etc/apt/sources.list, then run make again"
+  # Without this option, apt-get succeeds although it could not fetch some of the lists.
+  apt_private update -o APT::Update::Error-Mode=any >.tools/apt/update.log 2>&1 || fail "the package lists could not be fetched: $(tail -n 1 .tools/apt/update.log)" "check the network and /etc/apt/sources.list, then run make again"
   touch .tools/apt/updated
+}
+
+# apt_download FOLDER PACKAGE...: downloads these packages. After a failure the next run fetches the lists anew.
+apt_download() {
+  local folder=$1; shift
+  (cd "$folder" && apt_private download "$@" >"$root/.tools/apt/download.log" 2>&1) && return
+  rm -f .tools/apt/updated
+  return 1
 }
 
 # apt_extract FOLDER PACKAGE...: downloads what of the packages and their needs this machine lacks, and unpacks it into FOLDER.
@@ -54,7 +64,7 @@ apt_extract() {
   packages=$(apt_private install --simulate --no-install-recommends "$@" 2>.tools/apt/plan.log | awk '/^Inst /{print $2}') || true
   mkdir -p .tools/apt/packages "$folder"
   # Installed ones have no line in the plan; they are wanted all the same.
-  (cd .tools/apt/packages && apt_private download $(printf '%s\n' "$@" $packages | sort -u) >../download.log 2>&1) || fail "$* could not be downloaded: $(tail -n 1 .tools/apt/download.log)" "apt-get install $* and run make again"
+  apt_download .tools/apt/packages $(printf '%s\n' "$@" $packages | sort -u) || fail "$* could not be downloaded: $(tail -n 1 .tools/apt/download.log)" "apt-get install $* and run make again"
   local deb
   for deb in .tools/apt/packages/*.deb; do dpkg -x "$deb" "$folder"; done
   rm -rf .tools/apt/packages
@@ -99,7 +109,7 @@ download_demo_packages() {
   say "packages for the demo's images into .tools/demo-packages"
   apt_lists
   rm -rf .tools/demo-packages && mkdir -p .tools/demo-packages
-  (cd .tools/demo-packages && apt_private download $(cat ../../scripts/demo_packages.txt) >../apt/download.log 2>&1) ||
+  apt_download .tools/demo-packages $(cat scripts/demo_packages.txt) ||
     fail "the demo's packages could not be downloaded: $(tail -n 1 .tools/apt/download.log)" "check the network and /etc/apt/sources.list, then run make again"
   echo "$want" >.tools/demo-packages/.set-up
 }

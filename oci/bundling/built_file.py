@@ -4,7 +4,9 @@ The build knows all this. This module finds it out for a file that comes from a 
 """
 
 import ast
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from functools import cache
 
 from oci.bundling.bundle import MAX_BYTES
@@ -14,6 +16,11 @@ from oci.bundling.sandbox import PYTHON_VERSION
 
 _SOURCES = "SOURCES"
 _FILE = "the file"
+# CPython 3.10 makes a syntax tree recursively in C and has no limit for that: `a.a.a...` adds a level with each two
+# bytes, and the process ends with a segmentation fault when its stack is full. So each two bytes of the largest file
+# get 1 KiB of stack, some ten times what they take. The kernel gives memory only to what is used.
+STACK_BYTES = MAX_BYTES // 2 * 1024
+_STACK_LOCK = threading.Lock()  # the size is one for the whole process
 
 
 class UnfitError(Exception):
@@ -49,12 +56,33 @@ def _imports(text: str, name: str) -> frozenset[str]:
 
 def _parsed(text: str, file: str) -> ast.Module:
     try:
-        return ast.parse(text, feature_version=PYTHON_VERSION)
+        return _on_a_deep_stack(lambda: ast.parse(text, feature_version=PYTHON_VERSION))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = error.lineno if isinstance(error, SyntaxError) else 1
         version = ".".join(map(str, PYTHON_VERSION))
         why = error.args[0] if error.args else "too much is nested"
         raise UnfitError(f"line {line} of {file} is no Python {version}: {why}") from error
+
+
+def _on_a_deep_stack(parse: Callable[[], ast.Module]) -> ast.Module:
+    """Return the result of `parse`, or raise its error. It runs in a thread of its own, with a stack that is enough."""
+    result: Future[ast.Module] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(parse())
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
+            result.set_exception(error)
+
+    with _STACK_LOCK:
+        before = threading.stack_size(STACK_BYTES)
+        try:
+            thread = threading.Thread(target=run)
+            thread.start()
+        finally:
+            threading.stack_size(before)
+    thread.join()
+    return result.result()
 
 
 def _embedded(tree: ast.Module) -> Iterator[tuple[str, str]]:

@@ -12,20 +12,19 @@ import base64
 import csv
 import hashlib
 import io
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
 from oci.bundling.sandbox import PYTHON_VERSION, WHEEL_PLATFORMS
 from oci.files import reading as local_files
 from oci.files.reading import FileRefusedError
 from oci.packages.facts import PackageFacts
 from oci.packages.raw_zip import RawZip
-from oci.packages.wheels import LockedWheel
+from oci.packages.wheels import UNREADABLE, LockedWheel
 from runbook_lib.errors import build
 from runbook_lib.release.artifacts import MAX_WHEEL_BYTES
 
@@ -113,8 +112,8 @@ def differs_from(combined: Path, wheels: Sequence[LockedWheel]) -> tuple[str, ..
     try:
         with ZipFile(combined) as archive:
             held = {info.filename: (info.file_size, info.CRC) for info in archive.infolist()}
-    except BadZipFile as error:
-        raise build.PACKAGES_NOT_COMBINED.error(str(error), target=combined.name) from error
+    except UNREADABLE as error:
+        raise build.PACKAGES_NOT_COMBINED.error(f"it is no zip file: {error}", target=combined.name) from error
     version = combined.name.split("-")[1]
     found = []
     for wheel in wheels:
@@ -134,7 +133,7 @@ def _opened(wheel: LockedWheel) -> Iterator[_OpenWheel]:
             file = stack.enter_context(local_files.open_below(wheel.path.parent, wheel.path.name))
             sha256 = local_files.sha256_of(file, max_bytes=MAX_WHEEL_BYTES)
             archive = stack.enter_context(ZipFile(file))
-        except (FileRefusedError, BadZipFile) as error:
+        except (FileRefusedError, *UNREADABLE) as error:
             raise build.WHEEL_NOT_LOCKED.error(str(error), target=wheel.package.name) from error
         if sha256 != wheel.package.sha256:
             raise build.WHEEL_NOT_LOCKED.error("it was changed after it was collected", target=wheel.package.name)
@@ -217,7 +216,7 @@ def _sha256_of_member(archive: ZipFile, info: ZipInfo, target: str) -> str:
         with archive.open(info) as content:
             while piece := content.read(local_files.READ_BYTES):
                 found.update(piece)
-    except (BadZipFile, NotImplementedError, RuntimeError, zlib.error) as error:
+    except UNREADABLE as error:
         raise build.PACKAGES_NOT_COMBINED.error(f"{info.filename}: {error}", target=target) from error
     return found.hexdigest()
 

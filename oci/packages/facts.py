@@ -5,7 +5,6 @@ The same wheels give the same facts on every machine: markers are evaluated for 
 
 import email.utils
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from oci.bundling.sandbox import OLDER_PLATFORMS, PYTHON_VERSION, WHEEL_ABIS, WHEEL_PLATFORMS
-from oci.packages.wheels import LockedWheel
+from oci.packages.wheels import UNREADABLE, LockedWheel
 from runbook_lib.errors import build
 
 # Some METADATA hold the whole text of a licence.
@@ -102,7 +101,7 @@ def unmet_needs(wheels: Sequence[LockedWheel]) -> tuple[str, ...]:
         takes = said.requires_python
         if takes is not None and not takes.contains(f"{_VERSION}.0"):
             found.append(f"{name} takes Python {takes}")
-        for requirement in _active(requirements[name], extras[name]):
+        for requirement in _active(name, requirements[name], extras[name]):
             held = versions.get(str(canonicalize_name(requirement.name)))
             wanted = f"{name} needs {requirement.name}{requirement.specifier}"
             if held is None:
@@ -122,7 +121,7 @@ def _metadata(wheel: LockedWheel) -> Metadata:
             # The library reads each of these fields when it is first used, and a field may be malformed.
             _ = found.requires_dist, found.requires_python
             return found
-    except (ValueError, NotImplementedError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise build.WHEEL_NOT_LOCKED.error("it has no METADATA that can be read", target=wheel.package.name) from error
 
 
@@ -140,7 +139,7 @@ def _extras(requirements: Mapping[str, tuple[Requirement, ...]]) -> dict[str, fr
     while True:
         before = dict(found)
         for name, needed in requirements.items():
-            for requirement in _active(needed, before[name]):
+            for requirement in _active(name, needed, before[name]):
                 target = canonicalize_name(requirement.name)
                 if target in found:
                     found[target] |= requirement.extras
@@ -148,20 +147,26 @@ def _extras(requirements: Mapping[str, tuple[Requirement, ...]]) -> dict[str, fr
             return found
 
 
-def _active(requirements: Iterable[Requirement], extras: frozenset[str]) -> list[Requirement]:
-    """Return the requirements that hold in the sandbox."""
-    return [
-        requirement
-        for requirement in requirements
-        if requirement.marker is None
-        or any(requirement.marker.evaluate({**_SANDBOX, "extra": extra}) for extra in ("", *extras))
-    ]
+def _active(name: str, requirements: Iterable[Requirement], extras: frozenset[str]) -> list[Requirement]:
+    """Return the requirements of a package that hold in the sandbox.
+
+    Raises RunbookError VD-BUILD-005 for a marker that compares what cannot be compared.
+    """
+    try:
+        return [
+            requirement
+            for requirement in requirements
+            if requirement.marker is None
+            or any(requirement.marker.evaluate({**_SANDBOX, "extra": extra}) for extra in ("", *extras))
+        ]
+    except (ValueError, LookupError) as error:
+        raise build.WHEEL_NOT_LOCKED.error(f"a marker of its METADATA has no result: {error}", target=name) from error
 
 
 def _facts(name: str, metadata: Metadata, requirements: Iterable[Requirement], extras: frozenset[str]) -> PackageFacts:
     people = _people(metadata)
     supplier = next((who or address for who, address in people), f"the project {name}")
-    needs = {str(canonicalize_name(each.name)) for each in _active(requirements, extras)} - {name}
+    needs = {str(canonicalize_name(each.name)) for each in _active(name, requirements, extras)} - {name}
     return PackageFacts(
         licence=_licence(metadata), supplier=supplier, authors=tuple(people), needs=tuple(sorted(needs))
     )

@@ -1,11 +1,14 @@
 """Collect the locked wheels: from a local cache by hash, and missing ones with pip."""
 
+import lzma
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,24 @@ from runbook_lib.release.artifacts import MAX_WHEEL_BYTES
 
 # The limit for a slow link and some 8 MB. pip has its own time limit for each connection.
 PIP_SECONDS = 900
+# What zipfile and its decompressors raise for a damaged or hostile file.
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+# A file name in a zip may have 65,535 bytes. The longest one in the locked wheels has 82.
+MAX_ENTRY_CHARACTERS = 1024
+# The limit for all module names together. It is some thirty times what the locked wheels have.
+MAX_MODULE_CHARACTERS = 1024 * 1024
 # An address in pip's output. It does not help the reader of an error, and may be an internal address. The pattern
 # matches only where a scheme begins, so that it does not try each character.
 _ADDRESS = re.compile(r"(?<![a-z0-9+])[a-z][a-z0-9+]*://\S+")
@@ -58,12 +79,33 @@ def sha256_of(path: Path) -> str:
 
 
 def modules_of(wheels: Iterable[LockedWheel]) -> frozenset[str]:
-    """Return every module's dotted name that the wheels make importable, packages and namespaces included."""
+    """Return every module's dotted name that the wheels make importable, packages and namespaces included.
+
+    Raises RunbookError VD-BUILD-005 for a wheel that cannot be read, or whose names are too long.
+    """
     names: set[str] = set()
+    left = MAX_MODULE_CHARACTERS
     for wheel in wheels:
-        with zipfile.ZipFile(wheel.path) as archive:
-            names.update(*map(module_names, archive.namelist()))
+        for entry in _entries(wheel):
+            found = set(module_names(entry)) - names
+            left -= sum(map(len, found))
+            if left < 0:
+                detail = f"its modules' names have too many characters: at most {MAX_MODULE_CHARACTERS} are read"
+                raise build.WHEEL_NOT_LOCKED.error(detail, target=wheel.package.name)
+            names |= found
     return frozenset(names)
+
+
+def _entries(wheel: LockedWheel) -> list[str]:
+    try:
+        with zipfile.ZipFile(wheel.path) as archive:
+            names = archive.namelist()
+    except UNREADABLE as error:
+        raise build.WHEEL_NOT_LOCKED.error(f"it is no zip file: {error}", target=wheel.package.name) from error
+    if any(len(name) > MAX_ENTRY_CHARACTERS for name in names):
+        detail = f"a file's name has more than {MAX_ENTRY_CHARACTERS} characters"
+        raise build.WHEEL_NOT_LOCKED.error(detail, target=wheel.package.name)
+    return names
 
 
 def module_names(entry: str) -> list[str]:
@@ -118,7 +160,11 @@ def _download(packages: Sequence[LockedPackage], cache: Path, python: tuple[int,
         requirements.write_text("".join(f"{package}\n" for package in packages), encoding="utf-8")
         _run_pip([*pip_target(python), "--require-hashes", f"--requirement={requirements}", f"--dest={wheels}"])
         for wheel in wheels.iterdir():
-            _keep(wheel, cache / sha256_of(wheel))
+            try:
+                sha256 = sha256_of(wheel)
+            except FileRefusedError as error:
+                raise build.WHEEL_NOT_LOCKED.error(str(error), target=wheel.name) from error
+            _keep(wheel, cache / sha256)
 
 
 def _keep(wheel: Path, folder: Path) -> None:

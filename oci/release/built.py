@@ -1,7 +1,7 @@
 """Read the release in a build's folder, and check it against the digests that the release manifest pins."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from oci.layout import reader as layout_reader
@@ -26,8 +26,8 @@ class BuiltRelease:
         place: The place of the release manifest's artifact in it.
         manifest: The release manifest.
         artifacts: The artifact of the release manifest, and the artifacts that the manifest pins.
-        signatures: The signatures of the release manifest's artifact.
-        others: The names, or the digests, of all other artifacts in the folder's index.
+        signatures: The signatures of the release manifest's artifact. Each is in that one's repository, without a tag.
+        others: All other names in the folder's index, and the digests of all other artifacts without a name.
     """
 
     folder: Path
@@ -66,7 +66,14 @@ def read_built_release(folder: Path) -> BuiltRelease:
         raise build.FOLDER_INCOMPLETE.error(detail, target=str(folder))
     pinned = _pinned(folder, found, manifest)
     signatures = _signatures(found, signed)
-    others = [artifact for artifact in found if artifact not in (signed, *pinned, *signatures)]
+    sent = {(artifact.repository, artifact.tag, artifact.digest) for artifact in (signed, *pinned)}
+    signing = {signature.digest for signature in signatures}
+    others = [
+        artifact
+        for artifact in found
+        if (artifact.repository, artifact.tag, artifact.digest) not in sent
+        and (artifact.tag or artifact.digest not in signing)
+    ]
     return BuiltRelease(
         folder=folder,
         place=place,
@@ -92,8 +99,14 @@ def _pinned(folder: Path, found: Sequence[Artifact], manifest: ReleaseManifest) 
 
 
 def _signatures(found: Sequence[Artifact], signed: Artifact) -> tuple[Artifact, ...]:
-    return tuple(
-        artifact
+    """Return the signatures of an artifact, each once.
+
+    Customers look for them only in the repository of that artifact. The index may give a signature another name, and it
+    may name the artifact twice. Neither moves a signature elsewhere.
+    """
+    there = {
+        artifact.digest: replace(artifact, repository=signed.repository, tag="")
         for artifact in found
         if artifact.subject == signed.digest and artifact.artifact_type == notary_sign.ARTIFACT_TYPE
-    )
+    }
+    return tuple(there.values())

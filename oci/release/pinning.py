@@ -6,7 +6,6 @@ A pipeline knows an image by its tag, and a release pins it by its digest. The d
 import json
 import re
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,11 +53,14 @@ def pinned(content: bytes, shown: Mapping[str, ShownImage]) -> bytes:
 
     Raises the same as images_of, and KeyError for an image that `shown` lacks.
     """
-    document = deepcopy(_document(content))
+    document = _document(content)
     for image, entry in zip(images_of(content), _entries(document), strict=True):
         found = shown[image.reference]
         entry["digest"], entry["size"] = found.digest, found.size
-    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+    try:
+        return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+    except RecursionError as error:
+        raise build.DEFINITION_INVALID.error("it is nested too deeply") from error
 
 
 def different(images: Sequence[DefinedImage], shown: Mapping[str, ShownImage]) -> list[DefinedImage]:

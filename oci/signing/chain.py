@@ -49,7 +49,7 @@ def read_chain(pem: bytes, *, now: datetime) -> SigningChain:
     """
     try:
         found = [certificate.public_bytes(Encoding.DER) for certificate in x509.load_pem_x509_certificates(pem)]
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise build.SIGNING_CHAIN_UNFIT.error("no certificates can be read in it") from error
     try:
         chain = notary_certificates.read_chain(found)

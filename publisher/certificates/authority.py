@@ -34,7 +34,7 @@ MAX_WORDS = 400
 # The wait if an authority refuses an order and does not say for how long.
 UNSAID_WAIT = timedelta(hours=1)
 # Reading an answer of another form raises one of these. RecursionError: the answer is nested very deeply.
-_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError, x509.InvalidVersion)
 # The order does not exist, or it belongs to an account that is not ours, or is not ours any more.
 _GONE = ("malformed", "unauthorized", "accountDoesNotExist")
 

@@ -102,7 +102,7 @@ def _request(report: Mapping[str, Any], host: str) -> str:
             raise ValueError("too long")
         request = x509.load_der_x509_csr(der)
         valid, names = request.is_signature_valid, names_of(request)
-    except (ValueError, TypeError, binascii.Error, InvalidSignature, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, binascii.Error, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise tls.REQUEST_DIFFERS.error(type(error).__name__, target=host) from error
     if not valid or names != (host,):
         asked = one_line(", ".join(names) or "nothing", MAX_WORDS)

@@ -24,10 +24,12 @@ MAX_WHEEL_BYTES = 100 * 1024 * 1024
 # An artifact's own manifest has an entry for each layer.
 MAX_ARTIFACT_BYTES = 256 * 1024
 MAX_WHEELS = 500
+# Characters of an error about what a layer says of itself.
+MAX_SHOWN = 200
 # A bill of materials has some hundred bytes for each package.
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
-# PEP 427, in ASCII: distribution, version, tags.
-_WHEEL_NAME = re.compile(r"([A-Za-z0-9_.]+)-([A-Za-z0-9_.!+]+)(-[A-Za-z0-9_.]+){3,4}\.whl")
+# PEP 427, in ASCII: distribution, version, tags. Linux takes no longer file name (NAME_MAX).
+_WHEEL_NAME = re.compile(r"(?=.{1,255}$)([A-Za-z0-9_.]+)-([A-Za-z0-9_.!+]+)(-[A-Za-z0-9_.]+){3,4}\.whl")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +235,7 @@ def _wheel(layer: dict[str, Any], target: str) -> Wheel:
     filename = annotations.get(TITLE) if isinstance(annotations, dict) else None
     name = _WHEEL_NAME.fullmatch(filename) if isinstance(filename, str) else None
     if name is None or not 0 < layer["size"] <= MAX_WHEEL_BYTES:
-        raise release.ARTIFACT_DIFFERS.error(f"a layer is no wheel: {filename!r}, {layer['size']} bytes", target=target)
+        detail = f"a layer is no wheel: {layer['size']} bytes, {filename!r}"[:MAX_SHOWN]
+        raise release.ARTIFACT_DIFFERS.error(detail, target=target)
     blob = ArtifactBlob(filename=name[0], sha256=hex_of(layer["digest"]), size=layer["size"])
     return Wheel(distribution=name[1], version=name[2], blob=blob)

@@ -96,7 +96,7 @@ def _certificate(part: str, number: int) -> "x509.Certificate":
         # Both are read only when they are used.
         key_of(certificate)
         names_of(certificate)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         what = f"certificate {number}: {type(error).__name__}"
         raise tls.CHAIN_UNREADABLE.error(what, target="chain") from error
     return certificate

@@ -50,7 +50,7 @@ def _judge_request(csr: bytes, host: str) -> tuple[str, str]:
         request = x509.load_der_x509_csr(csr)
         key, names, public = key_of(request), names_of(request), request.public_key()
         signed = request.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
         return "", "its signing request cannot be read"
     if not signed:
         return key, "its signing request is not signed by its key"

@@ -199,7 +199,9 @@ def _result_of(name: str, arguments: Sequence[str]) -> dict[str, Any]:
         code = cli.main((*arguments, "--output", "json"))
     result: dict[str, Any] = json.loads(shown.getvalue())
     if code != 0:
-        raise CommandError(f"{name}: {result['error']['message']}", remedy=result["error"]["remedy"])
+        # `status` shows what it could read, and lists the parts that it could not read.
+        error = result["error"] if "error" in result else result["troubles"][0]
+        raise CommandError(f"{name}: {error['message']}", remedy=error["remedy"])
     return result
 
 

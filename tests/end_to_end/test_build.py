@@ -89,6 +89,11 @@ def test_nothing_but_a_former_build_is_replaced(tmp_path: Path) -> None:
     assert code_of(tmp_path / "file") == "VD-BUILD-007"
     (tmp_path / "other" / "blobs").mkdir(parents=True)
     assert code_of(tmp_path / "other") == "VD-BUILD-007"
+    # Another tool's image layout.
+    (tmp_path / "other" / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    (tmp_path / "other" / "index.json").write_text('{"schemaVersion": 2, "manifests": []}')
+    assert code_of(tmp_path / "other") == "VD-BUILD-007"
+    assert sorted(path.name for path in (tmp_path / "other").iterdir()) == ["blobs", "index.json", "oci-layout"]
 
 
 def test_a_release_has_a_time_or_is_not_built(tmp_path: Path) -> None:

@@ -213,6 +213,7 @@ def test_a_file_of_another_kind_is_refused_at_once(  # noqa: PLR0917 - pytest gi
     arguments: tuple[str, ...],
     code: str,
 ) -> None:
+    monkeypatch.setenv("VIBEDATA_PUBLISHER_REGISTRY", "127.0.0.1:1")
     monkeypatch.setenv("VIBEDATA_PUBLISHER_REGISTRY_PASSWORD", "p")
     for name in ("VIBEDATA_SIGNING_KEY", "VIBEDATA_SIGNING_CHAIN"):
         monkeypatch.delenv(name, raising=False)

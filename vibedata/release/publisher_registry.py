@@ -44,7 +44,11 @@ def open_wire(host: str, side: Side, *, option: str) -> ContainerRegistryWire:
 
 
 def token_source(arguments: argparse.Namespace, environ: Mapping[str, str], wire: ContainerRegistryWire) -> TokenSource:
-    """Return the source of tokens: this shell's login, or a user with a password. Raises RunbookError VD-PUSH-004."""
+    """Return the source of tokens: this shell's login, or a user with a password.
+
+    A password from the environment goes only to the host that the environment names: `wire` may lead to another one,
+    because a reference or an instance's document named it. Raises RunbookError VD-PUSH-004.
+    """
     if arguments.entra:
         # When the publisher pushes, there are no settings of a customer.
         identity = credential_of(environ.get("VIBEDATA_UAMI_CLIENT_ID", ""), environ)
@@ -53,4 +57,16 @@ def token_source(arguments: argparse.Namespace, environ: Mapping[str, str], wire
     password = sys.stdin.readline().rstrip("\r\n") if arguments.password_stdin else environ.get(PASSWORD, "")
     if not username or not password:
         raise build.DESTINATION_UNCLEAR.error(f"no {'password' if username else 'user name'}")
+    if not arguments.password_stdin:
+        _require_same_host(environ.get(HOST, ""), wire.login_server)
     return PublisherTokenSource(wire=wire, username=username, password=password, clock=SYSTEM_CLOCK)
+
+
+def _require_same_host(named: str, host: str) -> None:
+    if named.casefold() != host.casefold():
+        where = f"{HOST} names {named}" if named else f"there is no {HOST}"
+        raise build.DESTINATION_UNCLEAR.error(
+            f"{where}, so {PASSWORD} is not sent to this host",
+            target=host,
+            remedy=f"If you trust this host: set {HOST}={host}, or give --username and --password-stdin.",
+        )

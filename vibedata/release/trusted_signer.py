@@ -63,6 +63,6 @@ def _fingerprint(root: str) -> str:
         (certificate,) = x509.load_pem_x509_certificates(read_file(Path(root), max_bytes=MAX_PEM_BYTES))
     except FileRefusedError as error:
         raise build.VERIFICATION_UNCLEAR.error(str(error), target=root) from error
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise build.VERIFICATION_UNCLEAR.error("it is no PEM file of one certificate", target=root) from error
     return certificate.fingerprint(hashes.SHA256()).hex()

@@ -9,7 +9,6 @@ import base64
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
-from zipfile import BadZipFile
 
 from oci.bundling.built_file import UnfitError, foreign_imports
 from oci.bundling.closure import check_available
@@ -144,7 +143,7 @@ def _runbooks(validated: Validated) -> Iterator[Finding]:
         return
     try:
         packaged = modules_of(wheels) or None
-    except BadZipFile:
+    except RunbookError:
         packaged = None  # the row of the packages reports it
     for pin in pins:
         yield look(f"runbook {pin.name}", partial(_runbook, validated, pin, packaged))

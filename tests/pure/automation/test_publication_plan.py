@@ -314,6 +314,7 @@ def test_a_package_set_is_read() -> None:
         listing(layer("one-1.0.tar.gz")),
         listing(layer("../one-1.0-py3-none-any.whl")),
         listing(layer("one?sig=x-1.0-py3-none-any.whl")),
+        listing(layer(f"{'o' * 237}-1-py3-none-any.whl")),
         listing(layer("one-1.0-py3-none-any.whl"), layer("One-2.0-py3-none-any.whl")),
         listing(*(layer(f"p{number}-1-py3-none-any.whl") for number in range(501))),
         combined_listing(combined()),
@@ -330,6 +331,13 @@ def test_a_package_set_that_is_none_is_refused(content: bytes) -> None:
     with pytest.raises(RunbookError) as caught:
         read_package_set(content, DIGEST)
     assert caught.value.code == "VD-MANIFEST-011"
+    assert len(caught.value.detail) <= 200
+
+
+def test_a_wheel_may_have_the_longest_file_name() -> None:
+    name = f"{'o' * 236}-1-py3-none-any.whl"
+    assert len(name) == 255
+    assert read_package_set(listing(layer(name)), DIGEST).wheels[0].blob.filename == name
 
 
 # --- Trials -----------------------------------------------------------------------------------------------------------

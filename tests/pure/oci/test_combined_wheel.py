@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from oci.packages.combined_wheel import write_combined_wheel
+from oci.packages.combined_wheel import differs_from, write_combined_wheel
 from oci.packages.facts import facts_of
 from oci.packages.package_lock import LockedPackage
 from oci.packages.raw_zip import RawZip
 from oci.packages.wheels import LockedWheel
 from runbook_lib.errors import RunbookError
 from tests.support.automation import wheel
+from tests.support.hostile_zips import HOSTILE_LISTS, with_broken_data
 
 
 def locked(folder: Path, name: str, files: Mapping[str, str], *, version: str = "1.0") -> LockedWheel:
@@ -156,6 +157,39 @@ def test_a_locked_wheel_with_a_damaged_file_is_refused(tmp_path: Path) -> None:
     error = refusal(tmp_path, LockedWheel(LockedPackage("one", "1.0", _sha256(one.path)), one.path))
     assert (error.code, error.target) == ("VD-BUILD-010", "one")
     assert "one.py" in error.detail
+
+
+@pytest.mark.parametrize("hostile", HOSTILE_LISTS)
+def test_a_hostile_list_of_files_is_named(tmp_path: Path, hostile: str) -> None:
+    one = locked(tmp_path, "one", {"one.py": "x = 1\n"})
+    path = combine(tmp_path / "out", one)
+    assert differs_from(path, [one]) == ()
+    path.write_bytes(HOSTILE_LISTS[hostile](path.read_bytes()))
+    with pytest.raises(RunbookError) as caught:
+        differs_from(path, [one])
+    assert (caught.value.code, caught.value.target) == ("VD-BUILD-010", path.name)
+    whole = combine(tmp_path / "again", one)
+    one.path.write_bytes(HOSTILE_LISTS[hostile](one.path.read_bytes()))
+    changed = LockedWheel(LockedPackage("one", "1.0", _sha256(one.path)), one.path)
+    with pytest.raises(RunbookError) as caught:
+        differs_from(whole, [changed])
+    assert (caught.value.code, caught.value.target) == ("VD-BUILD-005", "one")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_file_that_cannot_be_unpacked_is_named(tmp_path: Path, method: int) -> None:
+    one = locked(tmp_path, "one", {})
+    with zipfile.ZipFile(one.path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(one.path, "w") as archive:
+        archive.writestr("one.py", b"x = 1\n" * 100, compress_type=method)
+        for name, content in files.items():
+            archive.writestr(name, content)
+    content = one.path.read_bytes()
+    end = content.index(b"PK\3\4", 4)
+    one.path.write_bytes(with_broken_data(content[:end] + b"PK\1\2")[:end] + content[end:])
+    error = refusal(tmp_path, LockedWheel(LockedPackage("one", "1.0", _sha256(one.path)), one.path))
+    assert (error.code, error.target) == ("VD-BUILD-010", "one")
 
 
 @given(st.dictionaries(st.text("abü/_.", min_size=1, max_size=8), st.binary(max_size=2000), max_size=8))

@@ -23,6 +23,7 @@ from runbook_lib.trust.signature import Subject, TrustPolicy, verify_envelope
 from tests.support.certificate_maker import AUTHORITY, Made, Wanted, make, new_key, pem
 from tests.support.envelope_check import base64url, verify_envelope_alone
 from tests.support.fake_clock import FakeClock
+from tests.support.unknown_versions import certificate_of_version_9, pem_of
 
 NOW = FakeClock().now()
 # Of a signature that notation wrote (v1.3.2).
@@ -153,6 +154,7 @@ def test_an_incomplete_or_broken_chain_does_not_sign() -> None:
     assert "certificate authority, and signs" in refused(pem(ROOT, BETWEEN, LEAF)).detail
     assert "no certificates" in refused(b"").detail
     assert "no certificates" in refused(LEAF.key_pem).detail
+    assert "no certificates" in refused(pem_of(certificate_of_version_9(LEAF.certificate))).detail
     for wanted, said in (
         (replace(AUTHORITY, authority=False), "basicConstraints"),
         (replace(AUTHORITY, authority=None), "basicConstraints"),

@@ -1,6 +1,7 @@
 """A release definition gets its images' digests from a container registry. Nothing else in it changes."""
 
 import json
+import sys
 from datetime import datetime, timezone
 from typing import Any
 
@@ -70,3 +71,25 @@ def test_what_is_no_json_is_refused() -> None:
     with pytest.raises(RunbookError) as refused:
         images_of(b"\xff{")
     assert refused.value.is_(build.DEFINITION_INVALID)
+
+
+def nested(depth: int) -> bytes:
+    image = '{"repository": "vibedata/studio", "tag": "1.4.0"}'
+    return f'{{"images": [{image}], "policies": {"[" * depth}{"]" * depth}}}'.encode()
+
+
+def test_nesting_is_kept_as_it_is() -> None:
+    written = pinned(nested(250), SHOWN)
+    assert json.loads(written)["policies"] == json.loads(nested(250))["policies"]
+    assert images_of(written)[0].digest == ONE.digest
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    refused = []
+    for depth in (100, 300, 600, sys.getrecursionlimit()):
+        try:
+            pinned(nested(depth), SHOWN)
+        except RunbookError as error:
+            assert error.is_(build.DEFINITION_INVALID) and "nested too deeply" in error.detail
+            refused.append(depth)
+    assert refused

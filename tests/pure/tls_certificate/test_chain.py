@@ -16,6 +16,7 @@ from runbook_lib.errors import ErrorEntry, RunbookError, tls
 from runbook_lib.tls_certificate.chain import MAX_CERTIFICATE_BYTES, MAX_CHARACTERS, check_chain, read_chain, text_of
 from runbook_lib.tls_certificate.operation import judge, policy_for
 from runbook_lib.tls_certificate.versions import Operation
+from tests.support.unknown_versions import certificate_of_version_9, request_of_version_9
 from tests.support.web_authority import DAY, HOUR, WebAuthority, new_web_authority
 
 HOST = "k3v9x2p7.vibedata.ai"
@@ -150,3 +151,10 @@ def test_an_operation_fits_only_as_the_suite_would_begin_it() -> None:
     assert judge(**{**told, "issuer": "Self"}, policy=policy).unfit  # type: ignore[arg-type]
     assert judge(**{**told, "cancelled": True}, policy=policy).unfit  # type: ignore[arg-type]
     assert replace(good, unfit="x") != good
+
+
+def test_versions_that_do_not_exist_are_refused(authority: WebAuthority) -> None:
+    leaf, *others = authority.chain(REQUEST)
+    chain = [certificate_of_version_9(leaf), *(each.public_bytes(Encoding.DER) for each in others)]
+    assert refusal(lambda: read_chain(text_of(chain))) == tls.CHAIN_UNREADABLE
+    assert asked(request_of_version_9(REQUEST)).unfit == "its signing request cannot be read"

@@ -11,7 +11,9 @@ from oci import push
 from oci.container_registry.writer import PIECE_BYTES
 from oci.layout.writer import MANIFEST_MEDIA_TYPE, blob_path
 from oci.release.built import read_built_release
+from runbook_lib.basics.digest import hex_of
 from runbook_lib.errors import RunbookError
+from runbook_lib.release.hop import MAX_ARTIFACT_BYTES
 from tests.support.pushed_release import (
     SERVICE,
     TRUST,
@@ -200,6 +202,33 @@ def test_that_latest_moves_back_is_said_before_it_does(
     writer(lab).put_manifest("vibedata/release-manifest", "latest", packages.manifest, MANIFEST_MEDIA_TYPE)
     code, mended = vibedata(capsys, "push", str(older))
     assert (code, mended["changes"][-1]["after"]) == (0, latest)
+
+
+@pytest.mark.parametrize("broken", ["too long a manifest", "a blob of other bytes"])
+def test_a_latest_that_nobody_can_read_is_replaced(
+    lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str], broken: str
+) -> None:
+    push_now(lab, release)
+    latest = writer(lab).manifest_digest("vibedata/release-manifest", "latest")
+    built = read_built_release(release)
+    if broken == "too long a manifest":
+        for blob in built.signed.blobs:
+            writer(lab).send_blob("vibedata/release-manifest", blob_path(release, blob.digest), blob)
+        long = built.signed.manifest + b" " * MAX_ARTIFACT_BYTES
+        writer(lab).put_manifest("vibedata/release-manifest", "latest", long, MANIFEST_MEDIA_TYPE)
+        assert writer(lab).manifest_digest("vibedata/release-manifest", "latest") != latest
+    else:
+        (layer,) = built.signed.layers
+        (stored,) = lab.directory.glob(f"servers/{SERVICE}/**/blobs/sha256/*/{hex_of(layer.digest)}/data")
+        good = stored.read_bytes()
+        stored.write_bytes(good[:-1] + b" ")
+    try:
+        code, pushed = vibedata(capsys, "push", str(release))
+    finally:
+        if broken == "a blob of other bytes":
+            stored.write_bytes(good)
+    assert (code, pushed["error"]) == (0, None)
+    assert writer(lab).manifest_digest("vibedata/release-manifest", "latest") == latest
 
 
 def test_a_push_without_a_host_says_how_to_give_one(

@@ -162,6 +162,31 @@ def test_a_signature_that_is_not_good_is_not_sent(
     assert good.digest in sent and digest_of(content) not in sent
 
 
+@pytest.mark.parametrize("named", ["the signature", "the release manifest"])
+def test_the_index_gives_a_signature_no_other_place(
+    lab: LabUnderTest, folder: Path, capsys: pytest.CaptureFixture[str], named: str
+) -> None:
+    (signature,) = read_built_release(folder).signatures
+
+    def rename(entries: list[dict[str, Any]]) -> None:
+        digest = signature.digest if named == "the signature" else signature.subject
+        entry = next(each for each in entries if each["digest"] == digest)
+        strange = {**entry, "annotations": {REFERENCE_NAME: "other/place:x"}}
+        if named == "the signature":
+            entries.remove(entry)
+        entries.append(strange)
+
+    change_index(folder, rename)
+    assert read_built_release(folder).signatures == (signature,)
+    code, result = vibedata(capsys, "push", str(folder))
+    assert (code, result["status"]) == (0, "succeeded")
+    (warning,) = result["warnings"]
+    assert "other/place:x" in warning
+    assert "other/place" not in " ".join(entry["path"] for entry in lab.journal(service=SERVICE))
+    code, verified = vibedata(capsys, "verify", "latest")
+    assert (code, verified["digest"]) == (0, signature.subject)
+
+
 def test_the_index_gives_a_release_no_other_version(folder: Path) -> None:
     def rename(entries: list[dict[str, Any]]) -> None:
         for entry in entries:

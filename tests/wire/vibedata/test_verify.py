@@ -1,5 +1,7 @@
 """`vibedata verify`: its output for good releases, and for every kind of bad release."""
 
+import base64
+import io
 import json
 import shutil
 from pathlib import Path
@@ -15,7 +17,10 @@ from tests.support.pushed_release import ISSUER, SERVICE, VERSION, make_release,
 from tests.support.release_maker import container_registry, digest_of
 from tests.support.release_signer import ENVELOPE_TYPE, SIGNATURE_TYPE, ReleaseSigner, descriptor, usual_signer
 from tests.support.running_lab import LabUnderTest
+from tests.support.scripted_server import ScriptedServer
+from tests.support.unknown_versions import certificate_of_version_9, pem_of
 from vibedata import cli
+from vibedata.commands.release import EXAMPLE
 
 CHECKS = ["signature", "trust", "release manifest", "expiry", "content"]
 REPOSITORY = "vibedata/release-manifest"
@@ -201,6 +206,34 @@ def test_what_is_pinned_is_compared_and_not_believed_by_its_header(
     assert [check["outcome"] for check in result["checks"]] == ["passed"] * 4 + ["failed"]
 
 
+@pytest.mark.parametrize("named", ["vibedata.example", ""])
+def test_the_environments_password_goes_to_the_environments_host_alone(
+    lab: LabUnderTest, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    definition = tmp_path / "release.json"
+    definition.write_bytes(EXAMPLE.read_bytes())
+    with ScriptedServer(tmp_path).running() as other:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other.ca_file))
+        monkeypatch.setenv("VIBEDATA_PUBLISHER_REGISTRY", named)
+        for words in (
+            ("verify", f"{other.host}/{REPOSITORY}:latest"),
+            ("verify", f"{other.host}/{REPOSITORY}:latest", "--username", "me"),
+            ("verify-release", VERSION, "--from", other.host, "--bicep", str(tmp_path)),
+            ("push", str(tmp_path), "--to", other.host),
+            ("release", "pin", str(definition), "--from", other.host),
+        ):
+            code = cli.main([*words, "--output", "json"])
+            error = json.loads(capsys.readouterr().out)["error"]
+            assert (code, error["code"]) == (2, "VD-PUSH-004"), words
+            assert f"VIBEDATA_PUBLISHER_REGISTRY={other.host}" in error["remedy"]
+        assert other.requests == []
+        # A password that the user gives for this command is for the host that the user names.
+        monkeypatch.setattr("sys.stdin", io.StringIO("given\n"))
+        verify(capsys, f"{other.host}/{REPOSITORY}:latest", "--username", "me", "--password-stdin")
+        sent = {request.headers.get("Authorization", "") for request in other.requests}
+        assert sent == {"Basic " + base64.b64encode(b"me:given").decode()}
+
+
 def test_a_failing_container_registry_is_no_verdict(
     lab: LabUnderTest, release: Path, root: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -218,6 +251,7 @@ def test_a_question_that_is_not_understood_is_refused(
     assert failure(capsys, str(release), identity) == (2, "VD-TRUST-030")
     assert failure(capsys, str(release), root) == (2, "VD-TRUST-030")
     (tmp_path / "two.pem").write_bytes(pem(ISSUER, ISSUER))
+    (tmp_path / "version9.pem").write_bytes(pem_of(certificate_of_version_9(ISSUER.certificate)))
     for arguments in (
         ("host.example/other/repository:latest", root),
         ("no tag at all", root),
@@ -227,5 +261,6 @@ def test_a_question_that_is_not_understood_is_refused(
         (str(release), root, root, root),
         (str(release), "--trust-root=/absent.pem"),
         (str(release), f"--trust-root={tmp_path / 'two.pem'}"),
+        (str(release), f"--trust-root={tmp_path / 'version9.pem'}"),
     ):
         assert failure(capsys, *arguments, identity) == (2, "VD-TRUST-056"), arguments
