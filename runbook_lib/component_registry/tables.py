@@ -157,7 +157,8 @@ class ComponentTables:
             parameters={"partition": batch.partition, "first": min(names), "last": max(names)},
             results_per_page=PAGE_ROWS,
         )
-        return {str(entity["RowKey"]): entity for entity in between if entity["RowKey"] in names}
+        listed = bounded(between, target=batch.table)
+        return {str(entity["RowKey"]): entity for entity in listed if entity["RowKey"] in names}
 
     def write(self, batch: Batch, seen: Mapping[Key, Recorded]) -> None:
         """Record a batch. `seen` are the rows of its table as they were last read.
