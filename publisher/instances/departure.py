@@ -30,6 +30,7 @@ from publisher.instances.deprovisioning import (
 from publisher.instances.document import Instance
 from publisher.instances.store import Instances, Row, Standing
 from publisher.session import TokenResource
+from runbook_lib.azure.operations import result_of
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.strict_json import member
 from runbook_lib.change import Action
@@ -203,12 +204,13 @@ class Departure:
         from azure.mgmt.containerregistry.models import TokenUpdateParameters
 
         if self._named is not None:
-            self._registry.tokens.begin_update(
+            updating = self._registry.tokens.begin_update(
                 self._named.resource_group,
                 self._named.container_registry,
                 self._named.token,
                 TokenUpdateParameters(properties=properties),
-            ).wait()
+            )
+            result_of(updating, target=f"token {self._named.token}")
 
     def _token(self) -> "Token | None":
         from azure.core.exceptions import ResourceNotFoundError

@@ -18,6 +18,7 @@ from publisher.rotation.record import Rotation, RotationRecords
 from publisher.rotation.run import NewCredential, RotationRun, rotation_run
 from publisher.session import TokenResource
 from runbook_lib.azure.clients import AzureClients
+from runbook_lib.azure.operations import result_of
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.basics.redaction import Redactor
 from runbook_lib.change import Action
@@ -141,11 +142,12 @@ class AcrTokenCredential:
         """Make a password and return the credential as the customer stores it."""
         from azure.mgmt.containerregistry.models import GenerateCredentialsParameters
 
-        made = self._arm.registries.begin_generate_credentials(
+        generating = self._arm.registries.begin_generate_credentials(
             self._token.resource_group,
             self._token.container_registry,
             GenerateCredentialsParameters(token_id=self._token.resource_id, name=slot, expiry=expires_at),
-        ).result()
+        )
+        made = result_of(generating, target=f"{slot} of token {self._token.token}")
         password = next((each.value for each in made.passwords or () if each.name == slot), None)
         if not password or not made.username:
             raise publisher.TOKEN_NOT_RENEWED.error(f"ARM made no {slot}", target=self._token.token)
@@ -166,14 +168,15 @@ class AcrTokenCredential:
             for each in self._listed()
             if str(getattr(each.name, "value", each.name)) != slot
         ]
-        self._arm.tokens.begin_update(
+        updating = self._arm.tokens.begin_update(
             self._token.resource_group,
             self._token.container_registry,
             self._token.token,
             TokenUpdateParameters(
                 properties=TokenUpdateProperties(credentials=TokenCredentialsProperties(passwords=kept))
             ),
-        ).wait()
+        )
+        result_of(updating, target=f"token {self._token.token}")
 
     def _passwords(self) -> tuple[Password, ...]:
         return tuple(

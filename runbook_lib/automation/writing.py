@@ -9,6 +9,7 @@ import json
 from runbook_lib.automation.access import AccountAccess
 from runbook_lib.automation.account import LANGUAGE, LANGUAGE_VERSION, OWNER_TAG, OWNER_VALUE
 from runbook_lib.automation.refusals import refusals
+from runbook_lib.azure.operations import result_of
 
 # Without a runtime environment a runbook would run on 3.8 (docs/azure-facts.md#python-and-its-limits). It is not
 # confirmed which of these two types a runbook with an environment must have (docs/azure-facts.md#runbooks-and-jobs).
@@ -67,16 +68,20 @@ def put_runbook(account: AccountAccess, name: str, *, kind: str, environment: st
 
 
 def replace_draft(account: AccountAccess, name: str, text: bytes) -> None:
-    """Replace a runbook's draft."""
+    """Replace a runbook's draft. Raises RunbookError VD-ARM-003, too (the operation does not end)."""
     with refusals(f"runbook {name}"):
         # Pass bytes: for a text the client would count characters, but the service wants the length in bytes.
-        account.client.runbook_draft.begin_replace_content(*account.at, name, text).result()  # type: ignore[arg-type]
+        replacing = account.client.runbook_draft.begin_replace_content(*account.at, name, text)  # type: ignore[arg-type]
+        result_of(replacing, target=f"draft of runbook {name}")
 
 
 def publish(account: AccountAccess, name: str) -> None:
-    """Publish a runbook's draft. From then on jobs run this text, and there is no draft."""
+    """Publish a runbook's draft. From then on jobs run this text, and there is no draft.
+
+    Raises RunbookError VD-ARM-003, too (the operation does not end).
+    """
     with refusals(f"runbook {name}"):
-        account.client.runbook.begin_publish(*account.at, name).result()
+        result_of(account.client.runbook.begin_publish(*account.at, name), target=f"runbook {name}")
 
 
 def set_variable(account: AccountAccess, name: str, text: str) -> None:

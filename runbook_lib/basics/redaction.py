@@ -102,9 +102,9 @@ def _places(text: str, form: str) -> Iterator[int]:
 
 def _forms_of(secret: str) -> set[str]:
     """Return the forms of `secret` in a text: plain, in JSON, a URL, Python's repr, hexadecimal, or base64."""
-    raw = secret.encode()
-    once = urllib.parse.quote(secret, safe="")
-    quoted = {once, urllib.parse.quote_plus(secret), urllib.parse.quote(secret), urllib.parse.quote(once, safe="")}
+    raw = secret.encode(errors="surrogatepass")  # a vault may hold half of a pair
+    once = urllib.parse.quote(raw, safe="")
+    quoted = {once, urllib.parse.quote_plus(raw), urllib.parse.quote(raw), urllib.parse.quote(once, safe="")}
     escaped = "".join(f"\\u{ord(character):04x}" for character in secret)
     lower = {_ESCAPE.sub(lambda escape: escape.group().lower(), form) for form in quoted}
     return {

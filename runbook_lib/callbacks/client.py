@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from runbook_lib.basics import strict_json
-from runbook_lib.basics.clock import Clock, rfc3339
+from runbook_lib.basics.clock import YEARS, Clock, rfc3339
 from runbook_lib.callbacks.payloads import Payload, Ping, to_json
 from runbook_lib.errors import ErrorEntry, callbacks
 from runbook_lib.network.http import TooLarge, read_capped
@@ -158,6 +158,8 @@ def _clocks_off(headers: Mapping[str, str], now: datetime) -> str:
     try:
         theirs = parsedate_to_datetime(headers.get("Date", ""))
     except (ValueError, TypeError, OverflowError):  # TypeError: Python 3.10 raises it for a text that is not a date
+        return ""
+    if theirs.year not in YEARS:
         return ""
     if theirs.tzinfo is None:
         theirs = theirs.replace(tzinfo=timezone.utc)

@@ -6,7 +6,7 @@ This module needs azure.core, so it is loaded only for an import.
 import re
 from typing import TYPE_CHECKING, Any, cast
 
-from azure.core.exceptions import AzureError, HttpResponseError, ServiceResponseError
+from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceResponseError
 from azure.core.polling import PollingMethod
 from azure.core.rest import HttpRequest
 
@@ -144,16 +144,28 @@ class ImportOperation:
         self._ask_at = 0.0
 
     def ask(self) -> None:
-        """Ask the operation how it goes, if it is time to. Raises RunbookError as `failure` says, azure.core's
-        azure.core's errors.
+        """Ask the operation how it goes, if it is time to.
+
+        If ARM does not answer, or is at fault, this asks again later: that says nothing about the import. Raises
+        RunbookError as `failure` says, and azure.core's errors.
         """
-        if self.over_since is None and self._client is not None and self._clock.monotonic() >= self._ask_at:
-            self.take(self._client, self._client.send_request(HttpRequest("GET", self._location)))
+        if self.over_since is not None or self._client is None or self._clock.monotonic() < self._ask_at:
+            return
+        try:
+            response = self._client.send_request(HttpRequest("GET", self._location))
+        except (ServiceRequestError, ServiceResponseError):
+            self._ask_at = self._clock.monotonic() + ASK_SECONDS
+        except HttpResponseError as error:
+            # A gateway's page: the client refuses it.
+            if error.response is None or not _passes(error.response):
+                raise
+            self.take(self._client, cast("HttpResponse", error.response))
+        else:
+            self.take(self._client, response)
 
     def take(self, client: "PipelineClient[Any, Any]", response: "HttpResponse") -> None:
         """Handle ARM's answer: after 202 the operation goes on, and another success ends it."""
-        passing = response.status_code == 429 or response.status_code >= 500
-        if response.status_code == 202 or passing:
+        if response.status_code == 202 or _passes(response):
             after = retry_after_seconds(response.headers, self._clock.now())
             self._ask_at = self._clock.monotonic() + (ASK_SECONDS if after is None else after)
             self._location = self._led_to(response.headers.get("Location", self._location))
@@ -219,6 +231,11 @@ def reason(code: str, message: str) -> str:
     # Cut between words: a secret has no space, and the redactor would not recognize half of one.
     half = MAX_WORDS // 2
     return f"{words[:half].rpartition(' ')[0]} [...] {words[-half:].partition(' ')[2]}"
+
+
+def _passes(response: "HttpResponse") -> bool:
+    """Return whether an answer is ARM's own trouble, which passes."""
+    return response.status_code == 429 or response.status_code >= 500
 
 
 def _refused(error: HttpResponseError, image: str) -> RunbookError:

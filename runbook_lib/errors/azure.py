@@ -19,6 +19,14 @@ NO_SUCH_RESOURCE_GROUP = entry(
     "The subscription has no resource group of this name, or the identity may not see it.",
     "Check settings subscription_id and resource_group, and the role Reader on the managed resource group.",
 )
+OPERATION_STILL_RUNS = entry(
+    "VD-ARM-003",
+    "a long-running operation does not end",
+    "Azure Resource Manager still says that the operation runs. It is slow, or it tells the client to ask much later.",
+    "Wait a few minutes, then run it again: it first looks whether the operation has succeeded. If this happens again,"
+    " look at Azure's status page.",
+    retryable=True,
+)
 MISSING_SETTING = entry(
     "VD-SETTINGS-001",
     "a setting is missing",

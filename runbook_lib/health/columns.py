@@ -61,13 +61,14 @@ def needs(components: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...
     """Return the targets that each component needs. `components` has by target the names that it depends on.
 
     A release's names are unique. If a former release had a component of the same name and another type, the result has
-    both.
+    both. A name may stand twice in the table.
     """
     by_name: dict[str, list[str]] = {}
     for target in components:
         by_name.setdefault(target.partition("/")[2], []).append(target)
     return {
-        target: tuple(need for name in names for need in by_name.get(name, ())) for target, names in components.items()
+        target: tuple(need for name in dict.fromkeys(names) for need in by_name.get(name, ()))
+        for target, names in components.items()
     }
 
 

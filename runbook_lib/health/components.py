@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from runbook_lib.component_registry.managed_resources import ManagedResources
-from runbook_lib.component_registry.registered import RegisteredComponent, ill_columns
+from runbook_lib.component_registry.registered import MAX_COMPONENTS, RegisteredComponent, ill_columns
 from runbook_lib.component_registry.schema import COMPONENTS, OBSERVABILITY, SCHEMA, Entity
 from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.context import Context
@@ -16,6 +16,11 @@ from runbook_lib.health.probes.connection import tls_context
 from runbook_lib.health.probes.many import Probe, run_probes
 from runbook_lib.health.rules import Observation, OwnHealth
 from runbook_lib.network import trusted_authorities
+from runbook_lib.network.listing import bounded
+
+# Those of the installed release, and as many that former releases have left. Each may depend on all others: more would
+# not fit into the memory of a job.
+MAX_REGISTERED = 2 * MAX_COMPONENTS
 
 
 def look_at_components(
@@ -42,13 +47,14 @@ def look_at_components(
 def registered(context: Context, tables: ComponentTables, *, may_lack: bool) -> dict[str, Entity]:
     """Return table Components. `may_lack` says that it may have no component yet.
 
-    Raises VD-HEALTH-001, and VD-COMPONENT-003 if a newer runbook has written it.
+    Raises VD-HEALTH-001, VD-STORAGE-005 past MAX_REGISTERED, and VD-COMPONENT-003 if a newer runbook has written it.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
     tables.recorded(SCHEMA)
+    rows = bounded(tables.entities(COMPONENTS), target=COMPONENTS, at_most=MAX_REGISTERED)
     try:
-        entities = {target_of(entity): entity for entity in tables.entities(COMPONENTS)}
+        entities = {target_of(entity): entity for entity in rows}
     except ResourceNotFoundError as error:
         if may_lack:
             return {}

@@ -11,7 +11,6 @@
 Health states: unknown (nothing is known, or nothing can be probed), healthy, degraded, unhealthy.
 """
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -113,30 +112,38 @@ def roll_up(own: Mapping[str, OwnHealth], depends_on: Mapping[str, Iterable[str]
     `own` has the health of each component itself, by name. `depends_on` has the names that each needs. A name that is
     not in `own` is ignored, and a circle ends at a component that was visited before.
     """
-    rolled = {}
-    for name, known in own.items():
-        cause = _unhealthy_need(name, own, depends_on) if known.state in ("healthy", "unknown") else ""
-        rolled[name] = Health(
-            state="degraded" if cause else known.state,
-            reason=cause or whole_words(known.reason, REASON_LIMIT),
+    reasons = _reasons(own, depends_on)
+    return {
+        name: Health(
+            state="degraded" if name in reasons else known.state,
+            reason=reasons.get(name) or whole_words(known.reason, REASON_LIMIT),
             own=known,
         )
-    return rolled
+        for name, known in own.items()
+    }
 
 
-def _unhealthy_need(start: str, own: Mapping[str, OwnHealth], depends_on: Mapping[str, Iterable[str]]) -> str:
-    """Return a reason that names the nearest unhealthy component that `start` needs, "" if there is none."""
-    met = {start}
-    waiting: deque[tuple[str, str]] = deque((need, "") for need in sorted(depends_on.get(start, ())))
-    while waiting:
-        name, through = waiting.popleft()
-        if name in met or name not in own:
-            continue
-        met.add(name)
-        if own[name].state == "unhealthy":
-            return f"depends on {name}, which is unhealthy" + (f" (through {through})" if through else "")
-        waiting.extend((need, through or name) for need in sorted(depends_on.get(name, ())))
-    return ""
+def _reasons(own: Mapping[str, OwnHealth], depends_on: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Return a reason for each component that suffers from an unhealthy one. It names the nearest one.
+
+    One search starts at all unhealthy components together. It reads each dependency once, however many there are.
+    """
+    needed_by: dict[str, list[str]] = {}
+    for name, needed in depends_on.items():
+        for need in needed:
+            needed_by.setdefault(need, []).append(name)
+    causes = {name: name for name in sorted(own) if own[name].state == "unhealthy"}
+    reasons = {}
+    met = list(causes)
+    for need in met:  # the search adds to it
+        for name in needed_by.get(need, ()):
+            if name in own and name not in causes:
+                met.append(name)
+                cause = causes[name] = causes[need]
+                if own[name].state in ("healthy", "unknown"):
+                    through = "" if need == cause else f" (through {need})"
+                    reasons[name] = f"depends on {cause}, which is unhealthy{through}"
+    return reasons
 
 
 def transitions(before: Mapping[str, HealthState], after: Mapping[str, Health]) -> tuple[Transition, ...]:

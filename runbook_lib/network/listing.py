@@ -12,9 +12,9 @@ MAX_LISTED = 200_000
 T = TypeVar("T")
 
 
-def bounded(items: Iterable[T], *, target: str) -> Iterator[T]:
-    """Yield the items of a listing. `target` is its name. Raises RunbookError VD-STORAGE-005 past MAX_LISTED."""
+def bounded(items: Iterable[T], *, target: str, at_most: int = MAX_LISTED) -> Iterator[T]:
+    """Yield the items of a listing. `target` is its name. Raises RunbookError VD-STORAGE-005 past `at_most`."""
     for number, item in enumerate(items):
-        if number >= MAX_LISTED:
-            raise release.TOO_MANY_STORED.error(f"more than {MAX_LISTED}", target=target)
+        if number >= at_most:
+            raise release.TOO_MANY_STORED.error(f"more than {at_most}", target=target)
         yield item

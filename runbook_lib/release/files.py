@@ -20,7 +20,7 @@ from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.errors import release
 from runbook_lib.network.listing import bounded
-from runbook_lib.release.artifacts import ArtifactBlob
+from runbook_lib.release.artifacts import MAX_SCRIPT_BYTES, ArtifactBlob
 from runbook_lib.release.model import ARTIFACT_CONTAINER
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class ArtifactBlobs:
         )
 
     def digest(self, blob: ArtifactBlob) -> str | None:
-        """Return the digest (sha256:HEX) of a blob's content, None if it is absent.
+        """Return the digest (sha256:HEX) of a blob's content, None if it is absent, `N bytes` if it is too large.
 
         The content is read in parts. All parts belong to one version: the client reads them on condition of one ETag.
         """
@@ -109,7 +109,11 @@ class ArtifactBlobs:
 
         found = hashlib.sha256()
         try:
-            for part in self._service.get_blob_client(ARTIFACT_CONTAINER, blob_name(blob)).download_blob().chunks():
+            download = self._service.get_blob_client(ARTIFACT_CONTAINER, blob_name(blob)).download_blob()
+            # Somebody may have replaced the blob by a huge one since its size was listed.
+            if download.size > (MAX_SCRIPT_BYTES if blob.size is None else blob.size):
+                return f"{download.size} bytes"
+            for part in download.chunks():
                 found.update(part)
         except ResourceNotFoundError:
             return None

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from runbook_lib.basics.clock import rfc3339
-from runbook_lib.component_registry.schema import CREDENTIALS, Row, Value, key_of
+from runbook_lib.component_registry.schema import CREDENTIALS, Row, Value, fit, key_of
 from runbook_lib.rotation.secret_versions import read_versions
 from runbook_lib.rotation.versions import Secret, VaultFacts, pending_name, unfinished_rotation
 from runbook_lib.vault.credential_states import CredentialState, read_credential_states
@@ -55,7 +55,7 @@ def secret_row(state: CredentialState, versions: VaultFacts) -> Row:
         "state": state.state,
         "notBefore": _text(state.not_before),
         "expires": _text(state.expires),
-        "rotationId": open_one.rotation_id if open_one else "",
+        "rotationId": fit(open_one.rotation_id) if open_one else "",
         "rotationState": open_one.state if open_one else "",
         "retireAfter": _text(open_one.retire_after if open_one else None),
     }

@@ -119,11 +119,14 @@ class CredentialVault:
         self._until(self._key_is_usable)
 
     def recover(self, deleted: VaultObject) -> None:
-        """Undo a deletion."""
+        """Undo a deletion.
+
+        The SDK's poller has no deadline: it never ends if somebody deletes the object again. `_until` has one.
+        """
         if deleted.kind == "key":
-            self._clients.keys.begin_recover_deleted_key(deleted.name).wait()
+            self._clients.keys.begin_recover_deleted_key(deleted.name)
         else:
-            self._clients.secrets.begin_recover_deleted_secret(deleted.name).wait()
+            self._clients.secrets.begin_recover_deleted_secret(deleted.name)
         self._until(lambda: not self.is_deleted(deleted))
 
     def is_deleted(self, one: VaultObject) -> bool:

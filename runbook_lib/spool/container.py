@@ -161,14 +161,18 @@ class Spool:
         name, key = f"{stem}-{hashlib.sha256(content).hexdigest()}.json", self._keys.newest()
         kept = Spooled(name=name, size=len(content), key=key.version, mac=key.mac(self._name, _blob(name)), why=why)
         container = self._container()
+
+        def upload() -> None:
+            # If an answer was lost, the retry finds the blob: its name holds the digest of its content.
+            with suppress(ResourceExistsError):
+                container.upload_blob(name, content, overwrite=False, metadata=_metadata(kept))
+
         try:
-            container.upload_blob(name, content, overwrite=False, metadata=_metadata(kept))
+            upload()
         except ResourceNotFoundError:
-            container.create_container()
-            container.upload_blob(name, content, overwrite=False, metadata=_metadata(kept))
-        except ResourceExistsError:
-            # An answer was lost and the retry finds the blob: its name holds the digest of its content.
-            return kept
+            with suppress(ResourceExistsError):  # another run has just made it
+                container.create_container()
+            upload()
         return kept
 
     def remove(self, blob: Spooled, *, lease: str | None = None) -> None:

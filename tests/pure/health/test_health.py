@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 
 from hypothesis import given
@@ -129,6 +129,43 @@ def test_a_reason_names_the_nearest_cause_and_the_way_to_it() -> None:
     assert rolled["service"].reason == "depends on gateway, which is unhealthy"
     assert rolled["panel"].reason == "depends on gateway, which is unhealthy (through service)"
     assert rolled["gateway"].state == "unhealthy"
+
+
+@given(own=owns, graph=graphs)
+def test_no_unhealthy_need_is_nearer_than_the_one_in_the_reason(
+    own: dict[str, OwnHealth], graph: dict[str, list[str]]
+) -> None:
+    for name, health in roll_up(own, graph).items():
+        if not health.reason:
+            continue
+        met, near = {name}, {name}
+        while sick := {need for need in near if own[need].state == "unhealthy"} or near:
+            if sick is not near:
+                break
+            near = {need for each in near for need in graph.get(each, ()) if need in own} - met
+            met |= near
+        assert any(health.reason.startswith(f"depends on {need}, which is unhealthy") for need in sick)
+
+
+class CountedNeeds(tuple[str, ...]):
+    reads = 0
+
+    def __iter__(self) -> Iterator[str]:
+        CountedNeeds.reads += 1
+        return super().__iter__()
+
+
+def test_each_list_of_needs_is_read_once_however_many_components_need_one_another() -> None:
+    names = [f"c{number:03}" for number in range(100)]
+    CountedNeeds.reads = 0
+    rolled = roll_up({name: OwnHealth("healthy") for name in names}, {name: CountedNeeds(names) for name in names})
+    assert CountedNeeds.reads == len(names)
+    assert {health.state for health in rolled.values()} == {"healthy"}
+
+
+def test_a_name_that_stands_many_times_counts_once() -> None:
+    components = {f"p{number}/a": ("a",) * 1000 for number in range(20)}
+    assert needs(components) == dict.fromkeys(components, tuple(components))
 
 
 def test_what_is_only_degraded_troubles_nobody_else() -> None:

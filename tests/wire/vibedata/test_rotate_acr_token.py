@@ -233,3 +233,20 @@ def test_what_a_late_job_brings_holds_up_no_later_rotation(side: PublisherSide) 
         side.succeed(side.token_rotation(**request))
         assert (works(side, in_use), works(side, secret(side))) == (False, True)
         in_use = secret(side)
+
+
+@pytest.mark.parametrize("operation", ["generateCredentials", "updateToken"])
+def test_an_operation_that_does_not_end_fails_and_a_later_run_finishes(
+    side: PublisherSide, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    side.succeed(side.token_rotation())
+    side.lab.latency(operation=operation, seconds=24 * 3600)
+    with monkeypatch.context() as short:
+        short.setattr("runbook_lib.azure.operations.OPERATION_SECONDS", 1.0)
+        outcome = side.drive(side.token_rotation())
+    assert outcome.failed is not None and outcome.failed.error is not None
+    assert outcome.failed.error.code == "VD-ARM-003" and outcome.failed.error.retryable
+    assert works(side, secret(side))
+    side.lab.control("DELETE", "/latency")
+    side.succeed(side.token_rotation())
+    assert works(side, secret(side))

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.health.components import MAX_REGISTERED
 from tests.support.health_rig import Rig, report, transitions
 
 
@@ -277,3 +278,13 @@ def test_hundreds_of_components_of_which_some_hang(ready: Rig) -> None:
     assert records == [f"Components application {number}/3" for number in (1, 2, 3)]
     arm = [entry for entry in result.requests if entry["service"] == "arm" and entry["method"] == "GET"]
     assert len(arm) < 12  # not one for each component
+
+
+def test_more_rows_than_a_check_reads_end_it_with_a_clear_error(three: Rig) -> None:
+    table = three.tables.get_table_client("Components")
+    for start in range(0, MAX_REGISTERED, 100):
+        rows = [{"PartitionKey": "agent", "RowKey": f"a{start + number}"} for number in range(100)]
+        table.submit_transaction([("create", row) for row in rows])
+    result = three.check()
+    assert (result.exit_code, result.error_code) == (1, "VD-STORAGE-005"), result.text
+    assert f"more than {MAX_REGISTERED}" in result.text

@@ -82,3 +82,13 @@ def test_a_storage_account_without_the_container_is_named(lab: LabUnderTest, cus
     customer.blobs.delete_container("artifacts")
     done = run(lab, PUBLISH)
     assert (done.error_code, done.writes()) == ("VD-STORAGE-004", []), done.text
+
+
+def test_an_operation_that_does_not_end_ends_the_run(
+    lab: LabUnderTest, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runbook_lib.azure.operations.OPERATION_SECONDS", 1.0)
+    customer.install(SCRIPTS, wheels("one"))
+    lab.latency(operation="runbook", seconds=24 * 3600)
+    done = run(lab, PUBLISH)
+    assert (done.exit_code, set(done.codes().values())) == (1, {"VD-ARM-003"}), done.text

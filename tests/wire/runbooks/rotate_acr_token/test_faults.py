@@ -102,6 +102,22 @@ def test_secrets_and_keys_that_were_deleted_are_recovered(
     assert customer.enabled(SECRET) == [turn.rotation_id]
 
 
+@pytest.mark.parametrize(("name", "path"), [(PENDING, f"/secrets/{PENDING}(/[?]|[?])"), (KEY, f"^/keys/{KEY}/")])
+def test_a_recovery_waits_for_a_limited_time_for_an_object_that_does_not_come_back(
+    lab: LabUnderTest, customer: Vault, rotation: CredentialMaker, name: str, path: str
+) -> None:
+    turn = rotation()
+    turn.through("prepare" if name == KEY else "stage")
+    if name == KEY:
+        customer.keys.begin_delete_key(name).wait()
+    else:
+        customer.secrets.begin_delete_secret(name).wait()
+    lab.fault("status", status=404, times=0, match={"service": "key_vault", "method": "GET", "path": path})
+    ended = turn.run("prepare" if name == KEY else "test")
+    # The vault no longer lists it as deleted. So the run ends, although nobody can read it yet.
+    assert ended.exit_code == 0 and ended.sent("key_vault", "POST", "/recover"), ended.text
+
+
 def test_a_purged_secret_is_provisioned_anew(customer: Vault, rotation: CredentialMaker) -> None:
     turn = rotation()
     turn.through("test")
