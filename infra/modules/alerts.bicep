@@ -12,6 +12,10 @@ param gatewayId string
 
 // Every run writes events, and check_health runs each hour. So three hours without an event mean that none arrives.
 // An event that waited in the spool keeps its own time. So a rule about arrival looks two days back.
+//
+// `mitigates` says whether Azure resolves the alert by itself. The events of the first three rules tell of a moment, and
+// nothing is better because the window has passed. Nothing resolves these alerts, and one event sends one mail: the
+// rule mutes its actions as long as its window still holds the event.
 var logRules = [
   {
     name: '${prefix}-runbook-failed'
@@ -21,6 +25,7 @@ var logRules = [
     window: 'PT15M'
     frequency: 'PT5M'
     operator: 'GreaterThan'
+    mitigates: false
   }
   {
     name: '${prefix}-health'
@@ -30,6 +35,7 @@ var logRules = [
     window: 'PT15M'
     frequency: 'PT5M'
     operator: 'GreaterThan'
+    mitigates: false
   }
   {
     name: '${prefix}-credential-expiry'
@@ -39,6 +45,7 @@ var logRules = [
     window: 'PT1H'
     frequency: 'PT15M'
     operator: 'GreaterThan'
+    mitigates: false
   }
   {
     name: '${prefix}-late-spool'
@@ -48,6 +55,7 @@ var logRules = [
     window: 'P2D'
     frequency: 'PT1H'
     operator: 'GreaterThan'
+    mitigates: true
   }
   {
     name: '${prefix}-log-gap'
@@ -57,6 +65,7 @@ var logRules = [
     window: 'PT3H'
     frequency: 'PT1H'
     operator: 'LessThanOrEqual'
+    mitigates: true
   }
 ]
 
@@ -142,7 +151,8 @@ resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [for ru
         }
       ]
     }
-    autoMitigate: true
+    autoMitigate: rule.mitigates
+    muteActionsDuration: rule.mitigates ? null : rule.window
     actions: {
       actionGroups: [operators.id]
     }

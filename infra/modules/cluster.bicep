@@ -59,6 +59,8 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2026-05-01' = {
   }
   properties: {
     dnsPrefix: prefix
+    // Azure's own name for it joins three names and a region, and becomes too long.
+    nodeResourceGroup: '${prefix}-aks-nodes'
     enableRBAC: true
     disableLocalAccounts: true
     aadProfile: {
