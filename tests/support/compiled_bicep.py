@@ -22,9 +22,11 @@ from vibedata.template.syntax import (
     Object,
     Operation,
     Text,
+    walk_with_variables,
 )
 
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
+DEPLOYMENTS, DEPLOYMENTS_VERSION = "Microsoft.Resources/deployments", "2025-04-01"
 FUNCTIONS = {
     "!": "not",
     "==": "equals",
@@ -50,7 +52,7 @@ class _File:
     def __init__(self, documents: Mapping[str, Document], document: Document) -> None:
         self._documents = documents
         self._document = document
-        # The name of a loop's item, and what it is in ARM.
+        # The names of the loops' items and indices, and what they are in ARM.
         self._items: dict[str, str] = {}
 
     def template(self) -> dict[str, Any]:
@@ -88,28 +90,28 @@ class _File:
         return {**({"copy": loops} if loops else {}), **made}
 
     def _needs_resource(self, expression: Expression | None) -> bool:
-        from vibedata.template.syntax import walk_with_variables
-
         names = [each.name for each in walk_with_variables(expression, self._document) if isinstance(each, Name)]
         found = [self._document.get(name) for name in names]
         return any(each is not None and each.kind in ("resource", "module") for each in found)
 
     def _copy(self, name: str, loop: Loop) -> dict[str, Any]:
-        self._items[loop.names[0]] = f"{self._text(loop.over)}[copyIndex('{name}')]"
+        self._enter(loop, f"copyIndex('{name}')")
         return {
             "name": name,
             "count": f"[length({self._text(loop.over)})]",
             "input": self._value(loop.body),
         }
 
+    def _enter(self, loop: Loop, index: str) -> None:
+        self._items |= zip(loop.names, (f"{self._text(loop.over)}[{index}]", index), strict=False)
+
     def _resource(self, declared: Declaration) -> dict[str, Any]:
         made: dict[str, Any] = {}
         if declared.condition is not None:
             made["condition"] = self._value(declared.condition)
         if declared.loop is not None:
-            over = self._text(declared.loop.over)
-            made["copy"] = {"name": declared.name, "count": f"[length({over})]"}
-            self._items[declared.loop.names[0]] = f"{over}[copyIndex()]"
+            made["copy"] = {"name": declared.name, "count": f"[length({self._text(declared.loop.over)})]"}
+            self._enter(declared.loop, "copyIndex()")
         assert isinstance(declared.value, Object)
         body = {str(item.key.plain): item.value for item in declared.value.items}
         depends = body.pop("dependsOn", None)
@@ -121,7 +123,7 @@ class _File:
         kind, _, version = declared.type.partition("@")
         made: dict[str, Any] = {"type": kind, "apiVersion": version}
         if (parent := body.pop("parent", None)) is not None:
-            made["name"] = f"[format('{{0}}/{{1}}', {self._text(parent)}, {self._text(body.pop('name'))})]"
+            made["name"] = f"[format('{{0}}/{{1}}', {self._name_of(parent)}, {self._text(body.pop('name'))})]"
         if (scope := body.pop("scope", None)) is not None:
             made["scope"] = f"[{self._id(scope)}]"
         return {**made, **{key: self._value(value) for key, value in body.items()}}
@@ -130,8 +132,8 @@ class _File:
         params = body.get("params", Object((), declared.line))
         assert isinstance(params, Object)
         return {
-            "type": "Microsoft.Resources/deployments",
-            "apiVersion": "2025-04-01",
+            "type": DEPLOYMENTS,
+            "apiVersion": DEPLOYMENTS_VERSION,
             "name": self._value(body["name"]),
             "properties": {
                 "expressionEvaluationOptions": {"scope": "inner"},
@@ -156,12 +158,18 @@ class _File:
             case Literal(value=found):
                 return found
             case Text() if expression.plain is not None:
-                plain = expression.plain
-                return f"[{plain}" if plain.startswith("[") and plain.endswith("]") else plain
+                text = expression.plain
+                return f"[{text}" if text.startswith("[") and text.endswith("]") else text
             case Array(items=items):
                 return [self._value(each) for each in items]
             case Object(items=members):
-                return {self._key(item.key): self._value(item.value) for item in members}
+                loops = [
+                    self._copy(str(item.key.plain), item.value) for item in members if isinstance(item.value, Loop)
+                ]
+                plain = {
+                    self._key(item.key): self._value(item.value) for item in members if not isinstance(item.value, Loop)
+                }
+                return {**({"copy": loops} if loops else {}), **plain}
             case _:
                 return f"[{self._text(expression)}]"
 
@@ -170,6 +178,8 @@ class _File:
 
     def _text(self, expression: Expression | None) -> str:
         """Return an expression within `[...]`."""
+        if (declared := self._made(expression)) is not None:
+            return f"reference({self._id(expression)}, '{declared.type.partition('@')[2] or DEPLOYMENTS_VERSION}')"
         match expression:
             case Literal(value=value):
                 made = "null()" if value is None else str(value).lower() + ("()" if isinstance(value, bool) else "")
@@ -177,24 +187,31 @@ class _File:
                 made = self._joined(expression)
             case Name(name=name):
                 made = self._name(name)
-            case Member(of=of, name=name):
-                made = f"{self._id(of)}" if name == "id" and self._is_made(of) else f"{self._text(of)}.{name}"
-            case Index(of=of, index=index):
-                made = f"{self._text(of)}[{self._text(index)}]"
+            case Member() | Index():
+                made = self._part(expression)
             case Call(function=function, arguments=arguments):
-                made = f"{function}({', '.join(map(self._text, arguments))})"
+                made = self._call(function, *arguments)
             case Operation(operator="!=", operands=operands):
-                made = f"not(equals({', '.join(map(self._text, operands))}))"
+                made = f"not({self._call('equals', *operands)})"
             case Operation(operator=operator, operands=operands):
-                made = f"{FUNCTIONS[operator]}({', '.join(map(self._text, operands))})"
+                made = self._call(FUNCTIONS[operator], *operands)
             case Array(items=items):
-                made = f"createArray({', '.join(map(self._text, items))})"
+                made = self._call("createArray", *items)
             case Object(items=members):
-                pairs = [part for item in members for part in (self._joined(item.key), self._text(item.value))]
-                made = f"createObject({', '.join(pairs)})"
+                made = self._call("createObject", *(part for item in members for part in (item.key, item.value)))
             case _:
                 raise AssertionError(f"the template has no {type(expression).__name__} within an expression")
         return made
+
+    def _call(self, function: str, *arguments: Expression) -> str:
+        return f"{function}({', '.join(map(self._text, arguments))})"
+
+    def _part(self, part: Member | Index) -> str:
+        if isinstance(part, Index):
+            return f"{self._text(part.of)}[{self._text(part.index)}]"
+        if self._made(part.of) is not None and part.name in ("id", "name"):
+            return self._id(part.of) if part.name == "id" else self._name_of(part.of)
+        return f"{self._text(part.of)}.{part.name}"
 
     def _joined(self, text: Text) -> str:
         if text.plain is not None:
@@ -215,20 +232,27 @@ class _File:
         assert declared is not None, name
         if declared.kind == "param":
             return f"parameters('{name}')"
-        if declared.kind == "var":
-            return self._text(declared.value) if self._needs_resource(declared.value) else f"variables('{name}')"
-        return f"reference({self._id(Name(name, declared.line))}, '{declared.type.partition('@')[2] or '2025-04-01'}')"
+        return self._text(declared.value) if self._needs_resource(declared.value) else f"variables('{name}')"
 
-    def _is_made(self, of: Expression) -> bool:
-        declared = self._document.get(of.name) if isinstance(of, Name) and of.name not in self._items else None
-        return declared is not None and declared.kind in ("resource", "module")
+    def _made(self, of: Expression | None) -> Declaration | None:
+        """Return the resource or module that a symbol names, also one of a loop. None for anything else."""
+        named = of.of if isinstance(of, Index) else of
+        declared = self._document.get(named.name) if isinstance(named, Name) and named.name not in self._items else None
+        return declared if declared is not None and declared.kind in ("resource", "module") else None
 
     def _id(self, of: Expression | None) -> str:
-        assert isinstance(of, Name)
-        declared = self._document.get(of.name)
-        assert declared is not None, of.name
-        body = declared.value
-        assert isinstance(body, Object)
-        kind = declared.type.partition("@")[0] if declared.kind == "resource" else "Microsoft.Resources/deployments"
-        (name,) = (item.value for item in body.items if item.key.plain == "name")
-        return f"resourceId('{kind}', {self._text(name)})"
+        declared = self._made(of)
+        assert declared is not None
+        kind = declared.type.partition("@")[0] if declared.kind == "resource" else DEPLOYMENTS
+        return f"resourceId('{kind}', {self._name_of(of)})"
+
+    def _name_of(self, of: Expression | None) -> str:
+        declared = self._made(of)
+        assert declared is not None and isinstance(declared.value, Object)
+        (name,) = (item.value for item in declared.value.items if item.key.plain == "name")
+        outside = dict(self._items)
+        if declared.loop is not None:
+            self._enter(declared.loop, self._text(of.index) if isinstance(of, Index) else "copyIndex()")
+        made = self._text(name)
+        self._items = outside
+        return made

@@ -291,7 +291,9 @@ def test_an_update_keeps_the_certificate_and_the_ranges_that_the_gateway_has() -
 def test_the_gateway_reads_its_certificate_without_a_version() -> None:
     gateway = only("Microsoft.Network/applicationGateways")
     (certificate,) = gateway.body["properties"]["sslCertificates"]
-    assert certificate["properties"]["keyVaultSecretId"].text.endswith(".properties.vaultUri], secrets/tls-certificate)")
+    assert certificate["properties"]["keyVaultSecretId"].text.endswith(
+        ".properties.vaultUri], secrets/tls-certificate)"
+    )
     assert gateway.name == gateway_name(PREFIX)
     (listener,) = [each for each in gateway.body["properties"]["httpListeners"] if each["name"] == LISTENER]
     assert listener["properties"]["sslCertificate"]["id"].endswith(f"/sslCertificates/{certificate['name']}")
