@@ -77,6 +77,10 @@ param publisherIpRanges array
 @minLength(6)
 param alertEmail string
 
+@description('An address to which the action group also posts each alert, for example that of a function that processes alerts. It may hold a key. Empty: none.')
+@secure()
+param alertWebhook string = ''
+
 @description('Whether the retention policy of the release manifests can be removed at any time (unlocked), or only after it has run out (locked). A locked policy keeps the application from being deleted. The template makes the policy unlocked: docs/infrastructure.md says who locks it.')
 @allowed(['unlocked', 'locked'])
 param immutability string = 'unlocked'
@@ -405,6 +409,7 @@ module alerts 'modules/alerts.bicep' = {
     prefix: prefix
     location: location
     alertEmail: alertEmail
+    alertWebhook: alertWebhook
     workspaceId: monitoring.outputs.workspaceId
     tableName: monitoring.outputs.tableName
     storageAccountId: storage.outputs.id

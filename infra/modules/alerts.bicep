@@ -3,6 +3,10 @@
 param prefix string
 param location string
 param alertEmail string
+
+@secure()
+param alertWebhook string
+
 param workspaceId string
 param tableName string
 param storageAccountId string
@@ -122,6 +126,11 @@ resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
         useCommonAlertSchema: true
       }
     ]
+    webhookReceivers: [for address in (alertWebhook == '' ? [] : [alertWebhook]): {
+      name: 'alert-processor'
+      serviceUri: address
+      useCommonAlertSchema: true
+    }]
   }
 }
 

@@ -59,7 +59,7 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2026-05-01' = {
   }
   properties: {
     dnsPrefix: prefix
-    // Azure's own name for it joins three names and a region, and becomes too long.
+    // Without it Azure joins the names of the group, the cluster and the region. The overlay takes only 63 characters.
     nodeResourceGroup: '${prefix}-aks-nodes'
     enableRBAC: true
     disableLocalAccounts: true

@@ -274,20 +274,6 @@ def test_the_firewall_blocks_every_address_that_is_in_neither_list() -> None:
     assert policy.name == firewall.policy_name(PREFIX)
 
 
-def test_an_update_keeps_the_certificate_and_the_ranges_that_the_gateway_has() -> None:
-    """The runbook configure_gateway has changed them since the first deployment."""
-    made = deployed("update")
-    (gateway,) = made.of_type("Microsoft.Network/applicationGateways")
-    (certificate,) = gateway.body["properties"]["sslCertificates"]
-    kept = certificate["properties"]["keyVaultSecretId"]
-    assert kept.text == f"{gateway.id}.properties.sslCertificates.0.properties.keyVaultSecretId"
-    (policy,) = made.of_type("Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies")
-    (rule,) = policy.body["properties"]["customRules"]
-    assert [each["matchValues"].text for each in rule["matchConditions"]] == [
-        f"{policy.id}.properties.customRules.0.matchConditions.{number}.matchValues" for number in (0, 1)
-    ]
-
-
 def test_the_gateway_reads_its_certificate_without_a_version() -> None:
     gateway = only("Microsoft.Network/applicationGateways")
     (certificate,) = gateway.body["properties"]["sslCertificates"]
