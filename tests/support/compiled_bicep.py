@@ -216,7 +216,7 @@ class _File:
     def _joined(self, text: Text) -> str:
         if text.plain is not None:
             return "'" + text.plain.replace("'", "''") + "'"
-        form, values = "", []
+        form, values = "", list[str]()
         for part in text.parts:
             if isinstance(part, str):
                 form += part.replace("'", "''").replace("{", "{{").replace("}", "}}")
