@@ -46,6 +46,10 @@ param publisherTenantId string
 @maxLength(36)
 param publisherPrincipalId string
 
+@description('Whether publisherPrincipalId is a group, one user, or an identity.')
+@allowed(['Group', 'User', 'ServicePrincipal'])
+param publisherPrincipalType string = 'Group'
+
 @description('The resource id of the publisher\'s public vault. The deployment reads the first container registry token and the placeholder certificate there.')
 @minLength(60)
 param publisherVaultId string
@@ -73,11 +77,15 @@ param publisherIpRanges array
 @minLength(6)
 param alertEmail string
 
+@description('An address to which the action group also posts each alert, for example that of a function that processes alerts. It may hold a key. Empty: none.')
+@secure()
+param alertWebhook string = ''
+
 @description('Whether the retention policy of the release manifests can be removed at any time (unlocked), or only after it has run out (locked). A locked policy keeps the application from being deleted. The template makes the policy unlocked: docs/infrastructure.md says who locks it.')
 @allowed(['unlocked', 'locked'])
 param immutability string = 'unlocked'
 
-@description('Whether the instance is new. An update says false. Then the template keeps the token and the certificate in use, the address ranges of the gateway, and a locked retention policy, because Azure refuses to write such a policy again.')
+@description('Whether the instance is new. An update says false. Then the template keeps what has changed since: the token and the certificate in use, the address ranges, the settings, the runbook deploy_instance with its packages, and a locked retention policy, because Azure refuses to write such a policy again.')
 param firstDeployment bool = true
 
 @description('How long a release manifest is kept, in days.')
@@ -88,11 +96,14 @@ param retentionDays int = 365
 @description('Whether the publisher is in another tenant than the instance. If it is, a role assignment to a managed identity must name that identity (delegatedManagedIdentityResourceId). Otherwise it must not.')
 param crossTenant bool
 
+@description('Whether the storage account and the database keep copies in several availability zones. The region must have such zones. Without them give false. An update gives the same value.')
+param zoneRedundant bool = true
+
 @description('The size of the cluster\'s nodes. A region or a subscription may lack the default.')
 @minLength(1)
 param clusterNodeSize string = 'Standard_D4ds_v5'
 
-@description('The image of each container app, by the app\'s name: a whole reference, with its tag or digest.')
+@description('The image of each container app, by the app\'s name: a whole reference, with its tag or digest. Azure pulls it during the deployment. The container registry of a new instance is still empty, and the apps cannot sign in to the publisher\'s. So a new instance takes a public image for each app. An update must name the images that the apps have by then.')
 param images object
 
 @description('The file name of the wheel with the runbooks\' packages, below packages/ of the artifacts.')
@@ -113,11 +124,13 @@ param startDeployment string = 'publisher'
 @description('For a deployment script: azCliVersion, and wheels. The wheels are the names of the files below deployment-script/ of the artifacts.')
 param deploymentScriptSource object = {
   azCliVersion: 'none'
-  wheels: []
+  wheels: ['none']
 }
 
 @description('A GUID for the job or the script. Give a new one for each attempt, because Azure does not do a known one again.')
 param deploymentAttempt string = newGuid()
+
+var firstRunbook = 'deploy_instance'
 
 // The names and addresses that the runbooks read. None of them is a secret.
 var settings = {
@@ -172,6 +185,7 @@ module storage 'modules/storage.bicep' = {
     location: location
     writePolicy: firstDeployment || immutability == 'unlocked'
     retentionDays: retentionDays
+    zoneRedundant: zoneRedundant
   }
 }
 
@@ -206,7 +220,7 @@ module automation 'modules/automation.bicep' = {
     location: location
     identityId: identity.outputs.id
     settings: settings
-    writeRanges: firstDeployment
+    isFirst: firstDeployment
     addressRanges: {
       customer: customerIpRanges
       publisher: publisherIpRanges
@@ -235,6 +249,7 @@ module peopleRoles 'modules/peopleRoles.bicep' = {
     customerAdminObjectId: customerAdminObjectId
     customerAdminType: customerAdminType
     publisherPrincipalId: publisherPrincipalId
+    publisherPrincipalType: publisherPrincipalType
     publisherIsHere: publisherTenantId == subscription().tenantId
     storageAccountName: storage.outputs.name
     containerRegistryName: containerRegistry.outputs.name
@@ -298,6 +313,7 @@ module database 'modules/database.bicep' = {
     location: location
     identityName: identity.outputs.name
     identityPrincipalId: identity.outputs.principalId
+    zoneRedundant: zoneRedundant
   }
 }
 
@@ -323,6 +339,8 @@ module functions 'modules/functions.bicep' = {
     location: location
     identityId: identity.outputs.id
     identityClientId: identity.outputs.clientId
+    identityPrincipalId: identity.outputs.principalId
+    crossTenant: crossTenant
     subnetId: network.outputs.functionsSubnetId
     storageAccountName: storage.outputs.name
     workspaceId: monitoring.outputs.workspaceId
@@ -347,7 +365,7 @@ module gateway 'modules/gateway.bicep' = {
     prefix: prefix
     location: location
     identityId: identity.outputs.id
-    certificateSecretId: firstDeployment ? '${vault.outputs.endpoint}secrets/tls-certificate' : gatewayBefore.properties.sslCertificates[0].properties.keyVaultSecretId
+    certificateSecretUri: firstDeployment ? uri(vault.outputs.endpoint, 'secrets/tls-certificate') : gatewayBefore.properties.sslCertificates[0].properties.keyVaultSecretId
     subnetId: network.outputs.gatewaySubnetId
     backendAddress: apps.outputs.address
     backendHost: apps.outputs.controlPanelHost
@@ -373,11 +391,13 @@ module gatewayRoleAssignments 'modules/gatewayRoleAssignments.bicep' = {
   }
 }
 
-module bootstrap 'modules/bootstrap.bicep' = {
+// A release replaces the first runbook. An update must not bring the old one back.
+module bootstrap 'modules/bootstrap.bicep' = if (firstDeployment) {
   name: 'bootstrap'
   params: {
     location: location
     automationAccountName: automation.outputs.name
+    runbookName: firstRunbook
     packagesUri: uri(_artifactsLocation, 'packages/${packagesFile}${_artifactsLocationSasToken}')
     runbookUri: uri(_artifactsLocation, 'runbooks/deploy_instance.py${_artifactsLocationSasToken}')
   }
@@ -389,6 +409,7 @@ module alerts 'modules/alerts.bicep' = {
     prefix: prefix
     location: location
     alertEmail: alertEmail
+    alertWebhook: alertWebhook
     workspaceId: monitoring.outputs.workspaceId
     tableName: monitoring.outputs.tableName
     storageAccountId: storage.outputs.id
@@ -402,13 +423,14 @@ module deploymentJob 'modules/deploymentJob.bicep' = if (startDeployment == 'job
   name: 'deployment-job'
   params: {
     automationAccountName: automation.outputs.name
-    runbookName: bootstrap.outputs.runbookName
+    runbookName: firstRunbook
     jobName: deploymentAttempt
     parameters: {}
   }
   dependsOn: [
     alerts
     apps
+    bootstrap
     firstSecrets
     functions
     privateLinks

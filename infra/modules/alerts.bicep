@@ -3,6 +3,10 @@
 param prefix string
 param location string
 param alertEmail string
+
+@secure()
+param alertWebhook string
+
 param workspaceId string
 param tableName string
 param storageAccountId string
@@ -12,6 +16,10 @@ param gatewayId string
 
 // Every run writes events, and check_health runs each hour. So three hours without an event mean that none arrives.
 // An event that waited in the spool keeps its own time. So a rule about arrival looks two days back.
+//
+// `mitigates` says whether Azure resolves the alert by itself. The events of the first three rules tell of a moment, and
+// nothing is better because the window has passed. Nothing resolves these alerts, and one event sends one mail: the
+// rule mutes its actions as long as its window still holds the event.
 var logRules = [
   {
     name: '${prefix}-runbook-failed'
@@ -21,6 +29,7 @@ var logRules = [
     window: 'PT15M'
     frequency: 'PT5M'
     operator: 'GreaterThan'
+    mitigates: false
   }
   {
     name: '${prefix}-health'
@@ -30,6 +39,7 @@ var logRules = [
     window: 'PT15M'
     frequency: 'PT5M'
     operator: 'GreaterThan'
+    mitigates: false
   }
   {
     name: '${prefix}-credential-expiry'
@@ -39,6 +49,7 @@ var logRules = [
     window: 'PT1H'
     frequency: 'PT15M'
     operator: 'GreaterThan'
+    mitigates: false
   }
   {
     name: '${prefix}-late-spool'
@@ -48,6 +59,7 @@ var logRules = [
     window: 'P2D'
     frequency: 'PT1H'
     operator: 'GreaterThan'
+    mitigates: true
   }
   {
     name: '${prefix}-log-gap'
@@ -57,6 +69,7 @@ var logRules = [
     window: 'PT3H'
     frequency: 'PT1H'
     operator: 'LessThanOrEqual'
+    mitigates: true
   }
 ]
 
@@ -113,6 +126,11 @@ resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
         useCommonAlertSchema: true
       }
     ]
+    webhookReceivers: [for address in (alertWebhook == '' ? [] : [alertWebhook]): {
+      name: 'alert-processor'
+      serviceUri: address
+      useCommonAlertSchema: true
+    }]
   }
 }
 
@@ -142,7 +160,8 @@ resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [for ru
         }
       ]
     }
-    autoMitigate: true
+    autoMitigate: rule.mitigates
+    muteActionsDuration: rule.mitigates ? null : rule.window
     actions: {
       actionGroups: [operators.id]
     }

@@ -5,7 +5,7 @@ param prefix string
 param location string
 param identityId string
 param settings object
-param writeRanges bool
+param isFirst bool
 param addressRanges object
 
 // A variable holds JSON. So the settings are a JSON text in it, with quotes and escapes.
@@ -30,7 +30,9 @@ resource account 'Microsoft.Automation/automationAccounts@2024-10-23' = {
   }
 }
 
-resource variable 'Microsoft.Automation/automationAccounts/variables@2024-10-23' = {
+// The runbooks read it. `vibedata deploy` adds settings to it that the template does not know, such as public_host. So an
+// update leaves it.
+resource variable 'Microsoft.Automation/automationAccounts/variables@2024-10-23' = if (isFirst) {
   parent: account
   name: 'vibedata-settings'
   properties: {
@@ -41,7 +43,7 @@ resource variable 'Microsoft.Automation/automationAccounts/variables@2024-10-23'
 }
 
 // The runbook configure_gateway reads it. After the first deployment the publisher changes it, so an update leaves it.
-resource ranges 'Microsoft.Automation/automationAccounts/variables@2024-10-23' = if (writeRanges) {
+resource ranges 'Microsoft.Automation/automationAccounts/variables@2024-10-23' = if (isFirst) {
   parent: account
   name: 'vibedata-address-ranges'
   properties: {

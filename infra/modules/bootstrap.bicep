@@ -2,6 +2,7 @@
 
 param location string
 param automationAccountName string
+param runbookName string
 
 @secure()
 param packagesUri string
@@ -38,7 +39,7 @@ resource packages 'Microsoft.Automation/automationAccounts/runtimeEnvironments/p
 
 resource runbook 'Microsoft.Automation/automationAccounts/runbooks@2024-10-23' = {
   parent: account
-  name: 'deploy_instance'
+  name: runbookName
   location: location
   // With this tag a later release recognizes the runbook as one of the suite's, and replaces it.
   tags: {
@@ -58,5 +59,3 @@ resource runbook 'Microsoft.Automation/automationAccounts/runbooks@2024-10-23' =
     packages
   ]
 }
-
-output runbookName string = runbook.name

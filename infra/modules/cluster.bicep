@@ -59,6 +59,8 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2026-05-01' = {
   }
   properties: {
     dnsPrefix: prefix
+    // Without it Azure joins the names of the group, the cluster and the region. The overlay takes only 63 characters.
+    nodeResourceGroup: '${prefix}-aks-nodes'
     enableRBAC: true
     disableLocalAccounts: true
     aadProfile: {

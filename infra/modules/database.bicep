@@ -4,6 +4,7 @@ param prefix string
 param location string
 param identityName string
 param identityPrincipalId string
+param zoneRedundant bool
 
 resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2025-08-01' = {
   name: '${prefix}-postgres'
@@ -27,7 +28,7 @@ resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2025-08-01' = {
       geoRedundantBackup: 'Disabled'
     }
     highAvailability: {
-      mode: 'ZoneRedundant'
+      mode: zoneRedundant ? 'ZoneRedundant' : 'Disabled'
     }
     network: {
       publicNetworkAccess: 'Disabled'

@@ -22,7 +22,8 @@ resource token 'Microsoft.KeyVault/vaults/secrets@2026-02-01' = {
   }
 }
 
-// The gateway does not start without a certificate. The certificate for the instance's name replaces this one later.
+// The gateway does not start without a certificate. The real certificate has another name in the vault (vibedata-tls),
+// and the runbook configure_gateway moves the listener to it.
 resource certificate 'Microsoft.KeyVault/vaults/secrets@2026-02-01' = {
   parent: vault
   name: 'tls-certificate'

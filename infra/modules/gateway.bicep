@@ -5,7 +5,7 @@ param location string
 param identityId string
 
 @description('Without a version, so that the gateway takes a renewed certificate by itself.')
-param certificateSecretId string
+param certificateSecretUri string
 param subnetId string
 param backendAddress string
 param backendHost string
@@ -25,7 +25,7 @@ resource address 'Microsoft.Network/publicIPAddresses@2025-09-01' = {
     publicIPAllocationMethod: 'Static'
     publicIPAddressVersion: 'IPv4'
     dnsSettings: {
-      domainNameLabel: prefix
+      domainNameLabel: gatewayName
     }
   }
 }
@@ -141,7 +141,7 @@ resource gateway 'Microsoft.Network/applicationGateways@2025-09-01' = {
       {
         name: 'listener'
         properties: {
-          keyVaultSecretId: certificateSecretId
+          keyVaultSecretId: certificateSecretUri
         }
       }
     ]

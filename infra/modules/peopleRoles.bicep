@@ -3,6 +3,7 @@
 param customerAdminObjectId string
 param customerAdminType string
 param publisherPrincipalId string
+param publisherPrincipalType string
 param publisherIsHere bool
 param storageAccountName string
 param containerRegistryName string
@@ -46,6 +47,7 @@ resource operatorOnStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' 
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
     principalId: publisherPrincipalId
+    principalType: publisherPrincipalType
   }
 }]
 
@@ -55,6 +57,7 @@ resource operatorOnRegistry 'Microsoft.Authorization/roleAssignments@2022-04-01'
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', registryRole)
     principalId: publisherPrincipalId
+    principalType: publisherPrincipalType
   }
 }
 
@@ -64,5 +67,6 @@ resource operatorOnAutomation 'Microsoft.Authorization/roleAssignments@2022-04-0
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', automationRole)
     principalId: publisherPrincipalId
+    principalType: publisherPrincipalType
   }
 }

@@ -4,6 +4,7 @@ param prefix string
 param location string
 param writePolicy bool
 param retentionDays int
+param zoneRedundant bool
 
 // The first container is immutable: blobs in it cannot be changed.
 var manifestContainer = 'release-manifests'
@@ -15,7 +16,7 @@ resource account 'Microsoft.Storage/storageAccounts@2026-04-01' = {
   location: location
   kind: 'StorageV2'
   sku: {
-    name: 'Standard_ZRS'
+    name: zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
   }
   properties: {
     accessTier: 'Hot'

@@ -43,7 +43,10 @@ def deployed(lab: Lab, backend: str) -> list[Resource]:
             "ipAddress": PUBLIC_ADDRESS,
             "publicIPAllocationMethod": "Static",
             "publicIPAddressVersion": "IPv4",
-            "dnsSettings": {"domainNameLabel": prefix, "fqdn": f"{prefix}.{lab.names.location}.cloudapp.azure.com"},
+            "dnsSettings": {
+                "domainNameLabel": f"{prefix}-gateway",
+                "fqdn": f"{prefix}-gateway.{lab.names.location}.cloudapp.azure.com",
+            },
             "ipConfiguration": {"id": f"{gateway_id}/frontendIPConfigurations/public"},
         },
         sku={"name": "Standard", "tier": "Regional"},

@@ -49,6 +49,8 @@ METRIC_RULES = (
     ),
     ("vibedata-gateway-hosts", "Microsoft.Network/applicationGateways", "UnhealthyHostCount", "GreaterThan", 0, 1),
 )
+# These describe a state, so Azure resolves their alerts. The others read events of one moment.
+MITIGATED = ("vibedata-late-spool", "vibedata-log-gap")
 # Name, its query on the operations' table ("": every event), severity, window, how often, operator (threshold 0).
 LOG_RULES = (
     (
@@ -228,7 +230,8 @@ def _alert_resources(lab: Lab) -> list[Resource]:
                             }
                         ]
                     },
-                    "autoMitigate": True,
+                    "autoMitigate": name in MITIGATED,
+                    **({} if name in MITIGATED else {"muteActionsDuration": window}),
                     "actions": _actions(QUERY_RULES, [group]),
                 },
                 kind="LogAlert",

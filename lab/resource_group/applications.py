@@ -73,7 +73,7 @@ def applications(lab: Lab, addresses: Mapping[str, str]) -> list[Resource]:
                 "currentKubernetesVersion": "1.34.2",
                 "dnsPrefix": prefix,
                 "fqdn": f"{prefix}-5f1c2a3b.hcp.westeurope.azmk8s.io",
-                "nodeResourceGroup": f"MC_{lab.names.resource_group}_{prefix}-aks_{lab.names.location}",
+                "nodeResourceGroup": f"{prefix}-aks-nodes",
                 "enableRBAC": True,
                 "disableLocalAccounts": True,
                 "agentPoolProfiles": [
@@ -140,7 +140,7 @@ def applications(lab: Lab, addresses: Mapping[str, str]) -> list[Resource]:
             )
             for name, kind, runtime in (
                 (FUNCTION_APP, "functionapp,linux", "Python|3.12"),
-                (LOGIC_APP, "functionapp,workflowapp", ""),
+                (LOGIC_APP, "functionapp,workflowapp,linux", ""),
             )
         ),
         resource(

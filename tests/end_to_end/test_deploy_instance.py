@@ -60,6 +60,7 @@ def bootstrap(deployed: Deployed, *, packages: str = "", runbook: str = "") -> S
         "location": "westeurope",
         "automationAccountName": deployed.lab.env["VIBEDATA_AUTOMATION_ACCOUNT"],
         "packagesUri": packages,
+        "runbookName": NAME,
         "runbookUri": runbook,
     }
     return snapshot(documents(), "modules/bootstrap.bicep", given, Place())
@@ -103,7 +104,7 @@ def start(deployed: Deployed, **parameters: object) -> str:
     job = str(uuid.uuid4())
     given = {
         "automationAccountName": deployed.lab.env["VIBEDATA_AUTOMATION_ACCOUNT"],
-        "runbookName": bootstrap(deployed).outputs["runbookName"],
+        "runbookName": NAME,
         "jobName": job,
         "parameters": parameters,
     }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.authorization.roles import ROLES
 from scripts.pages import house
 from tests.support.floors import FLOORS
 
@@ -16,6 +17,22 @@ FOLDERS = ("runbook_lib", "runbooks", "oci", "publisher", "vibedata", "scripts",
 # A heading of a page, as comments and pages cite it: `docs/azure-facts.md#arm-throttling`, or ` and #import` after one.
 CITATION = re.compile(r"docs/([\w-]+\.md)((?:#[\w-]+)(?: and #[\w-]+)*)")
 BY_NUMBER = re.compile(r"#.*\bsections? \d|\bsections? \d+ of design|design section|azure-facts, section")
+
+
+# The name of a built-in role: words that begin with a service, and end with what its holder is.
+ROLE = re.compile(
+    r"\b(?:Automation|Container Registry|Key Vault|Log Analytics|Managed Identity|Monitoring|Network|Storage)"
+    r"(?: (?:and )?[A-Z]\w+)*? (?:Administrator|Contributor|Officer|Operator|Owner|Publisher|Reader|User)\b"
+)
+# Real roles that the lab does not know, because nothing in it signs in with them.
+OTHER_ROLES = {"Key Vault Administrator", "Automation Job Operator", "Storage Blob Data Owner"}
+
+
+def test_each_role_that_a_page_names_is_one_of_azures() -> None:
+    known = {role.name for role in ROLES.values()} | OTHER_ROLES
+    named = {(page.name, role) for page in PAGES for role in ROLE.findall(" ".join(page.read_text("utf-8").split()))}
+    assert len({role for _, role in named}) > 10
+    assert {(page, role) for page, role in named if role not in known} == set()
 
 
 # The name of a file of the project in comments and pages. The worked examples add their own files, and Azure/acr has a

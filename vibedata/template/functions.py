@@ -39,6 +39,13 @@ def contains(container: Any, wanted: Any) -> bool:
     return wanted in container
 
 
+def concat(*parts: Any) -> Any:
+    """Return the items of all arrays in one array, or all texts in one text."""
+    if isinstance(parts[0], list):
+        return [item for part in parts for item in part]
+    return "".join(map(text_of, parts))
+
+
 def replace(text: str, old: str, new: str) -> str:
     """Return a text with another part. Raises ValueError if the result is too long."""
     if not old or text.count(old) * len(new) > MAX_CHARACTERS:
@@ -60,6 +67,7 @@ def uri(base: str, relative: str) -> str:
 
 PLAIN: Mapping[str, Callable[..., Any]] = {
     "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "concat": concat,
     "contains": contains,
     "guid": guid,
     "json": json.loads,
@@ -122,7 +130,7 @@ def of_place(place: Place) -> Mapping[str, Callable[..., Any]]:
 def call(name: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
     """Return the result of a function. If an argument is known only to Azure, the result is, too."""
     # These functions look at a whole value and not at its parts.
-    whole = name in ("contains", "length", "take")
+    whole = name in ("concat", "contains", "length", "take")
     unknown = any(isinstance(each, Runtime) for each in arguments) if whole else has_runtime(arguments)
     if unknown:
         return Runtime(f"{name}({', '.join(map(str, arguments))})")

@@ -11,7 +11,15 @@ from vibedata.package.expressions import ExpressionError
 from vibedata.package.regexes import Trial, try_all
 
 DEFINITION = Draft().user_interface
-ASKED = {"location", "customerAdminObjectId", "customerAdminType", "alertEmail", "customerIpRanges", "immutability"}
+ASKED = {
+    "location",
+    "zoneRedundant",
+    "customerAdminObjectId",
+    "customerAdminType",
+    "alertEmail",
+    "customerIpRanges",
+    "immutability",
+}
 
 
 def takes(name: str, text: str) -> bool:
@@ -32,12 +40,13 @@ def test_the_customer_is_asked_for_this_and_nothing_else() -> None:
 
 def test_each_combination_of_choices_gives_each_output_a_value() -> None:
     worlds = list(combinations(DEFINITION))
-    assert len(worlds) == count_combinations(DEFINITION) == 4
+    assert len(worlds) == count_combinations(DEFINITION) == 8
     given = [{name: evaluate(text, world) for name, text in outputs(DEFINITION).items()} for world in worlds]
     assert {each["immutability"] for each in given} == {"unlocked", "locked"}
     assert {each["customerAdminType"] for each in given} == {"Group", "User"}
     assert {tuple(each["customerIpRanges"]) for each in given} == {("203.0.113.0/24", "198.51.100.17/32")}
     assert {each["location"] for each in given} == {"westeurope"}
+    assert {each["zoneRedundant"] for each in given} == {True, False}
 
 
 def test_who_locks_the_record_is_warned_and_has_to_accept_it() -> None:
