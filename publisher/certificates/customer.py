@@ -4,7 +4,6 @@ Only the signing request and the chain pass between the tenants. The report come
 """
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -102,7 +101,7 @@ def _request(report: Mapping[str, Any], host: str) -> str:
             raise ValueError("too long")
         request = x509.load_der_x509_csr(der)
         valid, names = request.is_signature_valid, names_of(request)
-    except (ValueError, TypeError, binascii.Error, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise tls.REQUEST_DIFFERS.error(type(error).__name__, target=host) from error
     if not valid or names != (host,):
         asked = one_line(", ".join(names) or "nothing", MAX_WORDS)

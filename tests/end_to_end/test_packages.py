@@ -21,6 +21,7 @@ from oci.packages import wheels as packages
 from oci.packages.package_lock import LockedPackage
 from oci.packages.wheels import LockedWheel
 from runbook_lib.errors import RunbookError
+from runbook_lib.release.artifacts import MAX_WHEEL_BYTES
 
 ROOT = Path(__file__).resolve().parents[2]
 OCI = ROOT / "oci"
@@ -151,15 +152,17 @@ def test_what_cannot_be_downloaded_is_an_error_without_addresses(empty_index: st
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_pip_brings_is_held_against_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("size", [7, MAX_WHEEL_BYTES + 1])
+def test_what_pip_brings_is_held_against_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     pip = tmp_path / "python"
     name = f"msal_extensions-{SMALL.version}-py3-none-any.whl"
     pip.write_text(
         f"#!{sys.executable}\n"
-        "import pathlib, sys\n"
+        "import os, pathlib, sys\n"
         "folder = pathlib.Path(next(word for word in sys.argv if word.startswith('--dest='))[7:])\n"
         "folder.mkdir()\n"
-        f"(folder / {name!r}).write_bytes(b'another')\n"
+        f"(folder / {name!r}).touch()\n"
+        f"os.truncate(folder / {name!r}, {size})\n"
     )
     pip.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(pip))

@@ -15,7 +15,7 @@ from tests.support.hostile_zips import HOSTILE_LISTS, with_broken_data
 ANY = "py3-none-any"
 
 
-def wheel(  # noqa: PLR0913 - a wheel has so many properties
+def wheel(
     folder: Path, name: str, *lines: str, version: str = "1.0", tags: str = ANY, method: int = zipfile.ZIP_STORED
 ) -> LockedWheel:
     path = folder / f"{name}-{version}-{tags}.whl"

@@ -206,9 +206,10 @@ def test_what_is_pinned_is_compared_and_not_believed_by_its_header(
     assert [check["outcome"] for check in result["checks"]] == ["passed"] * 4 + ["failed"]
 
 
+@pytest.mark.usefixtures("lab")
 @pytest.mark.parametrize("named", ["vibedata.example", ""])
 def test_the_environments_password_goes_to_the_environments_host_alone(
-    lab: LabUnderTest, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, named: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
     definition = tmp_path / "release.json"
     definition.write_bytes(EXAMPLE.read_bytes())
