@@ -14,6 +14,7 @@ from azure.data.tables import TableServiceClient
 from bench.figures import Figure
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.component_registry.creation import create_table
 from runbook_lib.component_registry.managed_resources import ManagedResources, Resource
 from runbook_lib.component_registry.policies import POLICIES
 from runbook_lib.component_registry.schema import COMPONENTS, REGISTERED, Row, batches
@@ -106,7 +107,7 @@ def _row(resource: Resource, endpoint: str) -> Row:
 def _write(service: TableServiceClient, rows: list[Row]) -> None:
     tables = ComponentTables(service, retry_policy=NetworkRetryPolicy, clock=SYSTEM_CLOCK)
     for table in (COMPONENTS, POLICIES):
-        tables.create(table)
+        create_table(service, table)
     for batch in batches(rows):
         tables.write(batch, {})
 

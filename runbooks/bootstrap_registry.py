@@ -20,6 +20,7 @@ from runbook_lib.callbacks.delivery import Callbacks
 from runbook_lib.change import Action, ActionKind, NoChange, Plan, Result
 from runbook_lib.component_registry import schema as component_registry
 from runbook_lib.component_registry.claims import RUNBOOKS, Claim, Found, claims, found
+from runbook_lib.component_registry.creation import create_table, table_exists
 from runbook_lib.component_registry.identity import Identity, identity_of, identity_row
 from runbook_lib.component_registry.managed_resources import DETAILED_TYPES, ManagedResources, Resource
 from runbook_lib.component_registry.policies import POLICIES
@@ -230,9 +231,9 @@ def _before(facts: Facts, batch: Batch) -> str | None:
     return f"{known} rows" if known else None
 
 
-def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: ARG001 - a runbook's signature
+def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:
     """Create a table, or record a batch."""
-    tables = facts.tables
+    tables, service = facts.tables, context.clients.table_service
 
     def record(batch: Batch) -> None:
         tables.write(batch, facts.recorded.get(batch.table, {}))
@@ -241,7 +242,11 @@ def actions(context: Context, facts: Facts) -> Sequence[Action[Any]]:  # noqa: A
         return batch.seen(tables.read(batch))
 
     return (
-        Action(CREATE, make=tables.create, see=lambda table: "there" if tables.exists(table) else None),
+        Action(
+            CREATE,
+            make=lambda table: create_table(service, table),
+            see=lambda table: "there" if table_exists(service, table) else None,
+        ),
         Action(RECORD_SCHEMA, make=record, see=recorded),
         Action(RECORD, make=record, see=recorded),
     )

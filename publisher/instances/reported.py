@@ -7,13 +7,11 @@ only if runbook_lib.callbacks.payloads can parse it, and if it names the instanc
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from publisher.callback_api.reports import TABLE
+from publisher.callback_api.reports import TABLE, content_of
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.callbacks.payloads import (
-    MAX_PAYLOAD_BYTES,
     DeploymentProgress,
     HealthSummary,
     Payload,
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 TOGETHER = timedelta(hours=1)
 # The maximum difference between two clocks of the publisher.
 SKEW = timedelta(minutes=5)
-# The numbers at the end of a column's name. A report has no more parts than this.
-MAX_PARTS = 16
 
 WANTED = (HealthSummary.kind, DeploymentProgress.kind)
 
@@ -118,16 +114,8 @@ def _there(rows: Any) -> Any:
 
 def _report(row: Mapping[str, Any], kind: type[P], instance_id: str) -> P | None:
     """Return the report in a row, None if the row has none."""
-    names = (f"content{number}" for number in count())
-    parts: list[str] = []
-    for name in names:
-        part = row.get(name)
-        if not isinstance(part, str) or len(parts) == MAX_PARTS:
-            break
-        parts.append(part)
-    content = "".join(parts).encode(errors="replace")
     try:
-        report = parse(kind.kind, content[: MAX_PAYLOAD_BYTES + 1])
+        report = parse(kind.kind, content_of(row))
     except PayloadRefusedError:
         return None
     if not isinstance(report, kind) or report.instance_id != instance_id or not all(map(_time, _times(report))):

@@ -38,6 +38,7 @@ from runbook_lib.automation.texts import draft_text
 from runbook_lib.automation.writing import RUNBOOK_TYPE, RUNBOOK_TYPES
 from runbook_lib.basics.clock import Clock
 from runbook_lib.change import Action, ActionKind, Change, NoChange, Plan
+from runbook_lib.daemon_threads import DaemonThreads
 from runbook_lib.errors import RunbookError, automation, release
 from runbook_lib.release.artifacts import MAX_SCRIPT_BYTES, ArtifactBlob, ArtifactSource, PackageSet, Script, Wheel
 from runbook_lib.release.files import ArtifactBlobs, blob_name
@@ -115,7 +116,7 @@ class Publication:
         self._blobs = blobs
         self._warn = warn
         self._location = ""
-        self._looks = ThreadPoolExecutor(LOOKS_AT_ONCE)  # the engine's threads would each keep the memory of a text
+        self._looks = DaemonThreads(LOOKS_AT_ONCE)  # the engine's threads would each keep the memory of a text
         self._imports = PackageImports(account=account, environment=wanted.environment, link=blobs.link, clock=clock)
 
     def observe(self) -> Facts:
@@ -163,7 +164,7 @@ class Publication:
         return f"{size} bytes" if size > max_bytes else self._blobs.digest(blob)
 
     def _runbook(self, name: str) -> HeldRunbook | None:
-        return self._looks.submit(self._account.runbook, name).result()
+        return self._looks.do(lambda: self._account.runbook(name))
 
     def _keep(self, blob: ArtifactBlob) -> None:
         self._blobs.keep(blob, partial(self._source.copy, blob))

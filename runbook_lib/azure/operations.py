@@ -7,8 +7,8 @@ from runbook_lib.errors import azure
 if TYPE_CHECKING:
     from azure.core.polling import LROPoller
 
-# The operations that this waits for take seconds. The SDK's poller has no deadline: it polls as long as the service says
-# that the operation runs, and sleeps as long as a Retry-After says.
+# The operations that this waits for take seconds. The SDK's poller has no deadline: it polls as long as the service
+# says that the operation runs, and sleeps as long as a Retry-After says.
 OPERATION_SECONDS = 300.0
 
 T = TypeVar("T")

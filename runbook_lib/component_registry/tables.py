@@ -81,23 +81,6 @@ class ComponentTables:
         self._identity = identity
         self._told: set[str] = set()
 
-    def exists(self, table: str) -> bool:
-        """Return whether there is a table of this name."""
-        found = self._service.query_tables("TableName eq @name", parameters={"name": table})
-        return any(True for _ in found)
-
-    def create(self, table: str) -> None:
-        """Create a table if there is none. Raises RunbookError VD-COMPONENT-007 (it cannot be made now)."""
-        from azure.core.exceptions import HttpResponseError
-
-        try:
-            self._service.create_table(table)
-        except HttpResponseError as error:
-            if error.status_code == 409 and not self.exists(table):
-                raise component_registry.TABLE_NOT_MADE.error(error.message.partition("\n")[0], target=table) from error
-            if error.status_code != 409:
-                raise
-
     def entities(self, table: str) -> Iterator[Mapping[str, Any]]:
         """Yield every entity of a table, page by page. Raises ResourceNotFoundError if there is no such table.
 

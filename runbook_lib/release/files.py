@@ -9,7 +9,6 @@ chooses its stored hash, length and time, so these prove nothing.
 import hashlib
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
@@ -18,6 +17,7 @@ from urllib.parse import parse_qs
 from runbook_lib.azure.blobs import write_once
 from runbook_lib.basics.clock import Clock
 from runbook_lib.basics.digest import digest_from_hex
+from runbook_lib.daemon_threads import DaemonThreads
 from runbook_lib.errors import release
 from runbook_lib.network.listing import bounded
 from runbook_lib.release.artifacts import MAX_SCRIPT_BYTES, ArtifactBlob
@@ -55,7 +55,7 @@ class ArtifactBlobs:
         self._clock = clock
         self._learn_secret = learn_secret
         self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(FILES_AT_ONCE)
+        self._threads = DaemonThreads(FILES_AT_ONCE)
         self._key: tuple[datetime, UserDelegationKey] | None = None
 
     def sizes(self) -> Mapping[str, int]:
@@ -83,11 +83,11 @@ class ArtifactBlobs:
                 file.seek(0)
                 self._put_once(blob, file)
 
-        self._threads.submit(write).result()
+        self._threads.do(write)
 
     def put_once(self, blob: ArtifactBlob, content: bytes) -> None:
         """Write a file if it does not exist. Raises the errors of runbook_lib.azure.blobs.write_once."""
-        self._threads.submit(self._put_once, blob, content).result()
+        self._threads.do(lambda: self._put_once(blob, content))
 
     def _put_once(self, blob: ArtifactBlob, content: BinaryIO | bytes) -> None:
         write_once(
@@ -102,7 +102,7 @@ class ArtifactBlobs:
 
         The content is read in parts. All parts belong to one version: the client reads them on condition of one ETag.
         """
-        return self._threads.submit(self._digest, blob).result()
+        return self._threads.do(lambda: self._digest(blob))
 
     def _digest(self, blob: ArtifactBlob) -> str | None:
         from azure.core.exceptions import ResourceNotFoundError
@@ -124,7 +124,7 @@ class ArtifactBlobs:
 
         Raises RunbookError VD-STORAGE-003 (wrong content, more than `max_bytes`, or absent).
         """
-        return self._threads.submit(self._read, blob, max_bytes).result()
+        return self._threads.do(lambda: self._read(blob, max_bytes))
 
     def _read(self, blob: ArtifactBlob, max_bytes: int) -> bytes:
         from azure.core.exceptions import ResourceNotFoundError

@@ -13,6 +13,7 @@ back under its own name, it is delivered again, and its receivers drop the copy 
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING

@@ -41,6 +41,13 @@ def test_a_secret_shows_in_no_encoding(encode: Callable[[str], str], secret: str
     assert encode(secret) not in redacted
 
 
+def test_a_secret_with_half_a_character_is_masked() -> None:
+    secret = "\ud83d" + "0123456789"
+    redactor = Redactor()
+    redactor.learn(secret)
+    assert redactor.redact(f"{secret} {json.dumps(secret)}") == f'{MASK} "{MASK}"'
+
+
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
 @given(
     secret=st.binary(min_size=8, max_size=30).map(bytes.hex), before=st.binary(max_size=5), after=st.binary(max_size=5)

@@ -179,7 +179,15 @@ def test_a_refusal_with_clocks_apart_shows_both_times(world: World, seconds: flo
     assert (datetime.fromisoformat(theirs[:-1]) - datetime.fromisoformat(ours[:-1])).total_seconds() == seconds
 
 
-@pytest.mark.parametrize("headers", [{}, {"Date": "yesterday"}, {"Date": "Mon, 99 Nov 2026 10:00:00 GMT"}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Date": "yesterday"},
+        {"Date": "Mon, 99 Nov 2026 10:00:00 GMT"},
+        {"Date": "Fri, 31 Dec 9999 23:59:59 -2300"},
+    ],
+)
 def test_a_refusal_without_a_time_names_key_and_path(world: World, headers: dict[str, str]) -> None:
     error = world.error(Answer(status=401, headers=headers))
     assert error.code == "VD-CALLBACK-022"

@@ -65,6 +65,15 @@ def test_each_report_is_kept_once(api: Api) -> None:
     assert {event["outcome"] for event in api.log() if event["event"] == "report"} == {"kept", "known", "other"}
 
 
+def test_a_report_that_another_version_writes_with_other_bytes_is_known(api: Api) -> None:
+    key, report_id = api.key(), str(uuid.uuid4())
+    spaced = json.dumps(json.loads(to_json(PING)), indent=1).encode()
+    assert api.post(api.signed(key, body=spaced, report_id=report_id), body=spaced).status_code == 200
+    assert api.report(key, report_id=report_id).status_code == 200
+    assert len(api.rows(REPORTS)) == 1
+    assert {event["outcome"] for event in api.log() if event["event"] == "report"} == {"kept", "known"}
+
+
 def test_every_refusal_is_answered_alike(api: Api) -> None:
     key, other = api.key(), api.key(instance="instance-two")
     past, future = (rfc3339(datetime.now(timezone.utc) + timedelta(seconds=off)) for off in (-1, 3600))

@@ -191,6 +191,21 @@ def test_an_operation_that_never_ends_is_overcome_by_looking(lab: LabUnderTest, 
     assert stuck.sent("arm", "GET", "/operationResults/")
 
 
+@pytest.mark.parametrize(
+    ("action", "fields"), [("reset_before", {}), ("status", {"status": 503}), ("status", {"status": 429})]
+)
+def test_an_operation_that_cannot_be_asked_is_overcome_by_looking(
+    lab: LabUnderTest, release: Release, action: str, fields: dict[str, Any]
+) -> None:
+    document = release.install(release_maker.release_of(release.publisher, 2))
+    lab.latency(operation="importImage", seconds=3)
+    lab.fault(action, times=0, match=POLL, **fields)
+    done = run(lab, IMAGES)
+    assert done.status == "succeeded", done.text
+    assert release.missing(document) == []
+    assert done.sent("arm", "GET", "/operationResults/")
+
+
 def test_an_image_that_does_not_arrive_ends_by_its_own_deadline(lab: LabUnderTest, release: Release) -> None:
     release.install(release_maker.release_of(release.publisher, 1))
     lab.latency(operation="importImage", seconds=3600)

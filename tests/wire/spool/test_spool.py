@@ -303,3 +303,12 @@ def test_a_leased_report_is_sent_once(one: Rig) -> None:
     made = one.run(TAKEN, correlation_id="")
     assert (len(one.ids_sent()), one.waiting()) == (1, [])
     assert "VD-CALLBACK" not in made.text
+
+
+def test_runs_that_make_the_missing_container_at_once_all_keep_their_report(lab: LabUnderTest) -> None:
+    log = Log(lab)
+    log.lab.fault("status", status=500, times=0, match=INGESTION)
+    log.container.delete_container()
+    with ThreadPoolExecutor(4) as runs:
+        list(runs.map(lambda number: Run(lab, f"racer-{number}").whole(flushes=0), range(4)))
+    assert len(log.blobs()) == 4

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.component_registry.creation import create_table
 from runbook_lib.component_registry.schema import CREDENTIALS, CURRENT, RELEASES, Row, batches
 from runbook_lib.component_registry.tables import ComponentTables
 from runbook_lib.network.retry import NetworkRetryPolicy
@@ -32,14 +33,15 @@ def ready(lab: LabUnderTest) -> Iterator[Rig]:
 @pytest.fixture
 def installed(ready: Rig) -> Rig:
     """A release of three applications, one of them ill, and a credential that will expire soon."""
-    tables = ComponentTables(open_session().clients.table_service, retry_policy=NetworkRetryPolicy, clock=SYSTEM_CLOCK)
+    service = open_session().clients.table_service
+    tables = ComponentTables(service, retry_policy=NetworkRetryPolicy, clock=SYSTEM_CLOCK)
     release = {"digest": DIGEST, "channel": "stable", "createdAt": "", "expiresAt": "", "state": CURRENT}
     expires = datetime.now(timezone.utc) + timedelta(days=12, hours=1)
     with vault(ready.lab) as customer:
         customer.secrets.update_secret_properties("publisher-acr-token", expires_on=expires)
     rows = (Row(table=RELEASES, partition="release", name="2026.11.0", columns=release),)
     for table in (RELEASES, CREDENTIALS):
-        tables.create(table)
+        create_table(service, table)
     for batch in batches(rows):
         tables.write(batch, {})
     ready.register("control-panel", depends_on=["api-service"])

@@ -102,3 +102,16 @@ def test_a_link_is_given_only_to_bytes_that_are_compared(customer: Customer) -> 
     customer.blobs.get_blob_client("artifacts", blob_name(blob)).upload_blob(bytes(len(content)), overwrite=True)
     with pytest.raises(RunbookError, match="VD-STORAGE-003"):
         blobs.link(blob)
+
+
+def test_a_stored_file_that_became_too_large_is_not_read(lab: LabUnderTest, customer: Customer) -> None:
+    content = b"the wheel's bytes"
+    blob = ArtifactBlob(filename="one.whl", sha256=sha256_of(content), size=len(content))
+    blobs = ArtifactBlobs(blob_service=customer.blobs, clock=SYSTEM_CLOCK, learn_secret=lambda _: None)
+    huge = 100 * 1024 * 1024
+    customer.blobs.get_blob_client("artifacts", blob_name(blob)).upload_blob(bytes(huge))
+    since = lab.last_request()
+    assert blobs.digest(blob) == f"{huge} bytes"
+    with pytest.raises(RunbookError, match=rf"VD-STORAGE-003.*{huge} bytes"):
+        blobs.link(blob)
+    assert len([each for each in lab.journal(since=since, method="GET") if blob_name(blob) in each["path"]]) == 2
