@@ -160,8 +160,7 @@ class Publication:
         size = sizes.get(blob_name(blob))
         if size is None:
             return None
-        max_bytes = MAX_SCRIPT_BYTES if blob.size is None else blob.size
-        return f"{size} bytes" if size > max_bytes else self._blobs.digest(blob)
+        return f"{size} bytes" if size > blob.max_bytes else self._blobs.digest(blob)
 
     def _runbook(self, name: str) -> HeldRunbook | None:
         return self._looks.do(lambda: self._account.runbook(name))

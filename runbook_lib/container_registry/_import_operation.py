@@ -235,7 +235,7 @@ def reason(code: str, message: str) -> str:
 
 def _passes(response: Any) -> bool:
     """Return whether an answer is ARM's own trouble, which passes."""
-    return response.status_code == 429 or response.status_code >= 500
+    return bool(response.status_code == 429 or response.status_code >= 500)
 
 
 def _refused(error: HttpResponseError, image: str) -> RunbookError:

@@ -45,6 +45,11 @@ class ArtifactBlob:
         """Digest of its bytes."""
         return digest_from_hex(self.sha256)
 
+    @property
+    def max_bytes(self) -> int:
+        """The bytes that its content may have. Only a script's size is not known."""
+        return MAX_SCRIPT_BYTES if self.size is None else self.size
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
@@ -174,7 +179,7 @@ class ContainerRegistryArtifacts:
         pin: Pin = self._runbooks.get(blob.sha256) or self._documents.get(blob.sha256) or self._packages
         if isinstance(pin, RunbookPin):
             _check_script(self._manifest(pin), pin)
-        max_bytes = MAX_SCRIPT_BYTES if blob.size is None else blob.size
+        max_bytes = blob.max_bytes
         if not self._reader.save(pin.repository, digest, max_bytes, file):
             raise release.ARTIFACT_MISSING.error(blob.filename, target=f"{pin.repository}@{digest}")
 

@@ -20,7 +20,7 @@ from runbook_lib.basics.digest import digest_from_hex
 from runbook_lib.daemon_threads import DaemonThreads
 from runbook_lib.errors import release
 from runbook_lib.network.listing import bounded
-from runbook_lib.release.artifacts import MAX_SCRIPT_BYTES, ArtifactBlob
+from runbook_lib.release.artifacts import ArtifactBlob
 from runbook_lib.release.model import ARTIFACT_CONTAINER
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class ArtifactBlobs:
         try:
             download = self._service.get_blob_client(ARTIFACT_CONTAINER, blob_name(blob)).download_blob()
             # Somebody may have replaced the blob by a huge one since its size was listed.
-            if download.size > (MAX_SCRIPT_BYTES if blob.size is None else blob.size):
+            if download.size > blob.max_bytes:
                 return f"{download.size} bytes"
             for part in download.chunks():
                 found.update(part)

@@ -2,7 +2,7 @@
 
 # The floors of runbook_lib, from the ground up: a room imports rooms of lower floors only.
 FLOORS = (
-    {"version", "basics", "permissions", "workers"},
+    {"version", "basics", "permissions", "daemon_threads", "workers"},
     {"errors", "request_signing"},
     {"change", "network"},
     {"azure", "engine", "run"},
