@@ -18,6 +18,7 @@ from tests.support.lock_rig import SHORT_SECONDS, break_lease, content, holder, 
 from tests.support.processes import heed_signals
 
 WAIT_SECONDS = 120.0
+HELD_SECONDS = 600.0
 
 
 @contextmanager
@@ -85,7 +86,8 @@ def test_a_second_command_is_refused_and_waits_where_it_is_told_to(deployed: Dep
 def test_a_command_that_loses_the_lock_in_a_step_begins_no_further_step(deployed: Deployed) -> None:
     release = deployed.release()
     since = deployed.last_request()
-    deployed.lab.fault("delay", seconds=8, match={"service": "arm", "path": "importImage"})
+    # The job waits for this answer until the next deployment waits for the job.
+    deployed.lab.fault("delay", seconds=HELD_SECONDS, match={"service": "arm", "path": "importImage"})
     with deploying(deployed, release) as process:
         wait_until(lambda: (now := told(deployed)) is not None and now.step == "import_manifest" and not now.ended)
         break_lease(places(deployed.lab.env)[0])
@@ -116,6 +118,7 @@ def test_ctrl_c_gives_the_lock_back_and_the_next_one_waits_for_the_job_that_goes
         assert again.stderr.readline() == "lock: begins\n"
         line = again.stderr.readline()
         assert line.startswith(f"lock: waiting for the end of import_manifest (Running, job {job['id']})")
+        deployed.lab.control("DELETE", "/faults")
         wait_until(lambda: (now := told(deployed)) is not None and now.step == "preflight")
         assert deployed.record(job["id"])["status"] == "Completed"
         again.send_signal(signal.SIGINT)
@@ -125,13 +128,13 @@ def test_ctrl_c_gives_the_lock_back_and_the_next_one_waits_for_the_job_that_goes
 
 def test_a_deployment_that_can_no_longer_see_its_job_leaves_it_to_the_next_one(deployed: Deployed) -> None:
     release = deployed.release()
-    deployed.lab.fault("delay", seconds=60, match={"service": "arm", "path": "importImage"})
+    # The job waits for this answer until it is stopped.
+    deployed.lab.fault("delay", seconds=HELD_SECONDS, match={"service": "arm", "path": "importImage"})
     with deploying(deployed, release) as process:
         wait_until(lambda: "import_manifest" in [job["runbook"] for job in running(deployed)])
         look = {"service": "arm", "method": "GET", "path": "/jobs/[^/]+$"}
-        deployed.lab.fault("status", status=400, times=0, match=look)
+        deployed.lab.fault("status", status=400, match=look)
         out, err = process.communicate(timeout=WAIT_SECONDS)
-        deployed.lab.control("DELETE", "/faults")
     assert process.returncode == 1, err
     assert "The job goes on without you" in json.loads(out)["error"]["remedy"]
     left = told(deployed)
