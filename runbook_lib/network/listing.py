@@ -12,9 +12,13 @@ MAX_LISTED = 200_000
 T = TypeVar("T")
 
 
-def bounded(items: Iterable[T], *, target: str, at_most: int = MAX_LISTED) -> Iterator[T]:
-    """Yield the items of a listing. `target` is its name. Raises RunbookError VD-STORAGE-005 past `at_most`."""
+def bounded(items: Iterable[T], *, target: str, at_most: int | None = None) -> Iterator[T]:
+    """Yield the items of a listing. `target` is its name. Raises RunbookError VD-STORAGE-005 past `at_most`.
+
+    Without `at_most` the limit is MAX_LISTED.
+    """
+    limit = MAX_LISTED if at_most is None else at_most
     for number, item in enumerate(items):
-        if number >= at_most:
-            raise release.TOO_MANY_STORED.error(f"more than {at_most}", target=target)
+        if number >= limit:
+            raise release.TOO_MANY_STORED.error(f"more than {limit}", target=target)
         yield item
