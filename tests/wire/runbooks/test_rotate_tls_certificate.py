@@ -205,7 +205,7 @@ def test_a_tag_of_somebody_else_stays_when_the_version_is_marked_as_tested(rig: 
     rig.installed(rotation)
     rig.certificates.update_certificate_properties(CERTIFICATE, tags={**rig.newest().tags, "owner": "security"})
     rig.served()
-    assert rig.state("test", rotation) == "tested"
+    assert rig.state("test", rotation) == "retired"
     tags = rig.newest().tags
     assert (tags["owner"], tags["rotationId"]) == ("security", rotation)
     assert set(tags) == {"owner", "rotationId", "tested", "writtenAt"}
