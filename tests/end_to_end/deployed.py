@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.identity import ManagedIdentityCredential
+from azure.keyvault.secrets import SecretClient
 
 from runbook_lib.run.parameters import encode
 from tests.support import running_lab
@@ -99,6 +101,16 @@ class Deployed:
     @property
     def customer(self) -> ContainerRegistry:
         return container_registry(self.lab, "customer")
+
+    def purge_secret(self, name: str) -> None:
+        """Remove a secret of the customer's vault for good, as the runbooks' identity."""
+        env = self.lab.env
+        with (
+            ManagedIdentityCredential(client_id=env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
+            SecretClient(env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as secrets,
+        ):
+            secrets.begin_delete_secret(name).wait()
+            secrets.purge_deleted_secret(name)
 
     def vibedata(self, *arguments: str, environ: Mapping[str, str] = {}) -> "subprocess.CompletedProcess[str]":
         """Run the command as a user does, in a separate process that is pointed at the lab.

@@ -8,9 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from azure.identity import ManagedIdentityCredential
-from azure.keyvault.secrets import SecretClient
-
 from runbook_lib.deployment_lock.content import LockContent, read_content
 from tests.end_to_end.deployed import ROOT, Deployed, Release
 from tests.support import running_lab
@@ -157,12 +154,7 @@ def test_a_deployment_that_can_no_longer_see_its_job_leaves_it_to_the_next_one(d
 def test_a_first_credential_begins_no_further_job_after_the_lock_is_lost(own_deployed: Deployed) -> None:
     release = own_deployed.release()
     env = own_deployed.lab.env
-    with (
-        ManagedIdentityCredential(client_id=env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
-        SecretClient(env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as secrets,
-    ):
-        secrets.begin_delete_secret("publisher-acr-token").wait()
-        secrets.purge_deleted_secret("publisher-acr-token")
+    own_deployed.purge_secret("publisher-acr-token")
     since = own_deployed.last_request()
     with deploying(own_deployed, release, "--only", "first_registry_token") as process:
         wait_until(lambda: "rotate_acr_token" in [job["runbook"] for job in running(own_deployed)])

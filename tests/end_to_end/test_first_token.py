@@ -5,7 +5,6 @@ from datetime import datetime, timezone
 from azure.data.tables import TableServiceClient
 from azure.identity import ManagedIdentityCredential
 from azure.keyvault.certificates import CertificateClient
-from azure.keyvault.secrets import SecretClient
 
 from publisher.instances.reported import last_reports
 from runbook_lib.azure.settings import load
@@ -18,12 +17,7 @@ from vibedata.deployment.chain import STEPS
 def test_a_customer_without_credentials_gets_the_first_ones_and_single_steps_go_on(own_deployed: Deployed) -> None:
     release = own_deployed.release()
     env = own_deployed.lab.env
-    with (
-        ManagedIdentityCredential(client_id=env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
-        SecretClient(env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as secrets,
-    ):
-        secrets.begin_delete_secret("publisher-acr-token").wait()
-        secrets.purge_deleted_secret("publisher-acr-token")
+    own_deployed.purge_secret("publisher-acr-token")
     failed = own_deployed.vibedata_json("deploy", str(release.folder), "--only", "import_manifest", code=1)
     assert [(step["name"], (step["error"] or {}).get("code")) for step in failed["steps"]] == [
         ("lock", None),

@@ -4,7 +4,6 @@ from typing import Any
 
 from azure.data.tables import TableServiceClient
 from azure.identity import ManagedIdentityCredential
-from azure.keyvault.secrets import SecretClient
 
 from tests.end_to_end.deployed import Deployed
 from tests.end_to_end.leavings import job_ids
@@ -73,12 +72,6 @@ def purge(deployed: Deployed, secret: str) -> None:
     """Remove a secret, as the runbooks' identity. The faults of the test do not last through it."""
     faults = deployed.lab.control("GET", "/faults")["faults"]
     deployed.lab.control("DELETE", "/faults")
-    env = deployed.lab.env
-    with (
-        ManagedIdentityCredential(client_id=env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
-        SecretClient(env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as secrets,
-    ):
-        secrets.begin_delete_secret(secret).wait()
-        secrets.purge_deleted_secret(secret)
+    deployed.purge_secret(secret)
     if faults:
         deployed.lab.fault("status", status=403, times=0, match=UNSEEN)
