@@ -71,7 +71,7 @@ class Fault:
     jobs: bool | None  # whether only jobs' requests count (always with `kill_job`), or only others'; None: all
     deployment: bool  # whether only jobs' and the operator's requests count; always true with `kill_client`
     nth: int | None  # counts from 1; matching requests before the nth are left alone
-    every: int | None  # from the nth on, only every such request is met, e.g. 3: every third
+    every: int | None  # from the nth on, every such request is met, e.g. 3: every third, but never a repetition
     times: int  # how many requests it is applied to; 0: all
     status: int  # status of the answer; for `status` and `throttle`
     code: str | None  # code of the error in the answer; for `status`; None: the service's own code
@@ -81,17 +81,26 @@ class Fault:
     id: int = 0
     matched: int = 0
     applied: int = 0
+    # The requests that were met last, by job (None: no job), method and path. A client sends such a request again. If
+    # other requests come in between, the repetition can be the next one to be met, until the client gives up.
+    met: set[tuple[str | None, str, str]] = field(default_factory=set)
 
     @property
     def does(self) -> Action:
         """What the action does."""
         return ACTIONS[self.action]
 
-    def due(self) -> bool:
+    def due(self, request: tuple[str | None, str, str]) -> bool:
         """Count one more matching request, and tell whether the fault applies to it."""
         self.matched += 1
+        if request in self.met:
+            self.met.discard(request)
+            return False
         after = self.matched - (self.nth or 1)
-        return after >= 0 and after % (self.every or 1) == 0 and (self.times == 0 or self.applied < self.times)
+        due = after >= 0 and after % (self.every or 1) == 0 and (self.times == 0 or self.applied < self.times)
+        if due and self.every is not None:
+            self.met.add(request)
+        return due
 
     def as_json(self) -> dict[str, object]:
         """Return the fault as the control API shows it."""
@@ -144,7 +153,9 @@ class Faults:
         for fault in self.entries:
             if fault.jobs is False if job_id else not (operator if fault.deployment else not fault.jobs):
                 continue
-            if not fault.match.takes(service=service, method=method, path=path) or not fault.due():
+            if not fault.match.takes(service=service, method=method, path=path) or not fault.due(
+                (job_id, method, path)
+            ):
                 continue
             if fault.does.delays:
                 delay += fault.seconds

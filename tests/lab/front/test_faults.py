@@ -13,8 +13,8 @@ STORAGE = "https://storage.azure.com"
 IDENTITY = {"service": "identity"}
 
 
-def ask(lab: LabUnderTest, method: str = "GET") -> requests.Response:
-    url, sent = lab.env["IDENTITY_ENDPOINT"], {"resource": STORAGE, "client_id": lab.env["VIBEDATA_UAMI_CLIENT_ID"]}
+def ask(lab: LabUnderTest, method: str = "GET", *, resource: str = STORAGE) -> requests.Response:
+    url, sent = lab.env["IDENTITY_ENDPOINT"], {"resource": resource, "client_id": lab.env["VIBEDATA_UAMI_CLIENT_ID"]}
     headers = {"X-IDENTITY-HEADER": lab.env["IDENTITY_HEADER"], "User-Agent": "test"}
     if method == "GET":
         return requests.get(url, params=sent, headers=headers, timeout=60)
@@ -124,6 +124,17 @@ def test_nth_and_times(lab: LabUnderTest) -> None:
 def test_every_so_manieth_request_from_the_nth_on(lab: LabUnderTest) -> None:
     lab.fault("status", status=500, match={**IDENTITY, "nth": 2, "every": 3}, times=0)
     assert [ask(lab).status_code for _ in range(7)] == [200, 500, 200, 200, 500, 200, 200]
+
+
+def test_every_so_manieth_request_never_meets_the_repetition_of_one(lab: LabUnderTest) -> None:
+    """Where several clients ask at once, the repetition could be the next one to be met, until its client gives up."""
+    lab.fault("status", status=500, match={**IDENTITY, "nth": 1, "every": 2}, times=0)
+    others = "https://vault.azure.net"
+    assert ask(lab).status_code == 500
+    assert ask(lab, resource=others).status_code == 200
+    assert ask(lab).status_code == 200  # the third, and the repetition of the first
+    assert ask(lab, resource=others).status_code == 200
+    assert ask(lab).status_code == 500
 
 
 def test_delete_takes_every_fault_back(lab: LabUnderTest) -> None:
