@@ -38,7 +38,8 @@ def insert_if_absent(
 
     If two writers insert it at once, the service lets one of them succeed.
 
-    `repeatable` says whether to send the insertion again if its answer was lost. Then it may find its own row.
+    `repeatable` says whether to send the insertion again if its answer was lost. Then it may find its own row. The
+    creation of the table is sent again as well.
     """
     from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
@@ -50,7 +51,7 @@ def insert_if_absent(
         try:
             client.create_entity(entity, **options)
         except ResourceNotFoundError:
-            tables.create_table_if_not_exists(table)
+            tables.create_table_if_not_exists(table, **options)
             client.create_entity(entity, **options)
     except ResourceExistsError:
         return False

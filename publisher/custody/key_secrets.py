@@ -45,6 +45,7 @@ class KeyCustody:
             key_text(key, self._redactor),
             content_type="application/octet-stream",
             tags={"instanceId": instance_id, "keyId": key_id},
+            repeatable=False,  # runbook_lib.network.sdk_retry: each PUT makes a version
         )
         deadline = self._clock.monotonic() + VISIBLE_SECONDS
         while self.read(instance_id, key_id) is None:

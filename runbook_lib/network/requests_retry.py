@@ -16,7 +16,7 @@ def send(
     *,
     policy: NetworkRetryPolicy,
     clock: Clock,
-    repeatable: bool = False,
+    repeatable: bool | None = None,
     **options: Any,
 ) -> "requests.Response":
     """Send a request, as often as the policy allows, and return the last answer, whatever its status.

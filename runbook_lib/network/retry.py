@@ -115,20 +115,22 @@ def decide(
     attempt: int,
     method: str,
     elapsed: float,
-    repeatable: bool = False,
+    repeatable: bool | None = None,
     status: int | None = None,
     retry_after: float | None = None,
     connection_failure: ConnectionFailure | None = None,
 ) -> Wait | GiveUp:
     """Return what to do after an attempt that ended with `status`, or with `connection_failure` and no status.
 
-    `attempt` is 1 for the first, and `elapsed` is the time in seconds since it began. `repeatable` says that a second
-    time does no harm, whatever the method is. `retry_after` is the time in seconds that the server asks for.
+    `attempt` is 1 for the first, and `elapsed` is the time in seconds since it began. `repeatable` says whether a
+    second time does no harm; None leaves this to the method. `retry_after` is the time in seconds that the server asks
+    for.
 
     1. Only a passing failure is retried: a broken connection, or status 408, 429, 500, 502, 503, 504. A name that does
        not resolve is not a passing failure.
-    2. A request that must not be repeated (POST, PATCH) is sent again only if the server cannot have carried it out: it
-       was not sent, or it was refused with 429, or with 503 and a Retry-After. Otherwise the caller must look first.
+    2. A request that must not be repeated (POST, PATCH, a PUT that makes a new version each time) is sent again only if
+       the server cannot have carried it out: it was not sent, or it was refused with 429, or with 503 and a
+       Retry-After. Otherwise the caller must look first.
     3. There are at most `max_retries` retries, `delay_seconds` apart, or after a longer Retry-After. There is no
        jitter: a customer can read the distances in the policy. One process has at most http.CONNECTIONS_PER_HOST
        requests in flight, and each server's own bucket serves them at once or spreads them by its Retry-After.
@@ -138,12 +140,16 @@ def decide(
         return GiveUp("final")
     refused = status == 429 or (status == 503 and retry_after is not None)
     not_carried_out = refused or connection_failure == "not_sent"
-    if not (repeatable or method.upper() in _IDEMPOTENT_METHODS or not_carried_out):
+    if not (_is_repeatable(method, repeatable) or not_carried_out):
         return GiveUp("unsafe")
     if attempt > policy.max_retries:
         return GiveUp("spent")
     seconds = max(policy.delay_seconds, retry_after or 0.0)
     return Wait(seconds) if elapsed + seconds <= policy.total_seconds else GiveUp("deadline")
+
+
+def _is_repeatable(method: str, repeatable: bool | None) -> bool:
+    return method.upper() in _IDEMPOTENT_METHODS if repeatable is None else repeatable
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -173,7 +179,7 @@ class Attempts:
     """The attempts of one request: how long the next one may take, and the waits between them."""
 
     def __init__(
-        self, policy: NetworkRetryPolicy, *, method: str, repeatable: bool, clock: Clock, url: str = ""
+        self, policy: NetworkRetryPolicy, *, method: str, repeatable: bool | None, clock: Clock, url: str = ""
     ) -> None:
         self._policy = policy
         self._host = urlsplit(url).netloc
@@ -186,7 +192,7 @@ class Attempts:
     @property
     def repeatable(self) -> bool:
         """Whether a second request does no harm."""
-        return self._repeatable or self._method.upper() in _IDEMPOTENT_METHODS
+        return _is_repeatable(self._method, self._repeatable)
 
     def next_timeouts(self) -> tuple[float, float]:
         """Count an attempt. Return its connect and read timeouts in seconds, within the total time that is left."""

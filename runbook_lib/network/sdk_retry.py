@@ -54,7 +54,8 @@ class SdkAnswerLost(ServiceResponseError, AnswerLost):  # noqa: N818 - see Answe
 class SdkRetryPolicy(HTTPPolicy[Any, Any]):
     """The policy that SDK clients get as `retry_policy`.
 
-    An operation's option `repeatable=True` marks a POST or PATCH that does no harm a second time.
+    An operation's option `repeatable=True` marks a POST or PATCH that does no harm a second time. `repeatable=False`
+    marks a PUT that does, such as a secret's: each one makes a version.
 
     Args:
         source: Returns the policy in force, at each request: the component registry's numbers are read late.
@@ -138,7 +139,7 @@ class RetryingTransport(HttpTransport[Any, Any]):
 def _attempts(source: PolicySource, request: Any, options: MutableMapping[str, Any], clock: Clock) -> Attempts:
     for name in _RETRY_OPTIONS:
         options.pop(name, None)
-    repeatable = bool(options.pop("repeatable", False))
+    repeatable = options.pop("repeatable", None)
     return Attempts(source(), method=request.method, repeatable=repeatable, clock=clock, url=request.url)
 
 

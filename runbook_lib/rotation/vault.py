@@ -204,7 +204,12 @@ class CredentialVault:
 
     def _set(self, name: str, value: str, wanted: Version, *, content_type: str) -> None:
         made = self._clients.secrets.set_secret(
-            name, value, tags=self._tags(wanted), content_type=content_type, expires_on=wanted.expires
+            name,
+            value,
+            tags=self._tags(wanted),
+            content_type=content_type,
+            expires_on=wanted.expires,
+            repeatable=False,  # runbook_lib.network.sdk_retry: each PUT makes a version
         )
         self._until(lambda: any(each.version == made.properties.version for each in self.secret(name).versions))
 

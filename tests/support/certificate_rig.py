@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from azure.identity import ManagedIdentityCredential
@@ -31,13 +31,23 @@ from tests.support import dns_zone
 from tests.support.publisher_side import publisher_side
 from tests.support.runbook_run import QuickClock, run
 from tests.support.running_lab import LabUnderTest
-from tests.support.tls_server import TlsServer, tls_server
+from tests.support.tls_server import tls_server
 from vibedata.rotation.certificate import certificate_run
 from vibedata.rotation.drive import DriveOutcome, Rotating, drive
 
 HOST = "k3v9x2p7.vibedata.ai"
 INSTANCE = "k3v9x2p7"
 LONG_AGO = "2026-01-01T00:00:00.000000Z"
+
+
+class Gateway(Protocol):
+    """What serves the certificate. address: host and port."""
+
+    @property
+    def address(self) -> str: ...
+
+    def serve(self, pfx: str) -> None:
+        """Serve the certificate that the vault's secret holds now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +57,7 @@ class CertificateRig:
     lab: LabUnderTest
     clients: AzureClients
     zone: RecordSets
-    gateway: TlsServer
+    gateway: Gateway
     certificates: CertificateClient
     secrets: SecretClient
     clock: QuickClock

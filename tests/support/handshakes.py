@@ -15,7 +15,7 @@ WAIT_SECONDS = 60.0
 
 @dataclass(slots=True)
 class Handshakes:
-    """The observations of the clients.
+    """The observations of the clients: which certificate was served, and which connections failed.
 
     serials: the serial numbers of the certificates in the order of the renewals. settled: how many of them may not be
     served any more.
@@ -25,11 +25,16 @@ class Handshakes:
     settled: int = 0
     done: int = 0
     failed: list[str] = field(default_factory=list)
-    wrong: list[int] = field(default_factory=list)
+    _served: list[tuple[int, int]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def wrong(self) -> list[int]:
+        """The serial numbers that were served and were not allowed when the connection began."""
+        return [serial for begun, serial in self._served if serial not in self.serials[begun:]]
+
     def renewing(self, serial: int) -> None:
-        """From now on, also accept this certificate."""
+        """Also accept this certificate. It is told at the latest when the renewal has ended."""
         self.serials.append(serial)
 
     def renewed(self) -> None:
@@ -52,11 +57,11 @@ class Handshakes:
             with self._lock:
                 self.failed.append(repr(error))
             return
-        allowed = self.serials[begun:]
         with self._lock:
             self.done += 1
-            if page.status != 200 or page.serial not in allowed:
-                self.wrong.append(page.serial)
+            self._served.append((begun, page.serial))
+            if page.status != 200:
+                self.failed.append(f"status {page.status}")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 import math
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ requests_ = st.fixed_dictionaries(
         "attempt": st.integers(1, 12),
         "method": st.sampled_from(SAFE + UNSAFE),
         "elapsed": st.floats(0, 600),
-        "repeatable": st.booleans(),
+        "repeatable": st.none() | st.booleans(),
         "retry_after": st.none() | st.floats(0, 600),
     }
 )
@@ -90,6 +91,12 @@ def test_what_must_not_be_repeated_is_only_where_it_was_not_carried_out(
     assert isinstance(
         decide(NetworkRetryPolicy(), attempt=1, method=method, elapsed=0, repeatable=True, **outcome), Wait
     )
+
+
+def test_a_put_that_makes_a_version_each_time_is_not_repeated_blindly() -> None:
+    once = partial(decide, NetworkRetryPolicy(), attempt=1, method="PUT", elapsed=0, repeatable=False)
+    assert once(connection_failure="ambiguous") == once(status=503) == GiveUp("unsafe")
+    assert once(connection_failure="not_sent") == once(status=429) == Wait(2)
 
 
 @pytest.mark.parametrize(("attempt", "decision"), [(3, Wait(2)), (4, GiveUp("spent"))])

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from azure.core.exceptions import ServiceResponseError
 from azure.keyvault.keys import JsonWebKey, KeyClient
 from azure.keyvault.keys.crypto import CryptographyClient, KeyWrapAlgorithm
 
@@ -16,6 +17,7 @@ from publisher.custody.key_secrets import secret_name
 from publisher.custody.wrapping import wrap
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RunbookError
+from runbook_lib.network.retry import may_have_been_carried_out
 from runbook_lib.vault.hmac_key import KEY_BYTES
 from tests.support.publisher_side import PublisherSide, publisher_side
 from tests.support.running_lab import LabUnderTest
@@ -78,6 +80,17 @@ def test_a_key_is_kept_and_disabled(side: PublisherSide) -> None:
     side.custody.disable(INSTANCE, KEY_ID)
     assert not side.custody.enabled(INSTANCE, KEY_ID)
     assert side.custody.read(INSTANCE, KEY_ID) is None
+
+
+def test_a_key_whose_answer_was_lost_is_stored_once(lab: LabUnderTest, side: PublisherSide) -> None:
+    """Each PUT makes a version, so the write is not sent again. The caller looks whether the key is there."""
+    lab.fault("reset_after", match={"service": "publisher_key_vault", "method": "PUT"})
+    with pytest.raises(ServiceResponseError) as lost:
+        side.custody.keep(INSTANCE, KEY_ID, bytes(KEY_BYTES))
+    assert may_have_been_carried_out(lost.value)
+    versions = side.clients.secrets.list_properties_of_secret_versions(secret_name(INSTANCE, KEY_ID))
+    assert len(list(versions)) == 1
+    assert side.custody.read(INSTANCE, KEY_ID) == bytes(KEY_BYTES)
 
 
 def test_a_key_that_the_vault_shows_late_is_waited_for(lab: LabUnderTest, side: PublisherSide) -> None:

@@ -31,18 +31,24 @@ def test_lost_answers_and_throttling_at_every_write(
     assert turn.report["state"] == "retired"
     assert set(customer.enabled(SECRET)) == {turn.rotation_id} and customer.enabled(PENDING) == []
     assert customer.secrets.get_secret(SECRET).value == turn.content.decode()
+    # Each PUT makes a version, so a write is looked after before it is made again.
+    for secret in (SECRET, PENDING):
+        made = [one for one in customer.versions(secret) if (one.tags or {}).get("rotationId") == turn.rotation_id]
+        assert len(made) == 1, secret
 
 
-def test_a_credential_that_was_stored_twice_in_one_second_is_one(
-    lab: LabUnderTest, customer: Vault, rotation: CredentialMaker
-) -> None:
+def test_a_credential_that_was_stored_twice_in_one_second_is_one(customer: Vault, rotation: CredentialMaker) -> None:
     """A vault does not list versions of the same second in the order of their creation."""
     twice = 0
     for _ in range(6):
         turn = rotation()
         turn.succeed("prepare")
-        lab.fault("reset_after", match={"service": "key_vault", "method": "PUT"})
         turn.succeed("stage")
+        staged = customer.secrets.get_secret(PENDING)
+        assert staged.value is not None
+        customer.secrets.set_secret(
+            PENDING, staged.value, tags=staged.properties.tags, content_type=staged.properties.content_type
+        )
         made = [one for one in customer.versions(PENDING) if (one.tags or {})["rotationId"] == turn.rotation_id]
         twice += made[0].created_on == made[-1].created_on and len(made) == 2
         for phase in ("test", "promote", "retire"):
