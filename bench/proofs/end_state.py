@@ -32,6 +32,7 @@ REPORTS = "callbacks-spool"
 # The publisher's tables: one for each call that arrived, and one for the reports in these calls.
 CALLS, DELIVERED = "CallbackNonces", "InstanceReports"
 DELIVERED_PLACE = f"publisher: {DELIVERED}"
+WAITING_PLACE = f"customer: {REPORTS}"
 # The id of a key that signs calls. Its calls and their number are different in each run.
 KEY = re.compile(r"hmac-[0-9a-f]{16}\b")
 WELL = ("succeeded", "unchanged")
@@ -48,6 +49,14 @@ def end_state(world: World) -> State:
 def differences(state: State, undisturbed: State) -> list[str]:
     """Return the differences, one line for each place."""
     return [line for place in sorted({*state, *undisturbed}) for line in _compared(place, place, state, undisturbed)]
+
+
+def without_report(state: State, step: str) -> State:
+    """Return the state without the report of one step that waits at the instance."""
+    return {
+        place: {name: report for name, report in told.items() if name != step} if place == WAITING_PLACE else told
+        for place, told in state.items()
+    }
 
 
 def _compared(place: str, name: str, state: State, undisturbed: State) -> Iterator[str]:

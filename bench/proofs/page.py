@@ -49,7 +49,9 @@ requests are moments.
 - **{KILLED}**: the process that makes the request, the command or a job, gets SIGKILL after the request was carried
   out, and gets no answer. Then the same command is run again. It must succeed. Nobody waits 60 s for the lease of a
   dead holder: the lease is broken, which leaves the same state as its end. The claim of a dead process to send an order
-  is ended in the same way. If the command was killed, its last job may still run.
+  is ended in the same way. If the command was killed, its last job may still run. If a job was killed after its last
+  change, the next run may see that nothing is left to do, and it starts no job. Then the instance does not report this
+  step.
 - **{WHOLE}**: at one moment of each step, chosen by its name, `vibedata deploy` continues from the
   step and is killed. Then it is run again with all steps. The result is compared with the state after all steps. Only
   the list of the reported steps may differ.
