@@ -39,7 +39,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from aiohttp import web
 
-from lab.front import answers, faults
+from lab.front import answers, fault_bodies
 from lab.front.faults import InvalidFaultError
 from lab.front.journal import Entry, summary
 from lab.front.request_copies import parse_search, search
@@ -147,7 +147,7 @@ class _Control:
         return web.json_response({"faults": [fault.as_json() for fault in self._lab.gate.faults.entries]})
 
     async def _add_fault(self, request: web.Request) -> web.Response:
-        fault = faults.parse_fault(await _body(request), services=self._lab.gate.services)
+        fault = fault_bodies.parse_fault(await _body(request), services=self._lab.gate.services)
         self._lab.gate.faults.add(fault)
         return web.json_response(fault.as_json(), status=201)
 
@@ -159,7 +159,7 @@ class _Control:
         return web.json_response({"latencies": [latency.as_json() for latency in self._lab.gate.latencies.entries]})
 
     async def _add_latency(self, request: web.Request) -> web.Response:
-        latency = faults.parse_latency(await _body(request), services=self._lab.gate.services)
+        latency = fault_bodies.parse_latency(await _body(request), services=self._lab.gate.services)
         self._lab.gate.latencies.add(latency)
         return web.json_response(latency.as_json(), status=201)
 

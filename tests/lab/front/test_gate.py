@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from lab.clock import LabClock
-from lab.front.faults import parse_fault
+from lab.front.fault_bodies import parse_fault
 from lab.front.gate import Gate
 from lab.front.journal import MAX_ENTRIES, Journal
 
