@@ -1,7 +1,8 @@
 """The steps that give a customer its first credentials: the token for the publisher's container registry, the HMAC key.
 
 Each step is a rotation without a former credential, so it retires nothing. A deployment does not do later rotations. It
-continues an interrupted first rotation: the credential may be in the customer's vault already, but it is not in use.
+continues an interrupted first rotation: the credential may be in the customer's vault already, but it is not in use, or
+the last phase is missing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -46,6 +47,7 @@ class FirstCredential:
         secret: Its name in the customer's vault.
         row: Its name in the preflight's table.
         table: The publisher's table of its rotations.
+        ends_in_its_step: Whether the rotation ends in the step. A token's waits as long as there is a former password.
         only_the_publisher: Only the publisher gives a customer this credential. A template may bring the first token.
         rotation: Returns the rotation that brings it.
     """
@@ -55,6 +57,7 @@ class FirstCredential:
     secret: str
     row: str
     table: str
+    ends_in_its_step: bool
     only_the_publisher: bool
     rotation: Callable[[ReleaseWork], RotationRun[Any]]
 
@@ -77,7 +80,7 @@ class FirstCredential:
                 )
         if not lacking:
             return None
-        work.report(f"{self.step}: the customer has no {self.told} yet")
+        work.report(f"{self.step}: the customer gets its first {self.told}")
         rotating = self.rotation(work)
         with stopwatch() as seconds:
             outcome = drive(
@@ -98,7 +101,8 @@ class FirstCredential:
         )
 
     def lacking(self, work: ReleaseWork) -> bool | None:
-        """Tell whether the customer has no first credential yet, None if only a job can see it, and none has looked.
+        """Tell whether the first credential is still to be given or completed, None if only a job can see it, and none
+        has looked.
 
         A person who starts a deployment needs no right on the customer's vault. If the vault cannot be read, the
         preflight's job decides, which has looked there. If it has not run, the publisher's record decides.
@@ -106,7 +110,7 @@ class FirstCredential:
         session = work.session
         tables = publisher_tables(session.settings, session.clients, work.environ, SYSTEM_CLOCK)
         recent = RotationRecords(tables, self.table).recent(session.settings.instance_id, ROTATIONS)
-        if is_first_under_way(recent):
+        if is_first_under_way(recent, ends_in_its_step=self.ends_in_its_step):
             return True
         state = self._state(work)
         if state is not None:
@@ -139,11 +143,19 @@ def look_in_sandbox(work: DeploymentWork, parameters: Mapping[str, Any]) -> Step
     return ended
 
 
-def is_first_under_way(recent: Sequence[Rotation]) -> bool:
-    """Tell whether the first rotation has begun and its credential is not in use yet. recent: the newest first.
-    Pure.
+def is_first_under_way(recent: Sequence[Rotation], *, ends_in_its_step: bool) -> bool:
+    """Tell whether the first rotation has begun, and the deployment has to go on with it.
+
+    Args:
+        recent: The last rotations, the newest first.
+        ends_in_its_step: FirstCredential's. If not, the deployment goes on only until the credential is in use.
+
+    Returns:
+        Whether it has to. Pure.
     """
-    return bool(recent) and recent[0].open and not any(each.promoted_at for each in recent)
+    if not recent or not recent[0].open or any(each.promoted_at for each in recent[1:]):
+        return False
+    return ends_in_its_step or not recent[0].promoted_at
 
 
 def _token_rotation(work: ReleaseWork) -> RotationRun[Any]:
@@ -175,6 +187,7 @@ REGISTRY_TOKEN = FirstCredential(
     secret=publisher_token.SECRET,
     row=TOKEN_ROW,
     table=acr_token_credential.TABLE,
+    ends_in_its_step=False,
     only_the_publisher=False,
     rotation=_token_rotation,
 )
@@ -184,6 +197,7 @@ HMAC_KEY = FirstCredential(
     secret=hmac_key.SECRET,
     row=KEY_ROW,
     table=hmac_key_credential.TABLE,
+    ends_in_its_step=True,
     only_the_publisher=True,
     rotation=_key_rotation,
 )

@@ -55,19 +55,25 @@ def test_the_publisher_is_told_of_the_step_that_failed_or_else_of_the_last(
 
 
 @pytest.mark.parametrize(
-    ("recent", "under_way"),
+    ("recent", "until_in_use", "until_the_end"),
     [
-        ([], False),
-        ([rotation(1)], True),
-        ([rotation(2), rotation(1)], True),
-        ([rotation(1, promoted_at=AT)], False),
-        ([rotation(1, promoted_at=AT, ended_at=AT)], False),
+        ([], False, False),
+        ([rotation(1)], True, True),
+        ([rotation(2), rotation(1)], True, True),
+        # A job was killed in the last phase.
+        ([rotation(1, promoted_at=AT)], False, True),
+        ([rotation(2, promoted_at=AT), rotation(1, ended_at=AT)], False, True),
+        ([rotation(1, promoted_at=AT, ended_at=AT)], False, False),
         # A later rotation that waits does not belong to the deployment.
-        ([rotation(2), rotation(1, promoted_at=AT, ended_at=AT)], False),
+        ([rotation(2), rotation(1, promoted_at=AT, ended_at=AT)], False, False),
+        ([rotation(2, promoted_at=AT), rotation(1, promoted_at=AT, ended_at=AT)], False, False),
     ],
 )
-def test_a_first_credential_that_is_not_in_use_is_taken_up(recent: list[Rotation], under_way: bool) -> None:
-    assert is_first_under_way(recent) is under_way
+def test_an_interrupted_first_rotation_is_taken_up(
+    recent: list[Rotation], until_in_use: bool, until_the_end: bool
+) -> None:
+    assert is_first_under_way(recent, ends_in_its_step=False) is until_in_use
+    assert is_first_under_way(recent, ends_in_its_step=True) is until_the_end
 
 
 def test_the_chain_is_in_the_order_of_the_design() -> None:
