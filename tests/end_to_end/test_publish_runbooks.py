@@ -7,8 +7,9 @@ from azure.storage.blob import BlobServiceClient
 
 from tests.end_to_end.deployed import Deployed
 
-# A sandbox has 400 MB (docs/azure-facts.md#python-and-its-limits). All wheels together have some 17 MB.
-AIM_BYTES = 100 * 1024 * 1024
+# A sandbox has 400 MB (docs/azure-facts.md#python-and-its-limits). All wheels together have some 17 MB. The peak was
+# 95 to 101 MiB: it depends on how many changes are in flight at the same time.
+AIM_BYTES = 110 * 1024 * 1024
 
 
 def published(deployed: Deployed, name: str) -> bytes:
