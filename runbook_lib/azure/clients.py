@@ -216,7 +216,7 @@ def new_table_service(
 
     from runbook_lib.network.sdk_retry import RetryingTransport
 
-    return TableServiceClient(
+    service = TableServiceClient(
         endpoint=endpoint,
         credential=credential,
         transport=RetryingTransport(_transport(session), retry_policy_source, clock=clock, place=place),
@@ -224,6 +224,10 @@ def new_table_service(
         redirect_max=MAX_REDIRECTS,
         user_agent=USER_AGENT,
     )
+    # azure-data-tables 12.7.0 makes a pipeline for each table's client out of the same policies. This links them anew
+    # while other threads send requests through them. What the first pipeline made of them keeps its links.
+    service._policies = service._client._client._pipeline._impl_policies
+    return service
 
 
 def new_secret_client(

@@ -41,6 +41,17 @@ def test_many_threads_share_one_client_and_its_connections(world: World) -> None
     assert len({id(client) for _, client in found}) == 1
 
 
+def test_a_tables_client_leaves_the_requests_of_other_threads_alone(world: World) -> None:
+    """azure-data-tables 12.7.0 would link the policies of all these clients anew for each client (AzureClients)."""
+    service = world.clients.table_service
+    policies = service._client._client._pipeline._impl_policies
+    # The last one sends through a transport that is wrapped anew each time, and this does no harm.
+    links = [policy.next for policy in policies[:-1]]
+    service.get_table_client("Policies")
+    assert all(policy.next is link for policy, link in zip(policies, links, strict=False))
+    assert len(links) > 5
+
+
 def test_the_vaults_challenge_is_checked(world: World) -> None:
     elsewhere = SecretClient(
         world.server.url.replace("127.0.0.1", "localhost"),
