@@ -34,7 +34,7 @@ class Handshakes:
         return [serial for begun, serial in self._served if serial not in self.serials[begun:]]
 
     def renewing(self, serial: int) -> None:
-        """Also accept this certificate. It is told at the latest when the renewal has ended."""
+        """Also accept this certificate. Call this before `renewed`: the clients may have seen the certificate earlier."""
         self.serials.append(serial)
 
     def renewed(self) -> None:
