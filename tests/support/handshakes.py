@@ -34,7 +34,7 @@ class Handshakes:
         return [serial for begun, serial in self._served if serial not in self.serials[begun:]]
 
     def renewing(self, serial: int) -> None:
-        """Also accept this certificate. Call this before `renewed`: the clients may have seen the certificate earlier."""
+        """Also accept this certificate. Clients may have seen it before this call."""
         self.serials.append(serial)
 
     def renewed(self) -> None:
