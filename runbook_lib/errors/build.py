@@ -90,7 +90,7 @@ IMAGES_MISSING = entry(
 DESTINATION_UNCLEAR = entry(
     "VD-PUSH-004",
     "the container registry or the credentials are not given",
-    "Neither an option nor the environment gives them, or the environment's password is for another host.",
+    "Neither an option nor the environment gives them, or the password or login is for another host.",
     "Name the host with --to, or set VIBEDATA_PUBLISHER_REGISTRY. Give --username with --password-stdin, or --entra,"
     " or set VIBEDATA_PUBLISHER_REGISTRY_USERNAME and VIBEDATA_PUBLISHER_REGISTRY_PASSWORD. For the lab: `source"
     " .lab/lab.env`.",

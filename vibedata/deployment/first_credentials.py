@@ -66,19 +66,19 @@ class FirstCredential:
 
         Raises what `acr_token_rotation` and `hmac_key_rotation` do, and what `run_job` does.
         """
-        lacking = self.lacking(work)
-        if lacking is None:
+        unfinished = self.unfinished(work)
+        if unfinished is None:
             # A rotation could end the use of a token that the customer has. So nothing is guessed.
             work.report(f"{self.step}: a job of the {PREFLIGHT} looks whether the customer has a {self.told}")
             looked = look_in_sandbox(work, {"plan_only": True})
             if looked.status == FAILED:
                 return replace(looked, name=self.step)
-            lacking = self.lacking(work)
-            if lacking is None:  # it is the preflight of an older release
+            unfinished = self.unfinished(work)
+            if unfinished is None:  # it is the preflight of an older release
                 work.report(
                     f"{self.step}: the published {PREFLIGHT} does not say it; a whole deployment publishes another"
                 )
-        if not lacking:
+        if not unfinished:
             return None
         work.report(f"{self.step}: the customer gets its first {self.told}")
         rotating = self.rotation(work)
@@ -100,7 +100,7 @@ class FirstCredential:
             error=failed.error.as_json() if failed and failed.error else None,
         )
 
-    def lacking(self, work: ReleaseWork) -> bool | None:
+    def unfinished(self, work: ReleaseWork) -> bool | None:
         """Tell whether the first credential is still to be given or completed, None if only a job can see it, and none
         has looked.
 

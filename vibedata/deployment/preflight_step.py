@@ -27,16 +27,16 @@ def preflight(work: DeploymentWork, look: LookFromHere) -> StepResult:
     """
     with stopwatch() as seconds:
         _look_from_here(work)
-        lacking = REGISTRY_TOKEN.lacking(work) if REGISTRY_TOKEN.step in work.chosen else False
-        if lacking:
+        unfinished = REGISTRY_TOKEN.unfinished(work) if REGISTRY_TOKEN.step in work.chosen else False
+        if unfinished:
             REGISTRY_TOKEN.rotation(work)  # raises now an error about the token that no check has found
         published = _published(work, look)
         if published.status not in WELL:
             checked = published
         else:
             # If the vault cannot be read from here (None), the job finds out whether the token must follow.
-            checked = look_in_sandbox(work, {} if lacking is False else {"token_follows": True})
-            if lacking is None and checked.status in WELL and REGISTRY_TOKEN.lacking(work):
+            checked = look_in_sandbox(work, {} if unfinished is False else {"token_follows": True})
+            if unfinished is None and checked.status in WELL and REGISTRY_TOKEN.unfinished(work):
                 REGISTRY_TOKEN.rotation(work)  # the same as above
             checked = replace(checked, changed=checked.changed + published.changed)
     status = "succeeded" if checked.changed and checked.status == "unchanged" else checked.status

@@ -16,6 +16,8 @@ from runbook_lib.network.retry import NetworkRetryPolicy
 HOST = "VIBEDATA_PUBLISHER_REGISTRY"
 USERNAME = "VIBEDATA_PUBLISHER_REGISTRY_USERNAME"
 PASSWORD = "VIBEDATA_PUBLISHER_REGISTRY_PASSWORD"  # noqa: S105 - the variable's name
+# Azure alone gives names below these, in its three clouds (`az cloud list`, acrLoginServerEndpoint).
+AZURE_REGISTRIES = (".azurecr.io", ".azurecr.cn", ".azurecr.us")
 
 
 def add_login(parser: argparse.ArgumentParser) -> None:
@@ -47,9 +49,14 @@ def token_source(arguments: argparse.Namespace, environ: Mapping[str, str], wire
     """Return the source of tokens: this shell's login, or a user with a password.
 
     A password from the environment goes only to the host that the environment names: `wire` may lead to another one,
-    because a reference or an instance's document named it. Raises RunbookError VD-PUSH-004.
+    because a reference or an instance's document named it. The login's token goes to that host and to Azure's own
+    container registries: it is good for every container registry that the person may use. Raises RunbookError
+    VD-PUSH-004.
     """
+    named, host = environ.get(HOST, ""), wire.login_server
     if arguments.entra:
+        if not host.casefold().endswith(AZURE_REGISTRIES):
+            _require_same_host(named, host, "the token of this shell's Azure login")
         # When the publisher pushes, there are no settings of a customer.
         identity = credential_of(environ.get("VIBEDATA_UAMI_CLIENT_ID", ""), environ)
         return EntraTokenSource(wire=wire, credential=identity, clock=SYSTEM_CLOCK)
@@ -58,15 +65,15 @@ def token_source(arguments: argparse.Namespace, environ: Mapping[str, str], wire
     if not username or not password:
         raise build.DESTINATION_UNCLEAR.error(f"no {'password' if username else 'user name'}")
     if not arguments.password_stdin:
-        _require_same_host(environ.get(HOST, ""), wire.login_server)
+        _require_same_host(named, host, PASSWORD)
     return PublisherTokenSource(wire=wire, username=username, password=password, clock=SYSTEM_CLOCK)
 
 
-def _require_same_host(named: str, host: str) -> None:
+def _require_same_host(named: str, host: str, secret: str) -> None:
     if named.casefold() != host.casefold():
         where = f"{HOST} names {named}" if named else f"there is no {HOST}"
         raise build.DESTINATION_UNCLEAR.error(
-            f"{where}, so {PASSWORD} is not sent to this host",
+            f"{where}, so {secret} is not sent to this host",
             target=host,
             remedy=f"If you trust this host: set {HOST}={host}, or give --username and --password-stdin.",
         )

@@ -208,7 +208,7 @@ def test_what_is_pinned_is_compared_and_not_believed_by_its_header(
 
 @pytest.mark.usefixtures("lab")
 @pytest.mark.parametrize("named", ["vibedata.example", ""])
-def test_the_environments_password_goes_to_the_environments_host_alone(
+def test_the_environments_password_and_the_logins_token_go_to_the_environments_host_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
     definition = tmp_path / "release.json"
@@ -219,8 +219,10 @@ def test_the_environments_password_goes_to_the_environments_host_alone(
         for words in (
             ("verify", f"{other.host}/{REPOSITORY}:latest"),
             ("verify", f"{other.host}/{REPOSITORY}:latest", "--username", "me"),
+            ("verify", f"{other.host}/{REPOSITORY}:latest", "--entra"),
             ("verify-release", VERSION, "--from", other.host, "--bicep", str(tmp_path)),
             ("push", str(tmp_path), "--to", other.host),
+            ("push", str(tmp_path), "--to", other.host, "--entra"),
             ("release", "pin", str(definition), "--from", other.host),
         ):
             code = cli.main([*words, "--output", "json"])

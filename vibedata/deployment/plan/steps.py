@@ -55,11 +55,11 @@ def plan_first_runbooks(step: str, facts: PlanFacts) -> StepPlan:
 
 def plan_credential(credential: FirstCredential, facts: PlanFacts) -> StepPlan:
     """Plan all changes of the rotation that brings the first credential."""
-    lacking = credential.lacking(facts.work)
-    if lacking is None:
+    unfinished = credential.unfinished(facts.work)
+    if unfinished is None:
         told = f"whether the customer has a {credential.told} cannot be seen from here"
         return StepPlan(step=credential.step, not_known=(f"{told}: a job of the {PREFLIGHT} finds out",))
-    return _of_changes(credential.step, credential.rotation(facts.work).preview() if lacking else Plan())
+    return _of_changes(credential.step, credential.rotation(facts.work).preview() if unfinished else Plan())
 
 
 def plan_import_manifest(step: str, facts: PlanFacts) -> StepPlan:
