@@ -245,8 +245,11 @@ def number_of(issuance: Issuance) -> str:
 def preview(request: IssuanceRequest, facts: Facts) -> Plan:
     """Return all changes of a run until the issuance is over, none if nothing is due yet."""
     first = next_step(request, facts)
-    if first.wait_until is not None and (facts.newest is None or not facts.newest.open):
-        return Plan()
+    if facts.newest is None or not facts.newest.open:
+        if first.wait_until is not None:
+            return Plan()
+        if any(ASK.is_of(change) for change in first.plan.changes):
+            return first.plan  # the answer decides when the next change is due
     return foreseen(lambda seen: next_step(request, seen), after, facts)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.basics import strict_json
+from runbook_lib.basics import addresses, strict_json
 from runbook_lib.basics.clock import Clock, rfc3339
 from runbook_lib.errors import tls
 from runbook_lib.network.listing import bounded
@@ -161,10 +161,23 @@ class CertificateVault:
             if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
                 raise tls.VAULT_ANSWER_UNREADABLE.error("a list without items", target=CERTIFICATE)
             yield from items
-            # A request carries the token, so the next page of a list must be in the same vault.
-            if link and not str(link).startswith(f"{self._client.vault_url.rstrip('/')}/"):
-                raise tls.VAULT_ANSWER_UNREADABLE.error("a list goes on in another place", target=CERTIFICATE)
-            path = str(link or "")
+            path = self._in_the_vault(str(link)) if link else ""
+
+    def _in_the_vault(self, link: str) -> str:
+        """Return a link's address. A request has the token for the vault, so it may go only there.
+
+        The text of the link is not compared: Key Vault writes the port 443, too (docs/azure-facts.md#key-vault).
+        """
+        vault = addresses.read(self._client.vault_url)
+        try:
+            there = addresses.follow(vault, link)
+        except addresses.NotAnAddressError as error:
+            raise tls.VAULT_ANSWER_UNREADABLE.error(
+                f"a list's link is no address: {error}", target=CERTIFICATE
+            ) from error
+        if there.origin != vault.origin:
+            raise tls.VAULT_ANSWER_UNREADABLE.error("a list goes on in another place", target=CERTIFICATE)
+        return str(there)
 
     def _get(self, path: str) -> dict[str, Any] | None:
         return self._send("GET", path, missing=True)

@@ -17,6 +17,7 @@ from runbook_lib.azure.settings import AUTOMATION_VARIABLE
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.digest import digest_of
 from runbook_lib.change import Action, ActionKind, NoChange, Plan
+from runbook_lib.errors import azure
 from runbook_lib.release.files import ArtifactBlobs
 from vibedata.deployment.release_source import ReleaseSource
 
@@ -132,6 +133,17 @@ def _state_of_variable(account: AutomationAccount) -> str | None:
 
 
 def _text_of_settings(session: AzureSession) -> str:
+    """Return the content of the variable. Raises RunbookError VD-SETTINGS-001.
+
+    The command can use the shell's login, but a job cannot: without the identity's client id, no job would run.
+    """
+    if not session.settings.uami_client_id:
+        raise azure.MISSING_SETTING.error(
+            "jobs need the client id of vibedata-uami, a GUID",
+            target="uami_client_id",
+            remedy="Add it: `vibedata instance edit ID --set settings.uami_client_id=GUID`, or in the instance's file."
+            " Without an instance, set VIBEDATA_UAMI_CLIENT_ID.",
+        )
     return json.dumps(asdict(session.settings), sort_keys=True)
 
 

@@ -233,6 +233,17 @@ def test_a_deleted_disabled_or_imported_certificate(rig: Rig) -> None:
     assert rig.state("retire", third, overlap_seconds=0) == "retired"
 
 
+def test_more_versions_than_a_page_holds_stop_no_rotation(rig: Rig) -> None:
+    rig.installed(new_rotation_id())
+    pfx = base64.b64decode(rig.secrets.get_secret(CERTIFICATE).value or "")
+    for _ in range(26):  # a page has 25
+        rig.certificates.import_certificate(CERTIFICATE, pfx)
+    last = new_rotation_id()
+    rig.installed(last)
+    assert any("skiptoken" in str(entry) for entry in rig.lab.journal() if "/versions" in entry["path"])
+    assert rig.state("test", last) == "tested"
+
+
 def test_a_secret_of_the_same_name_is_said(rig: Rig) -> None:
     rig.secrets.set_secret(CERTIFICATE, "plain")
     assert rig.refused("prepare", new_rotation_id()) == "VD-TLS-013"

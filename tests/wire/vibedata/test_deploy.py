@@ -3,13 +3,16 @@ deployment itself.
 """
 
 import json
+import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oci.release.built import read_built_release
+from runbook_lib.errors import RunbookError
 from tests.support import release_maker
 from tests.support.certificate_maker import Wanted
 from tests.support.notary_maker import fingerprint
@@ -18,6 +21,9 @@ from tests.support.release_maker import ContainerRegistry, as_json, document
 from tests.support.running_lab import LabUnderTest
 from vibedata import cli
 from vibedata.deployment.chain import manifest_parameters
+from vibedata.deployment.first_publication import FirstPublication, plan_settings
+from vibedata.deployment.release_source import LayoutRelease
+from vibedata.session import open_session
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +128,24 @@ def test_the_first_step_that_is_chosen_brings_the_settings(
     assert (settings_of("preflight"), settings_of("first_runbooks")) == (["set"], [])
     for chosen in (("--only", "first_runbooks"), ("--from", "first_runbooks")):
         assert settings_of("first_runbooks", *chosen) == ["set"]
+
+
+@pytest.mark.usefixtures("customer")
+def test_settings_without_the_identity_of_the_jobs_are_not_written(lab: LabUnderTest, release: Path) -> None:
+    session = open_session(os.environ)
+    assert plan_settings(session).changes
+    # With a person's login, the command itself works without the client id.
+    nameless = replace(session, settings=replace(session.settings, uami_client_id=""))
+    built = LayoutRelease(release, session=session)
+    for attempt in (
+        lambda: plan_settings(nameless),
+        lambda: FirstPublication(session=nameless, release=built, runbooks=("preflight",), warn=print),
+    ):
+        with pytest.raises(RunbookError) as caught:
+            attempt()
+        assert (caught.value.code, caught.value.target) == ("VD-SETTINGS-001", "uami_client_id")
+        assert "instance edit" in str(caught.value.as_json()["remedy"])
+    assert not [entry for entry in lab.journal(service="arm") if entry["method"] != "GET"]
 
 
 @pytest.mark.usefixtures("customer")

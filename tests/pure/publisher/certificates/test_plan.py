@@ -153,6 +153,12 @@ def test_a_certificate_is_renewed_when_it_is_due_and_not_before() -> None:
     assert next_step(ASKED, facts(OVER, driven="r")) == Step(), "this run has brought it"
 
 
+@pytest.mark.parametrize("asked", ["", EARLIER])
+def test_the_plan_asks_once_for_the_window_and_foresees_no_answer(asked: str) -> None:
+    planned = preview(ASKED, facts(replace(OVER, ask_after=asked)))
+    assert [change.action for change in planned.changes] == ["ask"]
+
+
 def test_an_open_issuance_for_a_former_host_is_ended_and_another_one_begins() -> None:
     former = replace(BLANK, host="old.vibedata.ai", order="https://ca.example/order/1")
     for customer in STATES:
