@@ -28,6 +28,7 @@ examples:
   vibedata COMMAND --help            show a command's options and examples
   vibedata lab status --output json  show the result as JSON, for programs
 """
+FAILED = 1
 USAGE = 2  # as in argparse
 # These commands start the lab, or need no Azure.
 WITHOUT_AZURE = ("lab", "build", "package")
@@ -126,7 +127,7 @@ def _run(arguments: Sequence[str]) -> int:
         with ended_by_signals():
             code: int = modules[options.command].run(options)
     except (CommandError, RunbookError) as error:
-        return _shown(options.output, error)
+        return _failed(options, error)
     except KeyboardInterrupt as interrupt:
         if isinstance(interrupt, Interrupted) and (interrupt.text or options.output == "json"):
             show(options.output, result=interrupt.result, text=interrupt.text)
@@ -135,8 +136,14 @@ def _run(arguments: Sequence[str]) -> int:
         told = as_runbook_error(error) or local_failure(error)
         if told is None:
             raise  # a traceback shows our own fault best
-        return _shown(options.output, told)
+        return _failed(options, told)
     return code
+
+
+def _failed(options: argparse.Namespace, error: CommandError | RunbookError) -> int:
+    """Show an error and return the exit code. With a detailed exit code, 2 means changes, so a failure is 1."""
+    code = _shown(options.output, error)
+    return FAILED if code == USAGE and getattr(options, "detailed_exitcode", False) else code
 
 
 def _shown(output: str, error: CommandError | RunbookError) -> int:

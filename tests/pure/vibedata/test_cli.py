@@ -91,6 +91,14 @@ def test_a_script_that_forgets_plan_deploys_nothing(capsys: pytest.CaptureFixtur
     assert json.loads(capsys.readouterr().out)["error"]["message"] == "--detailed-exitcode goes with --plan"
 
 
+@pytest.mark.parametrize(("options", "code"), [(("--plan",), 2), (("--plan", "--detailed-exitcode"), 1)])
+def test_a_detailed_exit_code_of_a_failure_does_not_mean_changes(
+    capsys: pytest.CaptureFixture[str], options: tuple[str, ...], code: int
+) -> None:
+    assert cli.main(["deploy", "--instance", "./no-such.json", *options, "--output", "json"]) == code
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "VD-INSTANCE-008"
+
+
 def test_a_run_says_who_started_it(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "-ann b$\x1b")
     cli.main(["run", "import_manifest"])
