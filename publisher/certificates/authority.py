@@ -20,7 +20,7 @@ from josepy.interfaces import JSONDeSerializable
 from josepy.json_util import field
 
 from publisher.certificates.account import AccountKey
-from publisher.certificates.network import BoundedNetwork
+from publisher.certificates.network import BoundedNetwork, OtherServerError
 from publisher.certificates.plan import OrderStatus
 from publisher.certificates.times import Window
 from runbook_lib.basics.clock import Clock, rfc3339
@@ -158,6 +158,9 @@ class Authority:
                 if error.code in _GONE:
                     return OrderView(status="gone", error=_words(error))
                 raise
+            except OtherServerError:
+                # The publisher has changed the authority since then, and only the other one knows this order.
+                return OrderView(status="gone", error="the order is at another authority")
             told = str(found.status.name)
             why = "" if found.error is None else _words(found.error)
             seen = OrderView(

@@ -216,6 +216,17 @@ def test_a_run_waits_for_a_slow_authority_and_the_next_run_continues_its_order(r
     assert rig.asked(ORDER) == rig.asked(FINALIZE) == 2
 
 
+def test_an_order_at_a_former_authority_is_given_up_and_another_one_is_sent(rig: CertificateRig) -> None:
+    rig.lab.control("POST", "/acme", {"slow_looks": 10_000})
+    assert rig.failing() == "VD-TLS-028"
+    rig.lab.control("POST", "/acme", {"slow_looks": 0})
+    rig.set(order="https://127.0.0.1:1/order/7", failures=0, failed_at="", wait_until="")
+    given_up = rig.drive(rig.new_run())
+    assert given_up.failed is None and rig.newest().order == ""
+    rig.set(failures=0, failed_at="", wait_until="")
+    assert rig.finish().chain and rig.asked(ORDER) == 2
+
+
 def test_a_name_that_is_not_in_the_zone_is_not_ordered(rig: CertificateRig) -> None:
     with pytest.raises(RunbookError) as caught:
         Dns01(rig.zone, rig.clock, instance_id=INSTANCE).obstacle("k3v9x2p7.other.example", identities=(), account="")
