@@ -130,12 +130,15 @@ class Zone:
         return found
 
     def listing(self, *, kind: str = "", suffix: str = "") -> list[RecordSet]:
-        """Return the record sets of a type ("": all) whose name ends in the labels `suffix`, sorted by name."""
+        """Return the record sets of a type ("": all), sorted by name.
+
+        suffix: If not "", return only the names that end with a dot and these labels, as Azure documents it.
+        """
         wanted = suffix.lower().strip(".")
         return [
             one
             for (of, name), one in sorted(self.record_sets.items(), key=lambda item: (item[0][1], item[0][0]))
-            if (not kind or of == kind.upper()) and (not wanted or name == wanted or name.endswith(f".{wanted}"))
+            if (not kind or of == kind.upper()) and (not wanted or name.endswith(f".{wanted}"))
         ]
 
     def put(self, new: RecordSet, condition: Condition, *, now: float) -> bool:

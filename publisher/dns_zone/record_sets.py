@@ -80,12 +80,15 @@ class RecordSets:
         Raises:
             RunbookError: VD-STORAGE-005 if there are far too many.
         """
+        if below:
+            # Azure documents that a list for a suffix has only the names that end with a dot and the suffix.
+            yield from (one for kind in TYPES if (one := self.read(kind, below)) is not None)
         listed = self._client.record_sets.list_by_dns_zone(*self._at, recordsetnamesuffix=below or None)
         for found in bounded(listed, target=f"zone {self.zone.name}"):
             if _type_of(found) not in TYPES:
                 continue
             one = _record_set(found)
-            if not below or one.name == below or one.name.endswith(f".{below}"):
+            if not below or one.name.endswith(f".{below}"):
                 yield one
 
     def write(self, wanted: RecordSet) -> bool:
