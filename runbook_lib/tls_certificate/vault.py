@@ -166,7 +166,7 @@ class CertificateVault:
     def _in_the_vault(self, link: str) -> str:
         """Return a link's address. A request has the token for the vault, so it may go only there.
 
-        The text of the link is not compared: Key Vault writes the port 443, too (docs/azure-facts.md#key-vault).
+        The text of the link is not compared: Key Vault writes the port 443, too (docs/azure-facts.md#recorded-answers).
         """
         vault = addresses.read(self._client.vault_url)
         try:
