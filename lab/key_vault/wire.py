@@ -139,7 +139,7 @@ def page(request: web.Request, items: Sequence[Mapping[str, Any]], *, vault: str
     if start + size < len(items):
         following = base64.urlsafe_b64encode(str(start + size).encode()).decode()
         query = f"api-version={request.query['api-version']}&$skiptoken={following}&maxresults={size}"
-        # Key Vault's link names the port 443, which the vault's own address does not: another text of one origin.
+        # Key Vault's link names the port 443, and the vault's address does not. So here, too, the texts differ.
         link = f"{vault.replace('https://', 'HTTPS://', 1)}{request.path}?{query}"
     return web.json_response({"value": items[start : start + size], "nextLink": link})
 

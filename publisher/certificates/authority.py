@@ -158,8 +158,10 @@ class Authority:
                 if error.code in _GONE:
                     return OrderView(status="gone", error=_words(error))
                 raise
-            except OtherServerError:
-                # The publisher has changed the authority since then, and only the other one knows this order.
+            except OtherServerError as error:
+                if str(error) != order:
+                    raise
+                # The publisher has another authority since the order was sent. Only the former one knows the order.
                 return OrderView(status="gone", error="the order is at another authority")
             told = str(found.status.name)
             why = "" if found.error is None else _words(found.error)

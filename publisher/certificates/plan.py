@@ -244,13 +244,14 @@ def number_of(issuance: Issuance) -> str:
 
 def preview(request: IssuanceRequest, facts: Facts) -> Plan:
     """Return all changes of a run until the issuance is over, none if nothing is due yet."""
-    first = next_step(request, facts)
-    if facts.newest is None or not facts.newest.open:
-        if first.wait_until is not None:
-            return Plan()
-        if any(ASK.is_of(change) for change in first.plan.changes):
-            return first.plan  # the answer decides when the next change is due
-    return foreseen(lambda seen: next_step(request, seen), after, facts)
+
+    def step_of(seen: Facts) -> Step:
+        then = next_step(request, seen)
+        # The wait of a closed issuance is for the next renewal, which another run begins.
+        is_over = seen.newest is None or not seen.newest.open
+        return Step() if is_over and then.wait_until is not None else then
+
+    return foreseen(step_of, after, facts)
 
 
 def after(change: Change, facts: Facts) -> Facts:

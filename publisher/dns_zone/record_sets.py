@@ -62,34 +62,36 @@ class RecordSets:
 
     def read(self, kind: RecordType, name: str) -> RecordSet | None:
         """Return a record set, None if there is none."""
+        found = self._read(kind, name)
+        if found is None:
+            self._zone()  # this raises an error if the zone itself is absent
+        return found
+
+    def all(self) -> Iterator[RecordSet]:
+        """Yield the record sets of TYPES. Raises RunbookError VD-STORAGE-005 if there are far too many."""
+        return self._listed(None)
+
+    def at_and_below(self, name: str) -> Iterator[RecordSet]:
+        """Yield the record sets of TYPES at a name and below it. Raises the same as `all`.
+
+        Azure documents that a list for a suffix has only the names that end with a dot and the suffix.
+        """
+        yield from (found for kind in TYPES if (found := self._read(kind, name)) is not None)
+        yield from (found for found in self._listed(name) if found.name.endswith(f".{name}"))
+
+    def _read(self, kind: RecordType, name: str) -> RecordSet | None:
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
-            found = self._client.record_sets.get(*self._at, name, kind)
+            return _record_set(self._client.record_sets.get(*self._at, name, kind))
         except ResourceNotFoundError:
-            self._zone()  # this raises an error if the zone itself is absent
             return None
-        return _record_set(found)
 
-    def all(self, below: str = "") -> Iterator[RecordSet]:
-        """Yield the record sets of TYPES.
-
-        Args:
-            below: If not "", yield only the record sets at this name and below it.
-
-        Raises:
-            RunbookError: VD-STORAGE-005 if there are far too many.
-        """
-        if below:
-            # Azure documents that a list for a suffix has only the names that end with a dot and the suffix.
-            yield from (one for kind in TYPES if (one := self.read(kind, below)) is not None)
-        listed = self._client.record_sets.list_by_dns_zone(*self._at, recordsetnamesuffix=below or None)
+    def _listed(self, suffix: str | None) -> Iterator[RecordSet]:
+        listed = self._client.record_sets.list_by_dns_zone(*self._at, recordsetnamesuffix=suffix)
         for found in bounded(listed, target=f"zone {self.zone.name}"):
-            if _type_of(found) not in TYPES:
-                continue
-            one = _record_set(found)
-            if not below or one.name.endswith(f".{below}"):
-                yield one
+            if _type_of(found) in TYPES:
+                yield _record_set(found)
 
     def write(self, wanted: RecordSet) -> bool:
         """Write a record set in place of the version that its `etag` names. Without an `etag`, write a new set.

@@ -106,7 +106,7 @@ def _name(session: AzureSession, application: str) -> Part:
     except RunbookError as error:
         return clear_name(replace(facts, no_zone=error.message)), ()
     record_sets = open_zone(zone, session.settings, session.clients, SYSTEM_CLOCK)
-    found = tuple(each for each in record_sets.all(below) if each.type in WATCHED)
+    found = tuple(each for each in record_sets.at_and_below(below) if each.type in WATCHED)
     return clear_name(replace(facts, found=found)), Host(record_sets, SYSTEM_CLOCK).actions()
 
 

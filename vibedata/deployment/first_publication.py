@@ -141,7 +141,7 @@ def _text_of_settings(session: AzureSession) -> str:
         raise azure.MISSING_SETTING.error(
             "jobs need the client id of vibedata-uami, a GUID",
             target="uami_client_id",
-            remedy="Add it: `vibedata instance edit ID --set settings.uami_client_id=GUID`, or in the instance's file."
+            remedy="Type `vibedata instance edit ID --set settings.uami_client_id=GUID`, or edit the instance's file."
             " Without an instance, set VIBEDATA_UAMI_CLIENT_ID.",
         )
     return json.dumps(asdict(session.settings), sort_keys=True)
