@@ -18,7 +18,8 @@ Only the vault says how far a rotation is (docs/design.md#name-and-certificate).
    which chains it accepts.
 6. `test` opens a TLS connection through the gateway and compares the served certificate with the current version.
 7. `retire` disables the former versions. It does so only if the current version was tested and has been in use for the
-   time `overlap`. A version that somebody imported by hand is a former version, too, after another one was installed.
+   time `overlap`, counted from its installation. A version that somebody imported by hand is a former version, too,
+   after another one was installed.
 8. A rotation is over if its version is no longer the current one, or is disabled. Then its phases do nothing.
 9. A deleted certificate is recovered before anything else happens to it. Only `prepare` continues in the same run. The
    other phases have to be run again after the recovery. Only a pending operation is ever deleted, and nothing is
@@ -31,7 +32,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from runbook_lib.basics.clock import rfc3339
+from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.change import Change, NoChange
 from runbook_lib.errors import RunbookError, tls
 from runbook_lib.tls_certificate.name import CERTIFICATE
@@ -48,11 +49,14 @@ from runbook_lib.tls_certificate.versions import (
     RequestedPhase,
     State,
     VaultFacts,
+    Version,
 )
 
 # The gateway looks into the vault every 4 hours (docs/azure-facts.md#gateway-and-dns). Each instance of the gateway
 # looks separately, and the test meets only one of them. Twice that time is enough for all instances.
 OVERLAP_SECONDS = 8 * 3600
+# The clocks of two runs may differ by this much.
+SKEW = timedelta(minutes=5)
 TARGET = f"certificate {CERTIFICATE}"
 OPERATION = f"pending operation of {CERTIFICATE}"
 FITS = "a request for the wanted names"
@@ -219,7 +223,25 @@ def _retire(decision: Decision, seen: VaultFacts) -> Decision:
 
 
 def _retire_after(request: PhaseRequest, seen: VaultFacts) -> datetime | None:
-    return seen.current.created + request.overlap if seen.current is not None and seen.to_retire else None
+    if seen.current is None or not seen.to_retire:
+        return None
+    return _in_use_since(seen.current, request.now) + request.overlap
+
+
+def _in_use_since(current: Version, now: datetime) -> datetime:
+    """Return when a version was installed, as its tag says it.
+
+    The vault's own time is the time of the signing request, which may be days older. It counts if the tag has no time.
+    Anybody who may write the tag can write any time. So a time in the future does not count, or the former versions
+    would stay for ever. If it is only as far away as clocks differ, it counts as now.
+    """
+    try:
+        written = from_rfc3339(current.written)
+        if written > now + SKEW:
+            return current.created
+    except (TypeError, ValueError):  # a time without an offset is no time, either
+        return current.created
+    return max(min(written, now), current.created)
 
 
 def _not_installed(decision: Decision) -> RunbookError:

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from runbook_lib.basics.clock import rfc3339
 from runbook_lib.errors import RunbookError, tls
-from runbook_lib.tls_certificate.rules import FITS, OPERATION, Decision, PhaseRequest, decide, state_of
+from runbook_lib.tls_certificate.rules import FITS, OPERATION, SKEW, Decision, PhaseRequest, decide, state_of
 from runbook_lib.tls_certificate.versions import (
     CREATE,
     DISABLE,
@@ -292,3 +293,51 @@ def test_auto_waits_for_the_overlap_and_retire_says_until_when() -> None:
     assert isinstance(waits, Decision) and waits.changes == () and waits.retire_after == START + OVERLAP
     refused = model.run("retire", "r")
     assert isinstance(refused, RunbookError) and refused.is_(tls.RETIREMENT_TOO_EARLY)
+
+
+ASKED = START - timedelta(days=3)  # when the signing request was made
+
+
+def judged(written: str, phase: RequestedPhase, now: datetime) -> Decision | RunbookError:
+    """Return what a phase decides on a tested version that was asked for at ASKED and has this tag."""
+    model = Model(now=ASKED)
+    model.add("a", tested=True)
+    model.add("r", tested=True)
+    model.versions = (replace(model.versions[0], written=written), *model.versions[1:])
+    model.now = now
+    return model.run(phase, "r")
+
+
+def test_the_overlap_begins_with_the_installation_and_not_with_the_signing_request() -> None:
+    written = rfc3339(START)
+    waits = judged(written, "auto", START + OVERLAP - SKEW)
+    assert isinstance(waits, Decision) and waits.changes == () and waits.retire_after == START + OVERLAP
+    refused = judged(written, "retire", START + OVERLAP - SKEW)
+    assert isinstance(refused, RunbookError) and refused.is_(tls.RETIREMENT_TOO_EARLY)
+    retired = judged(written, "retire", START + OVERLAP)
+    assert isinstance(retired, Decision) and retired.reached == "retired" and retired.changes
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "yesterday",
+        "2026-11-25T12:00:00",  # without an offset
+        "0001-01-01T00:00:00+14:00",
+        "1970-01-01T00:00:00Z",  # before the signing request
+        rfc3339(START + SKEW + timedelta(seconds=1)),
+        "8999-12-31T23:59:59-14:00",
+        "9999-12-31T23:59:59-14:00",
+    ],
+)
+def test_a_tag_without_a_possible_time_keeps_no_former_version(written: str) -> None:
+    decision = judged(written, "auto", START)
+    assert isinstance(decision, Decision) and decision.retire_after == ASKED + OVERLAP
+    assert decision.reached == "retired" and decision.changes
+
+
+@pytest.mark.parametrize("ahead", [timedelta(seconds=1), SKEW])
+def test_a_clock_that_was_a_little_ahead_counts_as_now(ahead: timedelta) -> None:
+    waits = judged(rfc3339(START + ahead), "auto", START)
+    assert isinstance(waits, Decision) and waits.changes == () and waits.retire_after == START + OVERLAP

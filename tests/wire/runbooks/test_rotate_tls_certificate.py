@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from runbook_lib.tls_certificate.name import CERTIFICATE
 from runbooks import rotate_tls_certificate
 from tests.support.log_reader import table_rows
 from tests.support.rotation_rig import new_rotation_id
-from tests.support.runbook_run import Run, run
+from tests.support.runbook_run import QuickClock, Run, run
 from tests.support.running_lab import LabUnderTest
 from tests.support.tls_server import TlsServer, tls_server
 from tests.support.web_authority import DAY, WebAuthority, new_web_authority
@@ -242,6 +243,26 @@ def test_more_versions_than_a_page_holds_stop_no_rotation(rig: Rig) -> None:
     rig.installed(last)
     assert any("skiptoken" in str(entry) for entry in rig.lab.journal() if "/versions" in entry["path"])
     assert rig.state("test", last) == "tested"
+
+
+class LaterClock(QuickClock):
+    """A clock days after the vault's. For a run by this clock, the vault's own time of a version is days old."""
+
+    def now(self) -> datetime:
+        return super().now() + 3 * DAY
+
+
+def test_the_overlap_begins_when_the_certificate_is_installed(rig: Rig) -> None:
+    first, second, later = new_rotation_id(), new_rotation_id(), LaterClock()
+    rig.installed(first)
+    assert rig.state("install", second, chain=rig.chain(second), clock=later) == "installed"
+    rig.served()
+    assert rig.state("test", second, clock=later) == "tested"
+    assert rig.state("auto", second, clock=later) == "tested"
+    assert rig.refused("retire", second, clock=later) == "VD-TLS-011"
+    tags = {**rig.newest().tags, "writtenAt": "8999-01-01T00:00:00Z"}  # of somebody who wants to keep the former one
+    rig.certificates.update_certificate_properties(CERTIFICATE, tags=tags)
+    assert rig.state("auto", second, clock=later) == "retired"
 
 
 def test_a_secret_of_the_same_name_is_said(rig: Rig) -> None:
