@@ -75,6 +75,18 @@ def test_official_client_writes_and_a_real_name_server_answers(lab: LabUnderTest
     assert look_up(server, zone, "NS") == [f"ns1.{zone}."]
 
 
+def test_a_list_with_a_suffix_has_only_what_ends_with_a_dot_and_the_suffix(lab: LabUnderTest) -> None:
+    group, zone = where(lab)
+    with dns_client(lab) as client:
+        for name in ("abc", "www.abc", "x.www.abc", "xabc"):
+            client.record_sets.create_or_update(group, zone, name, "A", a_record("192.0.2.7"))
+        for listed in (
+            client.record_sets.list_by_dns_zone(group, zone, recordsetnamesuffix="abc"),
+            client.record_sets.list_by_type(group, zone, "A", recordsetnamesuffix="abc"),
+        ):
+            assert [one.name for one in listed] == ["www.abc", "x.www.abc"]
+
+
 def test_etags_keep_two_writers_apart(lab: LabUnderTest) -> None:
     group, zone = where(lab)
     with dns_client(lab) as client:

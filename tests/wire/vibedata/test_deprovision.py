@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from azure.mgmt.dns.operations import RecordSetsOperations
 
 from publisher.certificates.record import Issuance, Issuances
 from publisher.dns_zone.record_sets import RecordSets
@@ -173,6 +174,35 @@ def test_the_names_records_are_removed_after_the_application_is_gone(
     assert names(named) == everything
     assert typed.result("--yes")["status"] == "succeeded"
     assert names(named) == {f"kept.{instance.id}", "other"}
+
+
+def test_each_watched_type_at_the_name_is_removed_whether_or_not_the_list_below_the_name_has_it(
+    side: PublisherSide, instance: Instance, typed: Typed, named: RecordSets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone(side.lab)
+    name = instance.id
+    dns_zone.put(side.lab, "AAAA", name, AAAARecords=[{"ipv6Address": "2001:db8::40"}])
+    dns_zone.put(side.lab, "TXT", name, TXTRecords=[{"value": ["x"]}])
+    dns_zone.put(side.lab, "NS", name, NSRecords=[{"nsdname": "ns.example"}])
+    dns_zone.put(side.lab, "CNAME", f"www.{name}", CNAMERecord={"cname": "a.example"})
+    wanted = [*(f"{kind} {name}" for kind in ("A", "AAAA", "NS", "TXT")), f"CNAME www.{name}"]
+    wanted.append(f"TXT _acme-challenge.{name}")
+
+    def planned() -> list[str]:
+        return [each["target"] for each in typed.result("--plan")["changes"] if each["target"].endswith(name)]
+
+    assert sorted(planned()) == sorted(wanted)
+    listed = RecordSetsOperations.list_by_dns_zone
+
+    def with_those_at_the_name(group: RecordSetsOperations, *where: Any, recordsetnamesuffix: str) -> Any:
+        every = listed(group, *where)
+        return (each for each in every if f".{each.name}".endswith(f".{recordsetnamesuffix}"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RecordSetsOperations, "list_by_dns_zone", with_those_at_the_name)
+        assert sorted(planned()) == sorted(wanted)
+    assert typed.result("--yes")["status"] == "succeeded"
+    assert names(named) == {f"kept.{name}", "other"}
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
