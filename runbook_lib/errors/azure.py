@@ -67,6 +67,15 @@ MISSING_PUBLISHER_SETTING = entry(
     "Set it in the environment of the command or service. For the lab: `source .lab/lab.env`.",
     exit_code=EXIT_USAGE,
 )
+GUARANTEE_LOWERED = entry(
+    "VD-SETTINGS-006",
+    "the deployment would lower a guarantee of the instance",
+    "The Automation variable vibedata-settings says `locked`. The deployment's settings say `unlocked`, or do not name"
+    " the setting. With them, the runbooks would accept a retention policy that anybody with the right can remove.",
+    "Set it in the instance document: `vibedata instance edit ID --set settings.immutability=locked`. If the document"
+    " is a file, edit the file. Without a document, set VIBEDATA_IMMUTABILITY=locked in the environment. To lower it on"
+    " purpose, first change the Automation variable in the portal.",
+)
 NO_MANAGED_IDENTITY = entry(
     "VD-IDENTITY-001",
     "no token for the managed identity",

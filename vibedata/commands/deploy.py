@@ -22,6 +22,7 @@ from vibedata.deployment.chain import LOCK, STEPS, deploy, lock_step, planned
 from vibedata.deployment.first_credentials import HMAC_KEY
 from vibedata.deployment.lock import LockOptions, locked
 from vibedata.deployment.plan.difference import as_json, as_text, detailed_exit_code
+from vibedata.deployment.plan.settings_checks import require_client_id
 from vibedata.deployment.release_source import (
     LayoutRelease,
     PublishedRelease,
@@ -131,6 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.detailed_exitcode and not arguments.plan:
         raise CommandError("--detailed-exitcode goes with --plan", remedy="vibedata deploy --plan --detailed-exitcode")
     session, customer = open_customer(arguments)
+    require_client_id(session.settings, customer.instance)
     chosen = _chosen(arguments)
     release = _release(arguments, session, customer)
     require_installable(session, release, allow_downgrade=arguments.allow_downgrade)

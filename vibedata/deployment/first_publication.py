@@ -13,11 +13,12 @@ from runbook_lib.automation import publication, writing
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.automation.publication import Publication, Wanted
 from runbook_lib.azure.session import AzureSession
-from runbook_lib.azure.settings import AUTOMATION_VARIABLE
+from runbook_lib.azure.settings import AUTOMATION_VARIABLE, Settings
+from runbook_lib.basics import strict_json
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.basics.digest import digest_of
 from runbook_lib.change import Action, ActionKind, NoChange, Plan
-from runbook_lib.errors import azure
+from runbook_lib.errors import RunbookError, azure
 from runbook_lib.release.files import ArtifactBlobs
 from vibedata.deployment.release_source import ReleaseSource
 
@@ -27,6 +28,7 @@ PREFLIGHT = "preflight"
 FIRST_RUNBOOKS = (PREFLIGHT, "rotate_acr_token", "import_manifest", "import_images", "publish_runbooks")
 # How many digits of the digest of the settings' text a plan shows.
 SHOWN = len("sha256:") + 16
+LOCKED = "locked"
 VARIABLE = f"variable {AUTOMATION_VARIABLE}"
 # The same stage as the runbooks, because they read the variable.
 SET: ActionKind[str] = ActionKind("set", stage=2)
@@ -35,12 +37,13 @@ SET: ActionKind[str] = ActionKind("set", stage=2)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the account holds. `variable` is the digest of the settings' text, None if there is none. `wanted` is the
-    digest that it must have.
+    digest that it must have. `lowers` says whether the settings would lower a guarantee that the account has.
     """
 
     held: publication.Facts
     variable: str | None
     wanted: str
+    lowers: bool = False
 
 
 class FirstPublication:
@@ -68,6 +71,7 @@ class FirstPublication:
             packages = replace(packages, combined=None)
         self._made_of = (session, release, tuple(runbooks), warn)
         self._account = AutomationAccount(client=session.clients.automation, settings=session.settings)
+        self._settings = session.settings
         self._settings_variable = _text_of_settings(session)
         self._publication = Publication(
             wanted=Wanted(packages=packages, scripts=release.scripts(runbooks)),
@@ -89,11 +93,13 @@ class FirstPublication:
 
     def plan(self) -> Plan:
         """Read the account, and return the changes."""
+        held, variable = self._publication.observe(), self._account.variable(AUTOMATION_VARIABLE)
         return plan(
             Facts(
-                held=self._publication.observe(),
-                variable=self._variable_state(),
+                held=held,
+                variable=_state(variable),
                 wanted=_digest(self._settings_variable),
+                lowers=lowers_guarantee(variable, self._settings),
             )
         )
 
@@ -106,29 +112,50 @@ class FirstPublication:
         return (*self._publication.actions(), Action(SET, make=set_variable, see=lambda _: self._variable_state()))
 
     def _variable_state(self) -> str | None:
-        return _state_of_variable(self._account)
+        return _state(self._account.variable(AUTOMATION_VARIABLE))
 
 
 def plan(facts: Facts) -> Plan:
-    """Return the changes. Pure. Raises the same as runbook_lib.automation.publication.plan."""
-    rest, settings = publication.plan(facts.held), _plan_of_variable(facts.variable, facts.wanted)
+    """Return the changes. Pure.
+
+    Raises RunbookError VD-SETTINGS-006, and the same as runbook_lib.automation.publication.plan.
+    """
+    rest, settings = publication.plan(facts.held), _plan_of_variable(facts.variable, facts.wanted, lowers=facts.lowers)
     return Plan((*rest.changes, *settings.changes), (*rest.unchanged, *settings.unchanged))
 
 
 def plan_settings(session: AzureSession) -> Plan:
-    """Read only the Automation variable, and return its change."""
+    """Read only the Automation variable, and return its change. Raises RunbookError VD-SETTINGS-006."""
     account = AutomationAccount(client=session.clients.automation, settings=session.settings)
-    return _plan_of_variable(_state_of_variable(account), _digest(_text_of_settings(session)))
+    held = account.variable(AUTOMATION_VARIABLE)
+    lowers = lowers_guarantee(held, session.settings)
+    return _plan_of_variable(_state(held), _digest(_text_of_settings(session)), lowers=lowers)
 
 
-def _plan_of_variable(held: str | None, wanted: str) -> Plan:
+def lowers_guarantee(held: str | None, settings: Settings) -> bool:
+    """Return whether the settings would accept an unlocked retention policy, and the held variable does not. Pure."""
+    try:
+        values = strict_json.loads(held or "{}")
+    except strict_json.NotStrictJsonError:
+        return False  # no runbook accepts it
+    return settings.immutability != LOCKED and isinstance(values, dict) and values.get("immutability") == LOCKED
+
+
+def lowered() -> RunbookError:
+    """Return the error VD-SETTINGS-006."""
+    detail = f"{AUTOMATION_VARIABLE} has {LOCKED}, the deployment has unlocked"
+    return azure.GUARANTEE_LOWERED.error(detail, target="immutability")
+
+
+def _plan_of_variable(held: str | None, wanted: str, *, lowers: bool) -> Plan:
+    if lowers:
+        raise lowered()
     if held == wanted:
         return Plan(unchanged=(NoChange(VARIABLE, "is the same"),))
     return Plan(changes=(SET.change(AUTOMATION_VARIABLE, VARIABLE, held, wanted),))
 
 
-def _state_of_variable(account: AutomationAccount) -> str | None:
-    text = account.variable(AUTOMATION_VARIABLE)
+def _state(text: str | None) -> str | None:
     return None if text is None else _digest(text)
 
 
