@@ -76,6 +76,14 @@ GUARANTEE_LOWERED = entry(
     " is a file, edit the file. Without a document, set VIBEDATA_IMMUTABILITY=locked in the environment. To lower it on"
     " purpose, first change the Automation variable in the portal.",
 )
+SETTINGS_NOT_PUBLISHED = entry(
+    "VD-SETTINGS-007",
+    "the settings have changed since they were published",
+    "The jobs read their settings from the Automation variable vibedata-settings. Only the steps preflight and"
+    " first_runbooks write it, and neither is chosen. So the jobs would work with the former settings.",
+    "Begin with the step that writes them: `vibedata deploy DIR --from preflight`. Or take back the change of the"
+    " settings.",
+)
 NO_MANAGED_IDENTITY = entry(
     "VD-IDENTITY-001",
     "no token for the managed identity",

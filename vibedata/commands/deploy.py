@@ -22,7 +22,7 @@ from vibedata.deployment.chain import LOCK, STEPS, deploy, lock_step, planned
 from vibedata.deployment.first_credentials import HMAC_KEY
 from vibedata.deployment.lock import LockOptions, locked
 from vibedata.deployment.plan.difference import as_json, as_text, detailed_exit_code
-from vibedata.deployment.plan.settings_checks import require_client_id
+from vibedata.deployment.plan.settings_checks import require_client_id, require_published
 from vibedata.deployment.release_source import (
     LayoutRelease,
     PublishedRelease,
@@ -136,6 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = _chosen(arguments)
     release = _release(arguments, session, customer)
     require_installable(session, release, allow_downgrade=arguments.allow_downgrade)
+    require_published(session, chosen, _again(arguments, release))
     deployment = Deployment(correlation_id=str(uuid.uuid4()))
 
     def work_of(view: View) -> ReleaseWork:
@@ -199,8 +200,9 @@ def _deploy(arguments: argparse.Namespace, work: ReleaseWork) -> None:
     ):
         work.deployment.steps.append(lock_step(time.monotonic() - started))
         work.view.tell(step_ended(work.deployment.steps[-1]))
-        # Another deployment may have ended since then. So look up again what is installed.
+        # Another deployment may have ended since then. So look up again what it has left.
         require_installable(work.session, work.release, allow_downgrade=work.allow_downgrade)
+        require_published(work.session, work.chosen, _again(arguments, work.release))
         deploy(work.holding(lock))
 
 

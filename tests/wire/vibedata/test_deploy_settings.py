@@ -21,6 +21,10 @@ from tests.support.pushed_release import ISSUER, make_release
 from tests.support.running_lab import LabUnderTest
 from vibedata import cli
 from vibedata import session as session_module
+from vibedata.commands import deploy as deploy_module
+from vibedata.deployment.first_credentials import FirstCredential
+from vibedata.deployment.lock import locked
+from vibedata.deployment.step import StepResult, unchanged
 from vibedata.session import open_session
 
 
@@ -112,3 +116,73 @@ def test_a_locked_instance_does_not_become_unlocked(
     deploy(capsys, release, "--only", "first_runbooks")
     now = json.loads(account_of(session).variable(AUTOMATION_VARIABLE) or "")
     assert now == {**asdict(session.settings), "immutability": "locked"}
+
+
+def ended_steps(ended: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(step["name"], step["status"]) for step in ended["steps"]]
+
+
+CHANGED = {"publisher_api": "https://former.example"}
+IDLE = [("lock", "succeeded"), ("first_hmac_key", "unchanged"), ("report", "succeeded")]
+
+
+@pytest.fixture
+def keyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The customer has its first key: that step has nothing to do."""
+
+    def give(credential: FirstCredential, _: object) -> StepResult:
+        return unchanged(credential.step)
+
+    monkeypatch.setattr(FirstCredential, "give", give)
+
+
+@pytest.mark.parametrize("how", [("--only", "check_health"), ("--from", "import_manifest", "--plan")])
+def test_no_job_works_with_former_settings(
+    lab: LabUnderTest, session: AzureSession, release: str, how: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(session, **CHANGED)
+    since = lab.last_request()
+    error = deploy(capsys, release, *how, code=1)["error"]
+    assert (error["code"], "(publisher_api)" in error["message"]) == ("VD-SETTINGS-007", True)
+    assert f"`vibedata deploy {release} --from preflight`" in error["remedy"]
+    assert changing(lab, since) == []
+    publish(session, immutability="locked")
+    assert deploy(capsys, release, *how, code=1)["error"]["code"] == "VD-SETTINGS-006"
+
+
+def test_settings_that_change_before_a_deployment_has_the_lock_are_found(
+    lab: LabUnderTest,
+    session: AzureSession,
+    release: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def changed_meanwhile(*arguments: Any, **options: Any) -> Any:
+        publish(session, **CHANGED)
+        return locked(*arguments, **options)
+
+    monkeypatch.setattr(deploy_module, "locked", changed_meanwhile)
+    publish(session)
+    assert deploy(capsys, release, "--only", "check_health", code=1)["error"]["code"] == "VD-SETTINGS-007"
+    assert not [entry for entry in lab.journal() if entry["method"] == "PUT" and "/jobs/" in entry["path"]]
+
+
+@pytest.mark.usefixtures("keyed")
+def test_the_same_settings_in_another_text_are_unchanged(
+    session: AzureSession, release: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = {name: value for name, value in asdict(session.settings).items() if name != "public_host"}
+    set_variable(account_of(session), AUTOMATION_VARIABLE, json.dumps(own, indent=1))
+    assert ended_steps(deploy(capsys, release, "--only", "first_hmac_key")) == IDLE
+
+
+@pytest.mark.usefixtures("keyed")
+def test_an_operator_who_may_not_read_the_variable_goes_on(
+    lab: LabUnderTest, session: AzureSession, release: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(session, **CHANGED)
+    lab.fault("status", status=403, times=0, match={"service": "arm", "path": f"/variables/{AUTOMATION_VARIABLE}"})
+    assert cli.main(["deploy", release, "--only", "first_hmac_key", "--output", "json"]) == 0
+    shown = capsys.readouterr()
+    assert ended_steps(json.loads(shown.out)) == IDLE
+    assert "warning: whether the settings have changed cannot be seen from here: VD-NET-003" in shown.err
