@@ -1,7 +1,8 @@
 """The chain: all steps of a deployment in order, and the loop that does them.
 
 The lock is held from before the first step to after the last (vibedata/deployment/lock.py). After a step that fails,
-only the report follows: the publisher also learns how a failed deployment ended.
+only the report follows: the publisher also learns how a failed deployment ended. The preflight alone deploys nothing,
+so no report follows it.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -165,7 +166,7 @@ CHAIN: tuple[Step, ...] = (
 )
 # What comes before the steps. It cannot be chosen.
 LOCK = "lock"
-# The steps that can be chosen. The report belongs to each deployment.
+# The steps that can be chosen. The report belongs to each deployment that has another step than the preflight.
 STEPS = tuple(step.name for step in CHAIN if step.name != REPORT)
 
 
@@ -178,8 +179,8 @@ def deploy(work: DeploymentWork) -> None:
     A step may fail because nobody can look at its job. The lock learns that this job may go on.
     """
     look = LookFromHere(work)
-    for step in CHAIN:
-        if step.name == REPORT or (step.name in work.chosen and not work.deployment.failed):
+    for step in _steps_of(work.chosen):
+        if step.name == REPORT or not work.deployment.failed:
             work.lock.begin(step.name)
             work.view.tell(StepBegan(step.name))
             result = _idle(step, work, look) or _carried_out(step, work, look) or unchanged(step.name)
@@ -192,14 +193,23 @@ def deploy(work: DeploymentWork) -> None:
 
 def planned_steps(chosen: Collection[str]) -> StepsPlanned:
     """Return the coming steps, for the view."""
-    steps = [step for step in CHAIN if step.name in chosen or step.name == REPORT]
-    return StepsPlanned([PlannedStep(name=step.name, is_job=step.carried_out_by == "job") for step in steps])
+    steps = [PlannedStep(name=step.name, is_job=step.carried_out_by == "job") for step in _steps_of(chosen)]
+    return StepsPlanned(steps)
 
 
 def planned(work: ReleaseWork) -> tuple[StepPlan, ...]:
     """Return what each chosen step would change, in the order of the chain. Raises what its refusal would be."""
     facts = PlanFacts(work, shown_before=work.chosen)
-    return tuple(step.plan(facts) for step in CHAIN if step.name == REPORT or step.name in work.chosen)
+    return tuple(step.plan(facts) for step in _steps_of(work.chosen))
+
+
+def _steps_of(chosen: Collection[str]) -> list[Step]:
+    """Return the chosen steps in the order of the chain, with the report if it belongs to them.
+
+    A preflight that succeeds says nothing of the instance. Its report would hide that the last deployment has failed.
+    """
+    reported = set(chosen) != {PREFLIGHT}
+    return [step for step in CHAIN if step.name in chosen or (step.name == REPORT and reported)]
 
 
 def _idle(step: Step, work: DeploymentWork, look: LookFromHere) -> StepResult | None:

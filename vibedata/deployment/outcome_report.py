@@ -13,10 +13,12 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
 from runbook_lib.callbacks.payloads import MAX_DURATION_MS, DeploymentProgress, to_json
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.request_signing.verifier import UnavailableError
-from vibedata.deployment.step import StepResult, stopwatch
+from vibedata.deployment.step import WELL, StepResult, stopwatch
 from vibedata.deployment.work import Deployment, DeploymentWork
 
 NAME = "report"
+# The step that makes the release the installed one.
+INSTALLS = "import_manifest"
 # Written instead of the id of the key that signs an instance's report.
 BY_OPERATOR = "operator"
 
@@ -48,14 +50,25 @@ def report_outcome(work: DeploymentWork) -> StepResult:
 
 
 def outcome_of(deployment: Deployment, *, instance_id: str, release_version: str, at: str) -> DeploymentProgress:
-    """Return the report: the step that failed, or else the last one. `at` is the present, RFC 3339. Pure."""
+    """Return the report: the step that failed, or else the last one. Pure.
+
+    A deployment that succeeds names its release only if its import_manifest has installed or found this release. A
+    deployment that fails names the release that it tried to install.
+
+    Args:
+        deployment: The deployment, with its steps.
+        instance_id: The instance.
+        release_version: The release that is deployed.
+        at: The present, RFC 3339.
+    """
+    proven = any(step.name == INSTALLS and step.status in WELL for step in deployment.steps)
     told = deployment.failed or deployment.steps[-1]
     seconds = sum(step.seconds for step in deployment.steps)
     return DeploymentProgress(
         instance_id=instance_id,
         at=at,
         correlation_id=deployment.correlation_id,
-        release_version=release_version,
+        release_version=release_version if deployment.failed or proven else "",
         step=told.name,
         status="failed" if deployment.failed else "succeeded",
         error_code=str(told.error["code"]) if told.error else "",

@@ -55,6 +55,25 @@ def test_the_publisher_is_told_of_the_step_that_failed_or_else_of_the_last(
 
 
 @pytest.mark.parametrize(
+    ("steps", "named"),
+    [
+        ([ended("lock"), ended("import_manifest"), ended("check_health")], True),
+        ([ended("lock"), ended("import_manifest", "unchanged")], True),
+        ([ended("lock"), ended("first_runbooks")], False),
+        ([ended("lock"), ended("check_health")], False),
+        ([ended("lock"), ended("first_runbooks", "failed")], True),
+    ],
+)
+def test_a_success_names_only_a_release_that_it_has_proven_to_be_installed(
+    steps: list[StepResult], named: bool
+) -> None:
+    deployment = Deployment(correlation_id=ID, steps=steps)
+    report = outcome_of(deployment, instance_id="k3v9x2p7", release_version="2026.11.0", at=AT)
+    assert report.release_version == ("2026.11.0" if named else "")
+    assert to_json(report)
+
+
+@pytest.mark.parametrize(
     ("recent", "until_in_use", "until_the_end"),
     [
         ([], False, False),

@@ -2,11 +2,18 @@
 
 import io
 import json
+import os
 from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
+from publisher.instances.reported import last_reports
+from publisher.session import operator_tables
+from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.callbacks.payloads import DeploymentProgress
 from runbook_lib.deployment_lock import former_jobs
 from runbook_lib.deployment_lock.content import read_content
 from runbook_lib.deployment_lock.lock import holding
@@ -15,10 +22,13 @@ from tests.support.automation import automation
 from tests.support.certificate_maker import Wanted
 from tests.support.lock_rig import content, deployment, lease_state, places, quick_session
 from tests.support.notary_maker import fingerprint
-from tests.support.pushed_release import ISSUER, make_release
+from tests.support.pushed_release import ISSUER, VERSION, make_release
 from tests.support.running_lab import LabUnderTest
 from vibedata import cli
+from vibedata.deployment import chain
 from vibedata.deployment.lock import LockOptions, locked
+from vibedata.deployment.step import StepResult
+from vibedata.deployment.work import DeploymentWork
 from vibedata.session import open_session
 
 
@@ -172,3 +182,34 @@ def test_what_is_bad_from_here_ends_a_deployment_before_anything_is_published(
     writes = [entry for entry in lab.journal(since=since) if entry["method"] not in ("GET", "HEAD")]
     # The locks, the publisher's report, and the token for the container registry.
     assert {entry["service"] for entry in writes if not entry["path"].startswith("/oauth2/")} == {"blob", "table"}
+
+
+def reported(lab: LabUnderTest) -> DeploymentProgress | None:
+    tables = operator_tables({**os.environ, **lab.env}, SYSTEM_CLOCK)
+    return last_reports(tables, lab.env["VIBEDATA_SUBSCRIPTION_ID"], datetime.now(timezone.utc)).deployment
+
+
+def test_a_preflight_does_not_hide_how_the_last_deployment_ended(
+    lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.fault("status", status=403, times=0, match={"service": "arm"})
+    assert cli.main(["deploy", str(release), "--output", "json"]) == 1
+    lab.control("DELETE", "/faults")
+    failed = reported(lab)
+    assert failed is not None
+    assert (failed.step, failed.status, failed.release_version) == ("preflight", "failed", VERSION)
+
+    def well(_: DeploymentWork, __: object) -> StepResult:
+        return StepResult(name="preflight", status="succeeded", seconds=0.0, changed=0)
+
+    chosen = [replace(step, do=well) if step.name == "preflight" else step for step in chain.CHAIN]
+    monkeypatch.setattr(chain, "CHAIN", tuple(chosen))
+    capsys.readouterr()
+    assert cli.main(["deploy", str(release), "--only", "preflight", "--output", "json"]) == 0
+    assert [step["name"] for step in json.loads(capsys.readouterr().out)["steps"]] == ["lock", "preflight"]
+    assert reported(lab) == failed
+    # A success that has not seen the release installed does not say that it is.
+    assert cli.main(["deploy", str(release), "--only", "first_runbooks", "--output", "json"]) == 0
+    done = reported(lab)
+    assert done is not None
+    assert (done.step, done.status, done.release_version) == ("first_runbooks", "succeeded", "")
