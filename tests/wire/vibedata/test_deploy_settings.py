@@ -79,7 +79,7 @@ def changing(lab: LabUnderTest, since: int) -> list[str]:
 
 
 @pytest.mark.usefixtures("own_login")
-@pytest.mark.parametrize("how", [(), ("--only", "first_runbooks"), ("--plan",)])
+@pytest.mark.parametrize("how", [(), ("--only", "first_runbooks"), ("--plan",), ("--plan", "--detailed-exitcode")])
 def test_a_document_without_the_client_id_is_refused_before_the_lock(
     lab: LabUnderTest, release: str, how: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,7 +88,9 @@ def test_a_document_without_the_client_id_is_refused_before_the_lock(
     document = tmp_path / "contoso.json"
     document.write_text(json.dumps({**described, "settings": own}))
     since = lab.last_request()
-    error = deploy(capsys, release, "--instance", str(document), *how, code=2)["error"]
+    error = deploy(capsys, release, "--instance", str(document), *how, code=1 if "--detailed-exitcode" in how else 2)[
+        "error"
+    ]
     assert (error["code"], "(uami_client_id)" in error["message"]) == ("VD-SETTINGS-001", True)
     assert f"`vibedata instance edit {described['id']} --set settings.uami_client_id=GUID`" in error["remedy"]
     assert changing(lab, since) == []
