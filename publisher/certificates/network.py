@@ -5,17 +5,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import requests
-from acme import client, messages
+from acme import client, errors, messages
 from josepy.interfaces import JSONDeSerializable
 
 from publisher.certificates.account import AccountKey
 from runbook_lib.azure.clients import USER_AGENT
 from runbook_lib.basics.clock import Clock
 from runbook_lib.network import requests_retry
-from runbook_lib.network.retry import NetworkRetryPolicy, PolicySource
+from runbook_lib.network.deadline import within
+from runbook_lib.network.retry import Attempts, PolicySource, Wait
 
 # The client itself repeats a request once after badNonce. An authority with several servers may refuse more often.
 NONCE_TRIES = 3
+TOO_MANY_REQUESTS = 429
 
 
 class OtherServerError(ValueError):
@@ -25,9 +27,13 @@ class OtherServerError(ValueError):
 class BoundedNetwork(client.ClientNetwork):
     """The client's network. It asks only the server that has the directory.
 
-    A request is sent again if its answer is lost. This does no harm. The authority accepts a nonce only once (RFC 8555,
-    6.5), so the client signs again with another nonce. The authority may carry out each request twice. A second new
-    order is never finalized, so no certificate comes from it.
+    - A request is sent again if its answer is lost. This does no harm. The authority accepts a nonce only once (RFC
+      8555, 6.5), so the client signs again with another nonce. The authority may carry out each request twice. A second
+      new order is never finalized, so no certificate comes from it.
+    - A signed request that was answered is never sent again as it is, because its nonce may be used up. After a passing
+      failure of a server, such as 502, it is signed again. 429 goes to the caller at once, with the authority's words:
+      the caller records until when the authority takes no order.
+    - No try of a signed request begins after the policy's total time.
 
     Args:
         directory: The address of the authority's directory.
@@ -46,6 +52,7 @@ class BoundedNetwork(client.ClientNetwork):
         super().__init__(key.public, alg=key.signature, user_agent=USER_AGENT)
         self.session.close()
         self.session = self._server = _OneServer(directory, session, policy, clock)
+        self._policy, self._clock = policy, clock
 
     @property
     def answer_headers(self) -> Mapping[str, str]:
@@ -54,13 +61,26 @@ class BoundedNetwork(client.ClientNetwork):
 
     def post(self, url: str, obj: JSONDeSerializable | None, **options: Any) -> requests.Response:
         """Send a signed request. obj: the body, None for POST-as-GET (RFC 8555, 6.3)."""
-        for attempt in range(1, NONCE_TRIES + 1):
-            try:
-                return super().post(url, obj, **options)
-            except messages.Error as error:
-                if error.code != "badNonce" or attempt == NONCE_TRIES:
-                    raise
-        raise AssertionError
+        policy = self._policy()
+        tries = Attempts(policy, method="POST", repeatable=True, clock=self._clock, url=url)
+        nonces = 0
+        with within(policy.total_seconds):
+            while True:
+                tries.next_timeouts()
+                try:
+                    return super().post(url, obj, **options)
+                except (messages.Error, errors.ClientError) as error:
+                    if isinstance(error, messages.Error) and error.code == "badNonce":
+                        nonces += 1
+                        if nonces == NONCE_TRIES:
+                            raise
+                    elif not self._may_pass(tries):
+                        raise
+
+    def _may_pass(self, tries: Attempts) -> bool:
+        """Wait if the last answer is a passing failure of a server. Return whether it is one, and a try is left."""
+        status = self._server.answer_status
+        return status != TOO_MANY_REQUESTS and isinstance(tries.wait_after_status(status, self.answer_headers), Wait)
 
 
 class _OneServer(requests.Session):
@@ -70,15 +90,22 @@ class _OneServer(requests.Session):
         super().__init__()
         self._origin = urllib.parse.urlsplit(directory)[:2]
         self._session, self._policy, self._clock = session, policy, clock
+        self.answer_status = 0
         self.answer_headers: Mapping[str, str] = {}
 
     def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]
         if urllib.parse.urlsplit(url)[:2] != self._origin:
             raise OtherServerError(url)
         options = {name: value for name, value in options.items() if name in ("headers", "data")}
-        policy: NetworkRetryPolicy = self._policy()
         answer = requests_retry.send(
-            self._session, method, url, policy=policy, clock=self._clock, repeatable=True, **options
+            self._session,
+            method,
+            url,
+            policy=self._policy(),
+            clock=self._clock,
+            repeatable=True,
+            repeat_answered=method != "POST",
+            **options,
         )
-        self.answer_headers = answer.headers
+        self.answer_status, self.answer_headers = answer.status_code, answer.headers
         return answer

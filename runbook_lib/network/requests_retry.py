@@ -17,11 +17,13 @@ def send(
     policy: NetworkRetryPolicy,
     clock: Clock,
     repeatable: bool | None = None,
+    repeat_answered: bool = True,
     **options: Any,
 ) -> "requests.Response":
     """Send a request, as often as the policy allows, and return the last answer, whatever its status.
 
     The policy's total time also limits a body that is read later (stream=True). `decide` explains `repeatable`.
+    `repeat_answered` is False if a request is sent again only without an answer: the server takes the same bytes once.
     `options` are those of `requests.Session.request`. The body must be bytes, text, JSON or a form: a stream could be
     sent only once.
 
@@ -43,6 +45,8 @@ def send(
             if isinstance(decision, GiveUp):
                 raise
             continue
+        if not repeat_answered:
+            return response
         after = attempts.wait_after_status(response.status_code, response.headers)
         if isinstance(after, GiveUp):
             if after == GiveUp("unsafe"):

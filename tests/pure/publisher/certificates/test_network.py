@@ -1,0 +1,124 @@
+"""The signed requests to the authority: which ones are sent again, and for how long. A session plays the authority."""
+
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from functools import partial
+from typing import Any, cast
+
+import pytest
+import requests
+from acme import errors, messages
+from cryptography.hazmat.primitives.asymmetric import ec
+from josepy import jwk
+
+from publisher.certificates.account import AccountKey, VaultSignature
+from publisher.certificates.network import BoundedNetwork
+from publisher.certificates.times import CLAIM_TIME
+from runbook_lib.network.retry import NetworkRetryPolicy
+
+DIRECTORY, NONCE, ORDER = (f"https://ca.example/{path}" for path in ("dir", "nonce", "order"))
+PROBLEM = "application/problem+json"
+
+
+class ManualClock:
+    """A clock that only waits move."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 30, tzinfo=timezone.utc)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+def answer(status: int, content_type: str, document: object = None, **headers: str) -> requests.Response:
+    made = requests.Response()
+    made.status_code = status
+    made._content = b"<html>" if document is None else json.dumps(document).encode()
+    made.headers.update({"Content-Type": content_type, "Replay-Nonce": "bm9uY2U", **headers})
+    return made
+
+
+def problem(status: int, code: str, **headers: str) -> requests.Response:
+    return answer(status, PROBLEM, {"type": f"urn:ietf:params:acme:error:{code}", "detail": "no"}, **headers)
+
+
+class Authority:
+    """Answers each POST with the next of `played`, and then with the last one again. It keeps what was sent."""
+
+    def __init__(self, *played: Callable[[], requests.Response]) -> None:
+        self._played = itertools.chain(played, itertools.repeat(played[-1]))
+        self.nonces = itertools.count()
+        self.sent: list[Any] = []
+
+    def request(self, method: str, _url: str, *, data: Any = None, **_options: Any) -> requests.Response:
+        if method != "POST":
+            return answer(200, "text/plain", **{"Replay-Nonce": f"bm9uY2U{next(self.nonces):05d}"})
+        self.sent.append(data)
+        return next(self._played)()
+
+
+def network(authority: Authority, clock: ManualClock) -> BoundedNetwork:
+    public = jwk.JWKEC(key=ec.generate_private_key(ec.SECP256R1()).public_key())
+    return BoundedNetwork(
+        directory=DIRECTORY,
+        key=AccountKey(public=public, signature=VaultSignature(lambda _digest: b"s" * 64)),
+        session=cast("requests.Session", authority),
+        policy=NetworkRetryPolicy,
+        clock=clock,
+    )
+
+
+def post(authority: Authority, clock: ManualClock) -> requests.Response:
+    return network(authority, clock).post(ORDER, None, new_nonce_url=NONCE)
+
+
+GOOD = {"status": "pending"}
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "2"}])
+@pytest.mark.parametrize(("status", "code"), [(429, "rateLimited"), (403, "unauthorized"), (400, "malformed")])
+def test_a_refusal_of_the_authority_goes_to_the_caller_at_once(
+    status: int, code: str, headers: Mapping[str, str]
+) -> None:
+    authority, clock = Authority(lambda: problem(status, code, **headers)), ManualClock()
+    with pytest.raises(messages.Error) as caught:
+        post(authority, clock)
+    assert (caught.value.code, len(authority.sent), clock.seconds) == (code, 1, 0)
+
+
+def test_a_429_that_no_problem_explains_goes_to_the_caller_at_once() -> None:
+    authority, clock = Authority(lambda: answer(429, "text/html")), ManualClock()
+    with pytest.raises(errors.ClientError):
+        post(authority, clock)
+    assert len(authority.sent) == 1
+
+
+@pytest.mark.parametrize("bad", [lambda: answer(502, "text/html"), lambda: problem(503, "serverInternal")])
+def test_after_a_passing_failure_of_a_server_the_request_is_signed_again(bad: Callable[[], requests.Response]) -> None:
+    good = partial(answer, 200, "application/json", GOOD)
+    authority, clock = Authority(bad, bad, good), ManualClock()
+    assert post(authority, clock).json() == GOOD
+    assert len({*authority.sent}) == len(authority.sent) == 3, "each has another nonce"
+
+
+@pytest.mark.parametrize("again", ["0", "2", "100", "100000"])
+def test_a_signed_request_ends_before_the_claim_does(again: str) -> None:
+    authority, clock = Authority(lambda: answer(503, "text/html", **{"Retry-After": again})), ManualClock()
+    with pytest.raises(errors.ClientError):
+        post(authority, clock)
+    assert len(authority.sent) <= 4 and clock.seconds < CLAIM_TIME.total_seconds() / 4
+
+
+def test_a_refused_nonce_is_tried_again_and_not_for_ever() -> None:
+    authority, clock = Authority(lambda: problem(400, "badNonce")), ManualClock()
+    with pytest.raises(messages.Error):
+        post(authority, clock)
+    assert len({*authority.sent}) == len(authority.sent) == 6
