@@ -24,7 +24,7 @@ class DrivenIssuance:
         host: The instance's public name.
         clock: Gives the time.
         random: Returns random bytes.
-        lost: See publisher.certificates.plan.IssuanceRequest.
+        another: See publisher.certificates.plan.IssuanceRequest.
 
     Attributes:
         id: The id of the issuance, "" as long as the run drives none.
@@ -34,13 +34,13 @@ class DrivenIssuance:
     """
 
     def __init__(
-        self, *, issuances: Issuances, instance_id: str, host: str, clock: Clock, random: Random, lost: bool
+        self, *, issuances: Issuances, instance_id: str, host: str, clock: Clock, random: Random, another: bool
     ) -> None:
         self._issuances = issuances
         self._instance_id = instance_id
         self._host = host
         self._clock = clock
-        self._lost = lost
+        self._another = another
         self._new_id = str(uuid.UUID(bytes=random(16), version=4))
         self.id = ""
 
@@ -50,7 +50,7 @@ class DrivenIssuance:
         if newest is None or self.id or not newest.open:
             return newest
         # One for a former host is ended before another one follows it.
-        if newest.host != self._host or not is_followed(newest, self._clock.now(), lost=self._lost):
+        if newest.host != self._host or not is_followed(newest, self._clock.now(), another=self._another):
             self.id = newest.rotation_id
         return newest
 

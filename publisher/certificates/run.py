@@ -61,7 +61,12 @@ class CertificateRun:
         self._run_runbook = run_runbook
         self._clock = clock
         self._driven = DrivenIssuance(
-            issuances=issuances, instance_id=instance_id, host=host, clock=clock, random=random, lost=request.lost
+            issuances=issuances,
+            instance_id=instance_id,
+            host=host,
+            clock=clock,
+            random=random,
+            another=request.another,
         )
         self._order = OrderRun(
             driven=self._driven, attempts=attempts, authority=authority, challenge=challenge, clock=clock

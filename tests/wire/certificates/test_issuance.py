@@ -41,6 +41,19 @@ def test_a_first_certificate_and_its_renewal_by_the_authoritys_window(rig: Certi
     assert rig.proofs() == ()
 
 
+def test_a_stolen_key_is_replaced_although_a_renewal_waits_for_the_gateway(rig: CertificateRig) -> None:
+    rig.finish()
+    assert rig.succeed(now=True).resume_at is not None
+    second = rig.newest()
+    assert (second.number, second.customer, second.open) == (2, "installed", True)
+    assert rig.succeed(now=True).resume_at is not None, "it makes one certificate, and then waits"
+    third = rig.newest()
+    assert (third.number, third.customer, third.renews) == (3, "installed", second.certificate_id)
+    assert rig.finish().ended_at and rig.issued() == 3
+    enabled = [each.enabled for each in rig.certificates.list_properties_of_certificate_versions(CERTIFICATE)]
+    assert sum(map(bool, enabled)) == 1, "the stolen key is disabled, too"
+
+
 def test_a_gateway_that_cannot_be_configured_keeps_the_issuance_open_until_it_can(rig: CertificateRig) -> None:
     def stopped(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         if name != GATEWAY_RUNBOOK:

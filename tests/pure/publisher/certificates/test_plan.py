@@ -190,6 +190,18 @@ def test_another_issuance_follows_one_whose_certificate_the_vault_has_lost() -> 
     assert next_step(lost, facts(replace(ISSUED, customer="installed"), driven="r")) == Step(), "this run installed it"
 
 
+def test_now_lets_another_issuance_follow_an_installed_one_and_continues_an_order() -> None:
+    now = IssuanceRequest(now=True)
+    for customer in STATES:
+        for former in (replace(BLANK, customer=customer), replace(ISSUED, customer=customer, ended_at="")):
+            begins = actions(next_step(now, facts(former))) == ["begin"]
+            assert begins is former.reached("installed")
+            assert actions(next_step(now, facts(former, driven="r"))) != ["begin"], "this run has begun it"
+    waiting = replace(ISSUED, customer="tested", retire_after=LATER)
+    planned = [change.action for change in preview(now, replace(facts(waiting), new=replace(NEW, known=True))).changes]
+    assert planned[0] == "begin" and planned[-1] == "end" and planned.count("begin") == 1
+
+
 def test_the_test_waits_until_the_gateway_has_read_the_vault() -> None:
     installed = replace(ISSUED, customer="installed", installed_at=AT)
     for known in (False, True):
