@@ -35,6 +35,7 @@ USELESS = (
     tls.CHAIN_OF_OTHER_KEY.code,
     tls.CHAIN_OF_OTHER_NAMES.code,
     tls.CHAIN_OUT_OF_TIME.code,
+    tls.CHAIN_NOT_TRUSTED.code,
 )
 
 
@@ -74,7 +75,8 @@ def run_phase(
         changed = replace(now, customer=state, retire_after=retire_after or now.retire_after)
         if state == "prepared":
             return replace(changed, signing_request=request)
-        return replace(changed, installed_at=now.installed_at or rfc3339(clock.now()))
+        installed_at = now.installed_at or rfc3339(clock.now())
+        return replace(changed, installed_at=installed_at, failures=0, failed_at="")
 
     return reported
 
@@ -116,5 +118,7 @@ def after_refusal(issuance: Issuance, phase: Phase, code: str, clock: Clock) -> 
         return replace(issuance, overtaken=True)
     if phase == "install" and code in USELESS:
         again = replace(issuance, customer="none", signing_request="", order="", attempt="", chain="")
-        return replace(again, failures=issuance.failures + 1, failed_at=rfc3339(clock.now()))
+        # The next certificate replaces the refused one, which has replaced the former one (RFC 9773, 5).
+        renews = issuance.certificate_id or issuance.renews
+        return replace(again, renews=renews, failures=issuance.failures + 1, failed_at=rfc3339(clock.now()))
     return issuance

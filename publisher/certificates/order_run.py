@@ -151,7 +151,8 @@ class OrderRun:
         chain = _checked(self._authority.chain(seen), issuance.host, key_of(x509.load_der_x509_csr(request)))
         self._attempts.note(issuance.attempt, issuedAt=rfc3339(self._clock.now()))
         described = _described(chain.certificates[0])
-        self._driven.change(chain=text_of(chain.encoded), **described, order="", failures=0, failed_at="")
+        # The failures count until the chain is installed: the customer's side may refuse each chain.
+        self._driven.change(chain=text_of(chain.encoded), **described, order="")
 
     def _clean(self, value: str) -> None:
         self._challenge.remove(self._driven.recorded().host, value)

@@ -40,7 +40,8 @@ class Issuance:
         attempt: The row that counts the order (publisher/certificates/attempts.py).
         order: The order's address at the authority, "" for none.
         challenge: The TXT value that may be in the zone, "" for none.
-        failures, failed_at: How many tries have failed in a row, and when the last one did.
+        failures, failed_at: How many tries have failed in a row, and when the last one did. A try ends with the
+            installation.
         wait_until: The authority takes no order before.
         chain: The certificates, as phase install takes them.
         certificate_id: The ARI id of the new certificate.

@@ -195,6 +195,28 @@ def test_an_authorization_that_fails_is_counted_cleaned_up_and_tried_again_later
     assert done.chain and done.failures == 0
 
 
+@pytest.mark.parametrize("code", ["VD-TLS-004", "VD-TLS-007"])
+def test_if_the_customer_refuses_each_chain_each_order_comes_later(rig: CertificateRig, code: str) -> None:
+    def refusing(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        if parameters.get("phase") != "install":
+            return rig.run_runbook(name, parameters)
+        return {"status": "failed", "error": {"code": code, "message": "refused"}, "report": {}}
+
+    renewable(rig)
+    refused = rig.newest().certificate_id
+    for tries, minutes in enumerate((1, 10, 100, 24 * 60), start=1):
+        assert rig.failing(rig.new_run(customer=refusing, now=True)) == "VD-ROTATION-031"
+        newest = rig.newest()
+        assert (newest.number, newest.failures, newest.chain) == (2, tries, "")
+        assert newest.renews == newest.certificate_id != refused, "the next one replaces the refused one"
+        waits = rig.drive(rig.new_run(customer=refusing))
+        assert waits.resume_at == from_rfc3339(newest.failed_at) + timedelta(minutes=minutes)
+        rig.set(failed_at=LONG_AGO)
+    outcome = rig.succeed()
+    assert "replaced" not in [each.outcome for each in outcome.results], "the authority accepts `replaces`"
+    assert (rig.newest().customer, rig.newest().failures, rig.newest().failed_at) == ("installed", 0, "")
+
+
 def test_an_account_that_the_authority_has_lost_is_registered_again(rig: CertificateRig) -> None:
     renewable(rig)
     with (

@@ -67,6 +67,6 @@ def test_after_a_refusal_by_the_customers_side_the_issuance_goes_on() -> None:
     assert after_refusal(ISSUANCE, "test", "VD-TLS-002", SYSTEM_CLOCK) == replace(ISSUANCE, overtaken=True)
     assert after_refusal(ISSUANCE, "test", "VD-TLS-010", SYSTEM_CLOCK) == ISSUANCE
     assert after_refusal(ISSUANCE, "test", "VD-TLS-001", SYSTEM_CLOCK) == ISSUANCE
-    for code in ("VD-TLS-001", "VD-TLS-004", "VD-TLS-006"):
+    for code in ("VD-TLS-001", "VD-TLS-004", "VD-TLS-006", "VD-TLS-007"):
         again = after_refusal(ISSUANCE, "install", code, SYSTEM_CLOCK)
         assert (again.customer, again.chain, again.order, again.failures) == ("none", "", "", 3)
