@@ -25,6 +25,8 @@ GATEWAY_RUNBOOK = "configure_gateway"
 MAX_REQUEST_BYTES = 8 * 1024
 # Twice the time that phase install names. The clocks of both sides may differ.
 MAX_OVERLAP = timedelta(seconds=2 * OVERLAP_SECONDS)
+# Reads of the vault show an installed certificate after this time. If a phase does not find it then, its tag is lost.
+SEEN_TIME = timedelta(hours=1)
 # A message shows at most this number of characters of the names in a request.
 MAX_WORDS = 200
 # The customer's runbook reports OVER if another certificate has come into use. It reports one of USELESS if it cannot
@@ -114,7 +116,7 @@ def _request(report: Mapping[str, Any], host: str) -> str:
 
 def after_refusal(issuance: Issuance, phase: Phase, code: str, clock: Clock) -> Issuance:
     """Return the issuance after the customer's runbook has refused a phase. code: the code of its error."""
-    if code == OVER:
+    if code == OVER or (code == tls.PHASE_TOO_EARLY.code and _was_installed(issuance, clock.now())):
         return replace(issuance, overtaken=True)
     if phase == "install" and code in USELESS:
         again = replace(issuance, customer="none", signing_request="", order="", attempt="", chain="")
@@ -122,3 +124,8 @@ def after_refusal(issuance: Issuance, phase: Phase, code: str, clock: Clock) -> 
         renews = issuance.certificate_id or issuance.renews
         return replace(again, renews=renews, failures=issuance.failures + 1, failed_at=rfc3339(clock.now()))
     return issuance
+
+
+def _was_installed(issuance: Issuance, now: datetime) -> bool:
+    installed = issuance.reached("installed") and issuance.installed_at
+    return bool(installed) and now - from_rfc3339(issuance.installed_at) > SEEN_TIME

@@ -34,7 +34,7 @@ class Issuance:
         renews: The ARI id of the certificate that the order names as replaced, "" for none.
         customer: The customer's state at its last report.
         overtaken: Whether the customer's side said that the rotation is over, because another certificate came into
-            use.
+            use, or that it does not find the certificate that it has installed.
         signing_request: The vault's request, in DER and base64.
         claimed_at: When a run began to send the order. Until it has recorded the order, no other run sends one.
         attempt: The row that counts the order (publisher/certificates/attempts.py).

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from publisher.certificates.customer import GATEWAY_RUNBOOK
 from publisher.certificates.plan import IssuanceRequest
 from runbook_lib.tls_certificate.name import CERTIFICATE
-from tests.support.certificate_rig import HOST, CertificateRig, served_names
+from tests.support.certificate_rig import HOST, LONG_AGO, CertificateRig, served_names
 
 
 def test_a_first_certificate_and_its_renewal_by_the_authoritys_window(rig: CertificateRig) -> None:
@@ -52,6 +54,19 @@ def test_a_stolen_key_is_replaced_although_a_renewal_waits_for_the_gateway(rig: 
     assert rig.finish().ended_at and rig.issued() == 3
     enabled = [each.enabled for each in rig.certificates.list_properties_of_certificate_versions(CERTIFICATE)]
     assert sum(map(bool, enabled)) == 1, "the stolen key is disabled, too"
+
+
+@pytest.mark.parametrize("customer", ["installed", "tested"])
+def test_another_issuance_follows_one_whose_version_has_lost_its_tag(rig: CertificateRig, customer: str) -> None:
+    rig.finish()
+    rig.succeed(now=True)
+    version = str(rig.certificates.get_certificate(CERTIFICATE).properties.version)
+    rig.certificates.update_certificate_properties(CERTIFICATE, version, tags={})
+    rig.set(customer=customer, installed_at=LONG_AGO, retire_after=LONG_AGO)
+    assert rig.failing() == "VD-ROTATION-031"
+    assert rig.newest().overtaken
+    third = rig.finish()
+    assert (third.number, third.customer, rig.issued()) == (3, "retired", 3)
 
 
 def test_a_gateway_that_cannot_be_configured_keeps_the_issuance_open_until_it_can(rig: CertificateRig) -> None:

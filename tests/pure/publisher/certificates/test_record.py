@@ -7,7 +7,7 @@ import pytest
 
 from publisher.certificates.customer import after_refusal
 from publisher.certificates.record import Issuance, columns_of, issuance_of
-from runbook_lib.basics.clock import SYSTEM_CLOCK
+from runbook_lib.basics.clock import SYSTEM_CLOCK, rfc3339
 from runbook_lib.errors import RunbookError
 
 TIME = "2026-11-29T12:00:00.000000Z"
@@ -67,6 +67,10 @@ def test_after_a_refusal_by_the_customers_side_the_issuance_goes_on() -> None:
     assert after_refusal(ISSUANCE, "test", "VD-TLS-002", SYSTEM_CLOCK) == replace(ISSUANCE, overtaken=True)
     assert after_refusal(ISSUANCE, "test", "VD-TLS-010", SYSTEM_CLOCK) == ISSUANCE
     assert after_refusal(ISSUANCE, "test", "VD-TLS-001", SYSTEM_CLOCK) == ISSUANCE
+    lost = replace(ISSUANCE, customer="installed", installed_at=TIME)
+    assert after_refusal(lost, "retire", "VD-TLS-001", SYSTEM_CLOCK).overtaken
+    fresh = replace(lost, installed_at=rfc3339(SYSTEM_CLOCK.now()))
+    assert after_refusal(fresh, "test", "VD-TLS-001", SYSTEM_CLOCK) == fresh, "a read may not show it yet"
     for code in ("VD-TLS-001", "VD-TLS-004", "VD-TLS-006", "VD-TLS-007"):
         again = after_refusal(ISSUANCE, "install", code, SYSTEM_CLOCK)
         assert (again.customer, again.chain, again.order, again.failures) == ("none", "", "", 3)
