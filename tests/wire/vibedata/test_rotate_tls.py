@@ -160,6 +160,16 @@ def test_a_first_certificate_is_planned_in_all_its_steps(
     assert "There is nothing to do before" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("asked", ["", rfc3339(NOW - DAY)])
+def test_the_plan_shows_that_only_the_renewal_window_is_asked_for(
+    side: PublisherSide, capsys: pytest.CaptureFixture[str], asked: str
+) -> None:
+    id_ = issued(side, ask_after=asked).instance_id
+    due = run(capsys, "--due", "--plan", "--instance", id_)[id_]
+    for told in (due, run(capsys, "--plan", "--instance", id_)):
+        assert [change["action"] for change in told["changes"]] == ["ask"]
+
+
 def test_a_malformed_row_is_reported(side: PublisherSide, capsys: pytest.CaptureFixture[str]) -> None:
     newest = issued(side)
     table = side.clients.table_service.get_table_client(TABLE)
