@@ -60,8 +60,9 @@ def test_a_stolen_key_is_replaced_although_a_renewal_waits_for_the_gateway(rig: 
 def test_another_issuance_follows_one_whose_version_has_lost_its_tag(rig: CertificateRig, customer: str) -> None:
     rig.finish()
     rig.succeed(now=True)
-    version = str(rig.certificates.get_certificate(CERTIFICATE).properties.version)
-    rig.certificates.update_certificate_properties(CERTIFICATE, version, tags={})
+    properties = rig.certificates.get_certificate(CERTIFICATE).properties
+    assert properties is not None
+    rig.certificates.update_certificate_properties(CERTIFICATE, str(properties.version), tags={})
     rig.set(customer=customer, installed_at=LONG_AGO, retire_after=LONG_AGO)
     assert rig.failing() == "VD-ROTATION-031"
     assert rig.newest().overtaken

@@ -160,7 +160,7 @@ def test_a_first_certificate_is_planned_in_all_its_steps(
     assert "There is nothing to do before" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("asked", ["", rfc3339(NOW - DAY)])
+@pytest.mark.parametrize("asked", ["", rfc3339(NOW - DAY)], ids=["never", "a day ago"])
 def test_the_plan_shows_that_only_the_renewal_window_is_asked_for(
     side: PublisherSide, capsys: pytest.CaptureFixture[str], asked: str
 ) -> None:
