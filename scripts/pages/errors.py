@@ -5,8 +5,8 @@ from itertools import groupby
 from pathlib import Path
 
 from runbook_lib.errors import ErrorEntry
-from scripts.pages.error_catalogue import CATALOGUE
 from scripts.pages.error_guide import TASKS, Guide, guides
+from vibedata.error_catalogue import CATALOGUE
 
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.pages.error_catalogue import CATALOGUE
+from vibedata.error_catalogue import CATALOGUE
 
 TESTS = Path(__file__).parents[1]
 CODE = re.compile(r"VD-[A-Z]+-\d{3}")

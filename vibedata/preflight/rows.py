@@ -94,7 +94,7 @@ def text(title: str, rows: Sequence[Row]) -> str:
         lines.append(f"{row.state:<7}  {_place(row):<{width}}  {told(row.subject)}: {told(row.detail)}")
         if row.state == "bad":
             code = f"{told(row.code)}: " if row.code else ""
-            lines.append(f"{_INDENT}{code}{told(row.remedy)}")
+            lines += [f"{_INDENT}{code}{told(row.remedy)}"] * bool(code or row.remedy)
             lines += [f"{_INDENT}{told(row.line)}"] * bool(row.line)
     counts = Counter(row.state for row in rows)
     lines.append(f"{title}: {counts['good']} good, {counts['unknown']} unknown, {counts['bad']} bad")

@@ -1,6 +1,7 @@
 """Run the preflight as a job. It sees what only the sandbox can see, with the identity of the runbooks."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import get_args
 
 from runbook_lib.automation.account import AutomationAccount
@@ -9,15 +10,18 @@ from runbook_lib.basics import strict_json
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.preflight.finding import State, bad, unknown
 from runbooks.preflight import ROW, RUNBOOK
+from vibedata.error_catalogue import CATALOGUE
 from vibedata.jobs.following import run_job
 from vibedata.jobs.verdict import result_of
 from vibedata.preflight.rows import SANDBOX, Row, row_of
+from vibedata.preflight.shell_line import may_be_shown
 from vibedata.progress_view.events import StepBegan
 from vibedata.progress_view.writer import View
 
 SUBJECT = f"runbook {RUNBOOK.name}"
 # The runbook writes a few dozen rows. A changed runbook may fill its whole output with them.
 MAX_ROWS = 300
+UNKNOWN_CODE = "The job's code is not known here: publish the runbook of this release, and look again."
 
 
 def rows_of_sandbox(session: AzureSession, view: View) -> tuple[Row, ...]:
@@ -62,7 +66,10 @@ def rows_in(output: str, job_id: str, error: Mapping[str, object] | None) -> tup
 
 
 def read_row(text: str) -> Row | None:
-    """Return the row in a line that a job has written, None if it has no row. Pure."""
+    """Return the row in a line that a job has written, None if it has no row. Pure.
+
+    The job's remedy is not read, and its command only if it is one that may be shown.
+    """
     try:
         fields = strict_json.loads(text)
     except strict_json.NotStrictJsonError:
@@ -72,16 +79,23 @@ def read_row(text: str) -> Row | None:
         return None
     if fields["state"] not in get_args(State):
         return None
-    return Row(**{name: fields[name] for name in names}, seen_from=(SANDBOX,))
+    line = fields["line"] if may_be_shown(fields["line"]) else ""
+    row = Row(subject=fields["subject"], state=fields["state"], detail=fields["detail"], line=line)
+    return _with_code(row, fields["code"])
 
 
 def _row_of_error(error: Mapping[str, object]) -> Row:
     """Return the row of a run that failed before it had looked at everything."""
-    return Row(
-        subject=SUBJECT,
-        state="bad",
-        detail=str(error.get("message", "")),
-        code=str(error.get("code", "")),
-        remedy=str(error.get("remedy", "")),
-        seen_from=(SANDBOX,),
+    return _with_code(
+        Row(subject=SUBJECT, state="bad", detail=str(error.get("message", ""))), str(error.get("code", ""))
     )
+
+
+def _with_code(row: Row, code: str) -> Row:
+    """Return a row of a job with its code, and with the remedy that this command has for the code.
+
+    Somebody else may have changed the runbook. So the job says what it has seen, and not what a person is to type.
+    """
+    entry = CATALOGUE.get(code)
+    remedy = entry.remedy if entry else UNKNOWN_CODE if code else ""
+    return replace(row, code=entry.code if entry else "", remedy=remedy, seen_from=(SANDBOX,))

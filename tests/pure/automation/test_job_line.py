@@ -10,7 +10,7 @@ from runbook_lib.change import Change, Plan, Result
 from runbook_lib.errors import RunbookError
 from runbook_lib.run.output import RESULT_LIMIT
 from runbook_lib.run.result import RunResult, result_line
-from scripts.pages.error_catalogue import CATALOGUE
+from vibedata.error_catalogue import CATALOGUE
 
 GOOD: dict[str, Any] = {
     "runbook": "sample",

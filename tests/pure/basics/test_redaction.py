@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from publisher.callback_api.service import NothingToRedact
 from runbook_lib.basics.redaction import MASK, MIN_SECRET_LENGTH, Redactor, whole_words
 from runbook_lib.errors import RunbookError
-from scripts.pages.error_catalogue import CATALOGUE
+from vibedata.error_catalogue import CATALOGUE
 
 # Without surrogates: a secret comes from a service, in UTF-8.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

@@ -12,7 +12,7 @@ from runbook_lib.callbacks.payloads import PayloadRefusedError, to_json
 from runbook_lib.change import Change, Plan, Result
 from runbook_lib.errors import RunbookError
 from runbook_lib.run.result import RunResult
-from scripts.pages.error_catalogue import CATALOGUE
+from vibedata.error_catalogue import CATALOGUE
 
 CANARY = "db.contoso.example"
 DEPLOYMENT = "0f8fad5b-d9cb-469f-a165-70867728950e"

@@ -24,8 +24,8 @@ from runbook_lib.callbacks.payloads import (
 )
 from runbook_lib.release import manifest as release_manifest
 from runbook_lib.run import result
-from scripts.pages.error_catalogue import CATALOGUE
 from tests.support.fake_clock import FakeClock
+from vibedata.error_catalogue import CATALOGUE
 
 AT = "2026-11-25T10:00:00.000000Z"
 COMPONENT = {"name": "api", "type": "application", "version": "1.4.2", "health": "healthy"}

@@ -16,7 +16,7 @@ from runbook_lib.engine import MAX_PARALLEL, STOP_GRACE_SECONDS, Progress, Work,
 from runbook_lib.errors import RunbookError
 from runbook_lib.network.retry import AnswerLost, NetworkRetryPolicy, leave_open
 from runbook_lib.run.result import failure_of
-from scripts.pages.error_catalogue import CATALOGUE
+from vibedata.error_catalogue import CATALOGUE
 
 POLICY = NetworkRetryPolicy(max_retries=2, delay_seconds=2.0, total_seconds=1000.0)
 # One attempt of apply: its effect, and the exception that it raises.

@@ -7,8 +7,8 @@ import pytest
 
 from runbook_lib.errors import ErrorEntry, RunbookError
 from scripts.pages import errors as errors_page
-from scripts.pages.error_catalogue import AREAS, CATALOGUE
 from scripts.pages.error_guide import guides
+from vibedata.error_catalogue import AREAS, CATALOGUE
 
 ROOT = Path(__file__).parents[3]
 CODE = re.compile(r"VD-[A-Z]+-\d{3}")

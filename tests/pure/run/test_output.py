@@ -17,7 +17,7 @@ from runbook_lib.change import Change, NoChange, Plan, Result
 from runbook_lib.errors import RunbookError
 from runbook_lib.run.output import RECORD_LIMIT, RESULT_LIMIT, STREAM_LIMIT, JobOutput, library_messages
 from runbook_lib.run.result import Report, RunResult, failure_of, result_line
-from scripts.pages.error_catalogue import CATALOGUE
+from vibedata.error_catalogue import CATALOGUE
 
 CANARY = "canary-7f3a9c/secret+value"
 

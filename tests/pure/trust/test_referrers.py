@@ -24,10 +24,10 @@ from runbook_lib.trust.manifest import (
     read_signature_manifest,
     type_of,
 )
-from scripts.pages.error_catalogue import CATALOGUE
 from tests.support.certificate_maker import AUTHORITY, Wanted, make
 from tests.support.notary_fixtures import NOW, digest_of
 from tests.support.notary_maker import CHAIN, LEAF, SUBJECT, TARGET, Chain, fingerprint, protected_with
+from vibedata.error_catalogue import CATALOGUE
 
 GOOD = CHAIN.sign()
 # A stranger with another root.

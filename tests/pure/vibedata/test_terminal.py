@@ -8,9 +8,9 @@ import pytest
 
 from runbook_lib.basics.visible_text import is_visible, one_line, visible
 from runbook_lib.errors import RunbookError
-from scripts.pages.error_catalogue import CATALOGUE
 from vibedata import cli
 from vibedata.commands import verify as command_verify
+from vibedata.error_catalogue import CATALOGUE
 from vibedata.output import CommandError, show, show_failure, table
 from vibedata.terminal import LINE_CHARACTERS, filtered_output, told
 
