@@ -17,7 +17,6 @@ from runbook_lib.network.retry import Attempts, PolicySource, Wait
 
 # The client itself repeats a request once after badNonce. An authority with several servers may refuse more often.
 NONCE_TRIES = 3
-TOO_MANY_REQUESTS = 429
 
 
 class OtherServerError(ValueError):
@@ -31,9 +30,10 @@ class BoundedNetwork(client.ClientNetwork):
       8555, 6.5), so the client signs again with another nonce. The authority may carry out each request twice. A second
       new order is never finalized, so no certificate comes from it.
     - A signed request that was answered is never sent again as it is, because its nonce may be used up. After a passing
-      failure of a server, such as 502, it is signed again. 429 goes to the caller at once, with the authority's words:
-      the caller records until when the authority takes no order.
-    - No try of a signed request begins after the policy's total time.
+      failure of a server, such as 502, or a short 429, it is signed again. The last answer goes to the caller with the
+      authority's words. If it is 429, the caller records until when the authority takes no order.
+    - No try of a signed request begins after the policy's total time. If the authority asks for a longer wait, the
+      request is not tried again.
 
     Args:
         directory: The address of the authority's directory.
@@ -79,8 +79,7 @@ class BoundedNetwork(client.ClientNetwork):
 
     def _may_pass(self, tries: Attempts) -> bool:
         """Wait if the last answer is a passing failure of a server. Return whether it is one, and a try is left."""
-        status = self._server.answer_status
-        return status != TOO_MANY_REQUESTS and isinstance(tries.wait_after_status(status, self.answer_headers), Wait)
+        return isinstance(tries.wait_after_status(self._server.answer_status, self.answer_headers), Wait)
 
 
 class _OneServer(requests.Session):

@@ -120,19 +120,28 @@ def test_the_authoritys_own_limit_is_obeyed(rig: CertificateRig) -> None:
     assert outcome.resume_at == until and outcome.why and rig.asked(ORDER, since) == 0
 
 
-@pytest.mark.parametrize(("fields", "seconds"), [({}, 3600), ({"seconds": 2}, 2)])
-def test_an_order_that_is_answered_with_429_is_not_sent_again(
-    rig: CertificateRig, fields: Mapping[str, int], seconds: int
+@pytest.mark.parametrize("fields", [{}, {"seconds": 1}])
+def test_an_order_that_is_answered_once_with_429_is_signed_and_sent_again(
+    rig: CertificateRig, fields: Mapping[str, int]
 ) -> None:
     rig.lab.fault("status", status=429, match={"service": "acme", "path": ORDER}, **fields)
+    assert rig.finish().chain
+    assert (rig.asked(ORDER), rig.newest().failures) == (2, 0)
+
+
+@pytest.mark.parametrize(("fields", "asked", "seconds"), [({}, 4, 3600), ({"seconds": 600}, 1, 600)])
+def test_an_order_waits_as_long_as_a_429_says_that_stays(
+    rig: CertificateRig, fields: Mapping[str, int], asked: int, seconds: int
+) -> None:
+    rig.lab.fault("status", status=429, times=asked, match={"service": "acme", "path": ORDER}, **fields)
     assert rig.failing() == "VD-TLS-026"
-    assert rig.asked(ORDER) == 1
+    assert rig.asked(ORDER) == asked
     newest = rig.newest()
     told = from_rfc3339(newest.wait_until) - datetime.now(timezone.utc)
     assert timedelta(seconds=seconds - 60) < told <= timedelta(seconds=seconds + 60)
     assert (newest.failures, newest.claimed_at) == (0, "")
     rig.set(wait_until="")
-    assert rig.finish().chain and rig.asked(ORDER) == 2
+    assert rig.finish().chain and rig.asked(ORDER) == asked + 1
 
 
 def test_a_proof_that_a_name_server_does_not_serve_causes_no_failed_authorization(rig: CertificateRig) -> None:

@@ -83,25 +83,39 @@ def post(authority: Authority, clock: ManualClock) -> requests.Response:
 GOOD = {"status": "pending"}
 
 
-@pytest.mark.parametrize("headers", [{}, {"Retry-After": "2"}])
-@pytest.mark.parametrize(("status", "code"), [(429, "rateLimited"), (403, "unauthorized"), (400, "malformed")])
-def test_a_refusal_of_the_authority_goes_to_the_caller_at_once(
-    status: int, code: str, headers: Mapping[str, str]
-) -> None:
-    authority, clock = Authority(lambda: problem(status, code, **headers)), ManualClock()
+@pytest.mark.parametrize(
+    "refused",
+    [
+        partial(problem, 429, "rateLimited", **{"Retry-After": "100000"}),
+        partial(problem, 403, "unauthorized"),
+        partial(problem, 400, "malformed", **{"Retry-After": "2"}),
+    ],
+)
+def test_a_refusal_that_does_not_pass_soon_goes_to_the_caller_at_once(refused: Callable[[], requests.Response]) -> None:
+    authority, clock = Authority(refused), ManualClock()
+    with pytest.raises(messages.Error):
+        post(authority, clock)
+    assert (len(authority.sent), clock.seconds) == (1, 0)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "1"}, {"Retry-After": "30"}])
+def test_the_words_of_a_429_that_stays_reach_the_caller(headers: Mapping[str, str]) -> None:
+    authority, clock = Authority(partial(problem, 429, "rateLimited", **headers)), ManualClock()
     with pytest.raises(messages.Error) as caught:
         post(authority, clock)
-    assert (caught.value.code, len(authority.sent), clock.seconds) == (code, 1, 0)
+    assert caught.value.code == "rateLimited"
+    assert len({*authority.sent}) == len(authority.sent) == 4, "each has another nonce"
 
 
-def test_a_429_that_no_problem_explains_goes_to_the_caller_at_once() -> None:
-    authority, clock = Authority(lambda: answer(429, "text/html")), ManualClock()
-    with pytest.raises(errors.ClientError):
-        post(authority, clock)
-    assert len(authority.sent) == 1
-
-
-@pytest.mark.parametrize("bad", [lambda: answer(502, "text/html"), lambda: problem(503, "serverInternal")])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda: answer(502, "text/html"),
+        lambda: answer(429, "text/html"),
+        lambda: problem(503, "serverInternal"),
+        lambda: problem(429, "rateLimited", **{"Retry-After": "20"}),
+    ],
+)
 def test_after_a_passing_failure_of_a_server_the_request_is_signed_again(bad: Callable[[], requests.Response]) -> None:
     good = partial(answer, 200, "application/json", GOOD)
     authority, clock = Authority(bad, bad, good), ManualClock()
@@ -109,9 +123,10 @@ def test_after_a_passing_failure_of_a_server_the_request_is_signed_again(bad: Ca
     assert len({*authority.sent}) == len(authority.sent) == 3, "each has another nonce"
 
 
+@pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("again", ["0", "2", "100", "100000"])
-def test_a_signed_request_ends_before_the_claim_does(again: str) -> None:
-    authority, clock = Authority(lambda: answer(503, "text/html", **{"Retry-After": again})), ManualClock()
+def test_a_signed_request_ends_before_the_claim_does(status: int, again: str) -> None:
+    authority, clock = Authority(lambda: answer(status, "text/html", **{"Retry-After": again})), ManualClock()
     with pytest.raises(errors.ClientError):
         post(authority, clock)
     assert len(authority.sent) <= 4 and clock.seconds < CLAIM_TIME.total_seconds() / 4
