@@ -4,21 +4,21 @@ Faithful: at the scope of a subscription, of its resource groups and of their re
 `$filter=roleName eq`, roleAssignments by id and as a list (what is assigned at the scope, above it or, for a
 subscription or group, below it; `$filter` `atScope()` and `principalId eq`, `assignedTo`), PUT (201, 409
 RoleAssignmentExists for the same role, principal and scope) and DELETE, with the bodies' fields of
-azure-mgmt-authorization; the caller's permissions and the deny assignments at a scope; the list of locks, of which
-there are none. Custom roles of one permission; at the start, what lab/authorization/deployed.py assigns. Left out:
-conditions, the time that an assignment takes to work.
+azure-mgmt-authorization; the caller's permissions; the deny assignments at a scope, above it and, without `$filter`
+`atScope()`, below it; the list of locks, of which there are none. Custom roles of one permission; at the start, what
+lab/authorization/deployed.py assigns. Left out: conditions, the time that an assignment takes to work.
 
 The control API:
 
     POST /authorization    {"judged", "denials": [{"name", "scope", "actions", "data_actions", "excluded"}]}: whose
-                           requests need a role from now on (nobody, jobs, everybody), others have every right
+                           requests need a role from now on (nobody, jobs, everybody), others have every right; a
+                           denial may have "own_scope_only" and "condition"
     GET /authorization     {"judged", "asked"}: the actions that those have asked for since the last POST
 
 Sources: learn rest/api/authorization; role-based-access-control/built-in-roles, deny-assignments.
 """
 
 import re
-import uuid
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -27,16 +27,13 @@ from aiohttp import web
 
 from lab.arm.access import caller, split_path
 from lab.arm.dispatch import Arm, ArmRefusal, Names, json_body, only_fields
+from lab.authorization.denials import NAMESPACE, change_judged, shown
 from lab.authorization.deployed import deploy
 from lab.authorization.roles import ROLES, Role
-from lab.authorization.state import Authorization, Denial, is_within
-from lab.front.faults import InvalidFaultError
-from lab.shared import Lab
+from lab.authorization.state import Authorization, is_within
 
-NAMESPACE = "Microsoft.Authorization"
 ASSIGNMENT_API_VERSIONS = ("2022-04-01", "2020-10-01-preview", "2020-04-01-preview", "2015-07-01")
 DEFINITION_API_VERSIONS = ("2022-05-01-preview", "2022-04-01", "2018-07-01", "2018-01-01-preview", "2015-07-01")
-JUDGED = ("nobody", "jobs", "everybody")
 PERMISSION_API_VERSIONS = ("2022-04-01", "2018-07-01", "2015-07-01")
 DENIAL_API_VERSIONS = ("2022-04-01", "2018-07-01-preview")
 LOCK_API_VERSIONS = ("2020-05-01", "2017-04-01", "2016-09-01")
@@ -76,7 +73,7 @@ def register(arm: Arm) -> None:
         deploy(arm)
 
     async def change(body: object) -> object:
-        return _change(arm.lab, body)
+        return change_judged(arm.lab, body)
 
     async def view(_body: object) -> object:
         return {"judged": arm.lab.authorization.judged, "asked": sorted(arm.lab.authorization.asked)}
@@ -197,8 +194,12 @@ class _Assignments:
         return web.json_response({"value": [role.definition() for role in roles]})
 
     async def denials(self, request: web.Request, _names: Names) -> web.Response:
-        scope = _scope(request)
-        return web.json_response({"value": [_shown(one) for one in self._state.denials if is_within(scope, one.scope)]})
+        scope, text = _scope(request), request.query.get("$filter", "")
+        if text not in ("", "atScope()"):
+            raise _filter_refused(text)
+        around = [one for one in self._state.denials if is_within(scope, one.scope)]
+        below = [one for one in self._state.denials if is_within(one.scope, scope) and one not in around]
+        return web.json_response({"value": [shown(one) for one in [*around, *(below if not text else [])]]})
 
     def _around(self, scope: str, *, below: bool) -> Iterator[dict[str, Any]]:
         """Yield what is assigned at a scope or above it, and what is assigned `below` it."""
@@ -241,60 +242,3 @@ def _scope(request: web.Request) -> str:
 
 def _filter_refused(text: str) -> ArmRefusal:
     return ArmRefusal(400, "BadRequest", f"The filter '{text}' is not supported.")
-
-
-def _shown(denial: Denial) -> dict[str, Any]:
-    """Return a deny assignment as ARM shows it. Azure creates it for a managed application, and it binds everybody."""
-    everybody = {"id": "00000000-0000-0000-0000-000000000000", "type": "SystemDefined"}
-    return {
-        "id": denial.id,
-        "name": denial.id.rpartition("/")[2],
-        "type": f"{NAMESPACE}/denyAssignments",
-        "properties": {
-            "denyAssignmentName": denial.name,
-            "description": "",
-            "permissions": [
-                {
-                    "actions": list(denial.actions),
-                    "notActions": [],
-                    "dataActions": list(denial.data_actions),
-                    "notDataActions": [],
-                }
-            ],
-            "scope": denial.scope,
-            "doNotApplyToChildScopes": False,
-            "principals": [everybody],
-            "excludePrincipals": [{"id": one, "type": "ServicePrincipal"} for one in denial.excluded],
-            "isSystemProtected": True,
-        },
-    }
-
-
-def _change(lab: Lab, body: object) -> object:
-    """Answer POST /authorization of the control API."""
-    if not isinstance(body, dict) or not set(body) <= {"judged", "denials"} or body.get("judged") not in JUDGED:
-        raise InvalidFaultError(f"an authorization is {{judged, denials}}; judged is one of {', '.join(JUDGED)}")
-    fields = {"name", "scope", "actions", "data_actions", "excluded"}
-    for one in body.get("denials", []):
-        if not isinstance(one, dict) or set(one) != fields or not all(map(_texts, map(one.get, sorted(fields)[:3]))):
-            raise InvalidFaultError(f"a denial is {', '.join(sorted(fields))}; the first three are lists of texts")
-    lab.authorization.judged = body["judged"]
-    lab.authorization.asked.clear()
-    lab.authorization.denials = [_denial(one) for one in body.get("denials", [])]
-    return body
-
-
-def _denial(one: Mapping[str, Any]) -> Denial:
-    scope = str(one["scope"])
-    return Denial(
-        name=str(one["name"]),
-        id=f"{scope}/providers/{NAMESPACE}/denyAssignments/{uuid.uuid4()}",
-        scope=scope,
-        actions=tuple(one["actions"]),
-        data_actions=tuple(one["data_actions"]),
-        excluded=tuple(one["excluded"]),
-    )
-
-
-def _texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)

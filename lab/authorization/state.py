@@ -33,7 +33,11 @@ class Action:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denial:
-    """A deny assignment. excluded: ids of the principals that it does not apply to."""
+    """A deny assignment.
+
+    excluded: ids of the principals that it does not apply to. own_scope_only: whether it applies to nothing below its
+    scope. condition: its condition. The lab does not understand it, and never takes it as met.
+    """
 
     name: str
     id: str
@@ -41,12 +45,16 @@ class Denial:
     actions: tuple[str, ...]
     data_actions: tuple[str, ...]
     excluded: tuple[str, ...]
+    own_scope_only: bool = False
+    condition: str = ""
 
     def denies(self, action: Action, principal: str) -> bool:
         """Tell whether it denies an action to a principal."""
         names = self.data_actions if action.is_data else self.actions
         return (
             is_within(action.scope, self.scope)
+            and not (self.own_scope_only and not is_within(self.scope, action.scope))
+            and not self.condition
             and principal not in self.excluded
             and any(matches(name, action.name) for name in names)
         )

@@ -33,6 +33,8 @@ _FOUND_BY_TYPE: Mapping[Resource, str] = {
 # A subscription holds at most 4,000 role assignments (learn role-based-access-control/troubleshoot-limits). One
 # resource has far fewer.
 MAX_ASSIGNMENTS = 4000
+# What is assigned at a resource or above it, and nothing below it.
+AT_SCOPE = "atScope()"
 # Each resource needs several requests, one after the other.
 RESOURCES_AT_ONCE = 8
 _SHOWN_ACTIONS = 5
@@ -105,14 +107,16 @@ def judge(subject: str, permission: Permission, rights: Rights, principal: str) 
         return bad(subject, deployment.ACTION_MISSING.error(_shown(missing), target=permission.on, line=line))
     open_questions = []
     for denial in rights.denials:
-        forbidden = denied(permission, denial)
-        if forbidden and denial.is_for(principal):
+        forbidden = denied(permission, denial) if denial.is_about(rights.resource_id) else ()
+        applies = denial.is_for(principal) if forbidden else False
+        if applies and not denial.has_condition:
             detail = f"{one_line(denial.name, _SHOWN_CHARACTERS)} denies {_shown(forbidden)} to object id {principal}"
             return bad(subject, deployment.ACTION_DENIED.error(detail, target=permission.on))
-        if forbidden and denial.is_for(principal) is None:
-            open_questions.append(one_line(denial.name, _SHOWN_CHARACTERS))
+        if applies or applies is None:
+            why = "it names groups" if applies is None else "it has a condition"
+            open_questions.append(f"deny assignment {one_line(denial.name, _SHOWN_CHARACTERS)} may apply: {why}")
     if open_questions:
-        return unknown(subject, f"deny assignment {open_questions[0]} may apply: it names groups")
+        return unknown(subject, open_questions[0])
     return good(subject, "is allowed")
 
 
@@ -122,7 +126,7 @@ def _rights_or_why_not(session: AzureSession, resource: Resource, grants_of: Gra
         if not resource_id:
             return "the managed resource group has not exactly one such resource"
         grants, conditional = grants_of(resource_id)
-        denials = tuple(map(denial_of, authorization(session, resource_id, "denyAssignments")))
+        denials = tuple(map(denial_of, authorization(session, resource_id, "denyAssignments", AT_SCOPE)))
         return Rights(resource_id=resource_id, grants=grants, conditional=conditional, denials=denials)
     except Exception as error:
         named = as_runbook_error(error)

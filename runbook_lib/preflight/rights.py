@@ -43,6 +43,8 @@ class Denial:
         principals: The ids of the principals that it applies to.
         excluded: The ids of the principals that it does not apply to.
         groups: The ids among both that are groups. Their members are not known here.
+        only_at: The ARM id of the only resource that it applies to, "" if it also applies to resources below its scope.
+        has_condition: Whether it has a condition. Nobody knows here whether the condition is met.
     """
 
     name: str
@@ -50,6 +52,12 @@ class Denial:
     principals: frozenset[str]
     excluded: frozenset[str]
     groups: frozenset[str]
+    only_at: str = ""
+    has_condition: bool = False
+
+    def is_about(self, resource_id: str) -> bool:
+        """Tell whether it applies to a resource. The resource is at its scope or below it."""
+        return not self.only_at or self.only_at.strip("/").lower() == resource_id.strip("/").lower()
 
     def is_for(self, principal: str) -> bool | None:
         """Tell whether it applies to a principal. None means that the members of a group decide."""
@@ -76,6 +84,8 @@ def denial_of(item: Mapping[str, Any]) -> Denial:
     if not isinstance(permissions, list):
         raise azure.ARM_ANSWER_UNCLEAR.error("a deny assignment has no permissions")
     name = member(item, "properties", "denyAssignmentName")
+    only_here = member(item, "properties", "doNotApplyToChildScopes") is True
+    scope = member(item, "properties", "scope")
     return Denial(
         name=name if isinstance(name, str) else "",
         denied=tuple(grant_of(each) for each in permissions),
@@ -83,6 +93,8 @@ def denial_of(item: Mapping[str, Any]) -> Denial:
         excluded=_ids(member(item, "properties", "excludePrincipals")),
         groups=_ids(member(item, "properties", "principals"), of="Group")
         | _ids(member(item, "properties", "excludePrincipals"), of="Group"),
+        only_at=scope if only_here and isinstance(scope, str) else "",
+        has_condition=bool(member(item, "properties", "condition")),
     )
 
 

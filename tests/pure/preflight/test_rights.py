@@ -24,13 +24,21 @@ def grant(*actions: str, data: tuple[str, ...] = (), taken_out: tuple[str, ...] 
     return Grant(actions=actions, not_actions=(), data_actions=data, not_data_actions=taken_out)
 
 
-def denial(*data: str, principals: set[str] | None = None, excluded: set[str] | None = None) -> Denial:
+def denial(
+    *data: str,
+    principals: set[str] | None = None,
+    excluded: set[str] | None = None,
+    only_at: str = "",
+    has_condition: bool = False,
+) -> Denial:
     return Denial(
         name="managed application",
         denied=(grant(data=data),),
         principals=frozenset(principals or {EVERYBODY}),
         excluded=frozenset(excluded or set()),
         groups=frozenset({GROUP}),
+        only_at=only_at,
+        has_condition=has_condition,
     )
 
 
@@ -68,6 +76,11 @@ ALL = (grant("*", data=("*",)),)
         ((denial("*/write", excluded={OTHER}),), "bad", "VD-PREFLIGHT-002"),
         ((denial("*/write", excluded={GROUP}),), "unknown", None),
         ((denial("*/delete"),), "good", None),
+        ((denial("*/write", only_at="/above"),), "good", None),
+        ((denial("*/write", only_at="/R/"),), "bad", "VD-PREFLIGHT-002"),
+        ((denial("*/write", has_condition=True),), "unknown", None),
+        ((denial("*/write", has_condition=True, excluded={OURS}),), "good", None),
+        ((denial("*/write", has_condition=True), denial("*/read")), "bad", "VD-PREFLIGHT-002"),
         ((denial("*/write", excluded={GROUP}), denial("*/read", principals={OURS})), "bad", "VD-PREFLIGHT-002"),
     ],
 )
@@ -109,3 +122,21 @@ def test_a_permission_of_another_form_is_refused_or_empty(item: object) -> None:
 def test_a_deny_assignment_of_another_form_is_refused(properties: object) -> None:
     with pytest.raises(RunbookError, match="VD-ARM-001"):
         denial_of({"properties": properties})
+
+
+@pytest.mark.parametrize(
+    ("properties", "only_at", "has_condition"),
+    [
+        ({"scope": "/g"}, "", False),
+        ({"scope": "/g", "doNotApplyToChildScopes": False, "condition": None}, "", False),
+        ({"scope": "/g", "doNotApplyToChildScopes": True, "condition": ""}, "/g", False),
+        ({"scope": None, "doNotApplyToChildScopes": True}, "", False),
+        ({"scope": "/g", "doNotApplyToChildScopes": "yes", "condition": {"x": 1}}, "", True),
+        ({"condition": "@Resource[a] StringEquals 'b'"}, "", True),
+    ],
+)
+def test_where_a_deny_assignment_applies_is_read(
+    properties: dict[str, object], only_at: str, has_condition: bool
+) -> None:
+    read = denial_of({"properties": {"permissions": [], **properties}})
+    assert (read.only_at, read.has_condition) == (only_at, has_condition)

@@ -108,21 +108,47 @@ def test_a_role_that_is_missing_is_told_with_the_line_that_assigns_it(automation
     assert f'--role "{IMPORT_IMAGES.role}"' in made.text
 
 
-def test_a_deny_assignment_is_read_beside_the_roles(automation: Automation) -> None:
+def deny(automation: Automation, below: str = "", **other: object) -> None:
+    """Deny the writing of tables in the managed resource group, or `below` it."""
     grant(automation, NEEDED, judged="everybody")
     subscription, group = automation.lab.env["VIBEDATA_SUBSCRIPTION_ID"], automation.lab.env["VIBEDATA_RESOURCE_GROUP"]
     denial: dict[str, Any] = {
         "name": "System deny assignment of a managed application",
-        "scope": f"/subscriptions/{subscription}/resourceGroups/{group}",
+        "scope": f"/subscriptions/{subscription}/resourceGroups/{group}{below}",
         "actions": [],
         "data_actions": ["Microsoft.Storage/storageAccounts/tableServices/tables/entities/write"],
         "excluded": ["00000000-1111-2222-3333-444444444444"],
+        **other,
     }
     automation.lab.control("POST", "/authorization", {"judged": "everybody", "denials": [denial]})
+
+
+def test_a_deny_assignment_is_read_beside_the_roles(automation: Automation) -> None:
+    deny(automation)
     made = run(automation.lab, RUNBOOK)
     assert bad(made) == ["VD-PREFLIGHT-002"]
     assert WRITE_TABLES.purpose in made.text
     assert "System deny assignment of a managed application" in made.text
+
+
+def test_a_deny_assignment_that_applies_elsewhere_stops_nothing(automation: Automation) -> None:
+    account = "/providers/Microsoft.Storage/storageAccounts/vibedatastorage"
+    deny(automation, below=f"{account}/blobServices/default/containers/release-manifests")
+    assert run(automation.lab, RUNBOOK).exit_code == 0
+    deny(automation, own_scope_only=True)
+    assert run(automation.lab, RUNBOOK).exit_code == 0
+    deny(automation, below=account, own_scope_only=True)
+    assert bad(run(automation.lab, RUNBOOK)) == ["VD-PREFLIGHT-002"]
+
+
+def test_a_deny_assignment_with_a_condition_is_unknown(automation: Automation) -> None:
+    deny(
+        automation, condition="@Resource[Microsoft.Storage/storageAccounts/tableServices/tables:name] StringEquals 'a'"
+    )
+    made = run(automation.lab, RUNBOOK)
+    assert (made.exit_code, made.result["report"]["bad"]) == (0, []), made.text
+    unknown = made.result["report"]["unknown"]
+    assert unknown and all("may apply: it has a condition" in each for each in unknown)
 
 
 def test_what_must_not_be_read_is_unknown_and_never_good(lab: LabUnderTest) -> None:
