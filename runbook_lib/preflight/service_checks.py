@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from runbook_lib.azure.session import AzureSession
 from runbook_lib.callbacks.spool import CONTAINER as CALLBACKS_SPOOL
 from runbook_lib.container_registry.reader import publisher_reader
-from runbook_lib.errors import RunbookError, azure, deployment
+from runbook_lib.errors import azure, deployment
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.network.requests_retry import send
 from runbook_lib.network.retry import NetworkRetryPolicy
@@ -46,8 +46,6 @@ REPOSITORIES_AT_ONCE = 16
 TOKEN_ROW = "publisher's registry token"  # noqa: S105 - the name of a row
 # The suite makes fewer tables than this. Further tables are not counted.
 _MOST_TABLES = 100
-# The number of days of the retention policy if nobody has chosen another one (docs/operators.md#before-the-first-run).
-RETENTION_DAYS = 365
 ABSENT_YET = "it is absent: a first deployment gives it to the customer"
 KEY_ROW = f"secret {HMAC_KEY}"
 NOT_PROVISIONED = "is not provisioned yet"
@@ -206,16 +204,7 @@ def _tables(session: AzureSession) -> str:
 
 
 def _retention(session: AzureSession) -> str:
-    try:
-        return check_immutable(session.clients.resources, session.settings)
-    except RunbookError as error:
-        settings = session.settings
-        line = (
-            f"az storage container immutability-policy create --subscription {settings.subscription_id}"
-            f" --resource-group {shlex.quote(settings.resource_group)} --account-name {settings.storage_account}"
-            f" --container-name {MANIFEST_CONTAINER} --period {RETENTION_DAYS}"
-        )
-        raise error.entry.error(error.detail, target=error.target, line=line) from error
+    return check_immutable(session.clients.resources, session.settings)
 
 
 def _container(session: AzureSession, name: str) -> str:

@@ -3,6 +3,7 @@
 runbook_lib/release/storage.py says which retention policy this needs.
 """
 
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 STORAGE_API_VERSION = "2023-05-01"
 LOCKED = "locked"
+# The number of days of the retention policy if nobody has chosen another one (docs/operators.md#before-the-first-run).
+RETENTION_DAYS = 365
+NO_POLICY = "it has no retention policy"
 PERIOD = "immutabilityPeriodSinceCreationInDays"
 POLICY_STATES = ("Unlocked", "Locked", "Deleted")
 # The parts of a policy that let blobs grow. The names and creation times of blobs would stay although somebody adds to
@@ -38,7 +42,8 @@ def check_immutable(resources: "ResourceManagementClient", settings: Settings) -
 
     Raises:
         RunbookError: VD-STORAGE-001 (no sufficient policy), -006 (setting `immutability` is locked, and the policy is
-            not).
+            not). Its line creates a policy only where there is none: for an unlocked policy the same command would set
+            another period. It locks an unlocked policy if its ETag is known.
         azure.core's errors: ARM cannot be reached, fails, throttles, or refuses the identity.
     """
     from azure.core.exceptions import ResourceNotFoundError
@@ -56,15 +61,27 @@ def check_immutable(resources: "ResourceManagementClient", settings: Settings) -
         except ResourceNotFoundError as error:
             why = " ".join(service_codes(error))
             detail = f"no policy is found in storage account {settings.storage_account}: {why}"
-            raise release_errors.CONTAINER_NOT_IMMUTABLE.error(detail, target=MANIFEST_CONTAINER) from error
+            line = _line(settings, "create", f"--period {RETENTION_DAYS}")
+            raise release_errors.CONTAINER_NOT_IMMUTABLE.error(detail, target=MANIFEST_CONTAINER, line=line) from error
         found.append(resource.properties)
     refusal, kind = judge_policy(*found)
     if refusal:
-        raise release_errors.CONTAINER_NOT_IMMUTABLE.error(refusal, target=MANIFEST_CONTAINER)
+        line = _line(settings, "create", f"--period {RETENTION_DAYS}") if refusal.startswith(NO_POLICY) else ""
+        raise release_errors.CONTAINER_NOT_IMMUTABLE.error(refusal, target=MANIFEST_CONTAINER, line=line)
     # A locked policy is also good if the setting asks for an unlocked one.
     if settings.immutability == LOCKED and not kind.startswith(LOCKED):
-        raise release_errors.POLICY_NOT_LOCKED.error(f"it is {kind}", target=MANIFEST_CONTAINER)
+        etag = member(found[0], "immutabilityPolicy", "etag")
+        line = _line(settings, "lock", f"--if-match {shlex.quote(etag)}") if isinstance(etag, str) and etag else ""
+        raise release_errors.POLICY_NOT_LOCKED.error(f"it is {kind}", target=MANIFEST_CONTAINER, line=line)
     return kind
+
+
+def _line(settings: Settings, action: str, options: str) -> str:
+    return (
+        f"az storage container immutability-policy {action} --subscription {settings.subscription_id}"
+        f" --resource-group {shlex.quote(settings.resource_group)} --account-name {settings.storage_account}"
+        f" --container-name {MANIFEST_CONTAINER} {options}"
+    )
 
 
 def judge_policy(container: object, policy: object) -> tuple[str, str]:
@@ -85,7 +102,7 @@ def judge_policy(container: object, policy: object) -> tuple[str, str]:
     if state not in ("Unlocked", "Locked") or isinstance(days, bool) or not isinstance(days, int) or days < 1:
         held = " (a legal hold is not one)" if member(container, "hasLegalHold") is True else ""
         shown = f"state {state}, {days} days" if isinstance(state, str) and state in POLICY_STATES else "none"
-        return f"it has no retention policy: {shown}{held}", ""
+        return f"{NO_POLICY}: {shown}{held}", ""
     appends = [name for name in APPENDS if member(policy, name) not in (None, False)]
     if appends:
         return f"its retention policy has {appends[0]}", ""

@@ -12,7 +12,7 @@ from runbooks.preflight import NEEDED
 from vibedata.terminal import LINE_CHARACTERS
 
 ASSIGN = "az role assignment create"
-# runbook_lib/preflight and runbook_lib/vault/token_in_use.py print these, and a test compares them.
+# The checks of the runbook print these, and a test compares them.
 COMMANDS = frozenset(
     {
         ASSIGN,
@@ -22,6 +22,7 @@ COMMANDS = frozenset(
         "az monitor log-analytics workspace table create",
         "az resource update",
         "az storage container immutability-policy create",
+        "az storage container immutability-policy lock",
         "az storage container-rm create",
     }
 )

@@ -165,6 +165,7 @@ ASSIGNS = "az role assignment create --assignee-object-id aa-1 --assignee-princi
         (f"{ASSIGNS} --role '{ROLE}' --scope '/r/a;$(b)'", True),
         ("az storage container-rm create --resource-group '(prod)-m\u00fcnchen' --name a", True),
         ('az resource update --ids /r --set \'properties.columns=[{"name":"A","type":"string"}]\'', True),
+        ("az storage container immutability-policy lock --account-name a --if-match '\"8de1\"'", True),
         ("", False),
         ("az", False),
         ("curl https://evil.example", False),
@@ -206,7 +207,7 @@ def test_the_commands_that_are_shown_are_those_that_the_runbook_prints() -> None
         for file in files
         for command in re.findall(r"""f['"](az [a-z -]+?) (?:--|\{)""", file.read_text(encoding="utf-8"))
     }
-    assert printed == COMMANDS
+    assert printed | {f"az storage container immutability-policy {each}" for each in ("create", "lock")} == COMMANDS
 
 
 def test_no_part_of_a_jobs_row_forges_a_line_or_is_long() -> None:

@@ -85,12 +85,23 @@ def test_a_policy_of_the_containers_own_will_do_locked_or_not(server: ScriptedSe
     ]
 
 
+LOCK = (
+    "az storage container immutability-policy lock --subscription 11111111-2222-3333-4444-555555555555"
+    " --resource-group vibedata-managed --account-name vibedatastorage --container-name release-manifests"
+    " --if-match '\"8de1\"'"
+)
+
+
 def test_where_a_locked_policy_is_asked_for_an_unlocked_one_will_not_do(server: ScriptedServer) -> None:
     policy = {"immutabilityPeriodSinceCreationInDays": 365, "state": "Unlocked"}
-    server.play(*shown(json_answer({"properties": policy})), *shown(json_answer({"properties": GOOD})))
+    container = {"hasImmutabilityPolicy": True, "immutabilityPolicy": {"etag": '"8de1"', "properties": policy}}
+    server.play(*shown(json_answer({"properties": policy}), container), *shown(json_answer({"properties": policy})))
+    server.play(*shown(json_answer({"properties": GOOD})))
     clients, settings = clients_of(server, immutability="locked")
-    with pytest.raises(RunbookError, match=r"VD-STORAGE-006.*it is unlocked, 365 days"):
-        check_immutable(clients.resources, settings)
+    for line in (LOCK, ""):  # the second answer has no ETag
+        with pytest.raises(RunbookError, match=r"VD-STORAGE-006.*it is unlocked, 365 days") as caught:
+            check_immutable(clients.resources, settings)
+        assert caught.value.line == line
     assert check_immutable(clients.resources, settings) == "locked, 3650 days"
 
 

@@ -185,3 +185,42 @@ def test_a_state_that_somebody_else_made_is_found_and_mended(
     for row in rows:
         type_in(az, row["line"])
     assert bad_rows(capsys) == []
+
+
+def manifests(az: AzureCli, *lines: str) -> None:
+    """Replace the container of the release manifests, which is empty, and type lines that need its name."""
+    where = "--account-name vibedatastorage --container-name release-manifests --resource-group vibedata-managed"
+    new = "--storage-account vibedatastorage --name release-manifests --resource-group vibedata-managed"
+    type_in(az, f"az storage container-rm delete {new} --yes")
+    for line in lines:
+        type_in(az, line.format(where=where, new=new))
+
+
+def test_an_unlocked_policy_is_locked_and_keeps_its_period(
+    az: AzureCli, lab: LabUnderTest, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lab.pid
+    monkeypatch.setenv("VIBEDATA_IMMUTABILITY", "locked")
+    create = "az storage container immutability-policy create {where} --period 3650"
+    manifests(az, "az storage container-rm create {new}", create)
+    (row,) = bad_rows(capsys)
+    assert (row["code"], "unlocked, 3650 days" in row["detail"]) == ("VD-STORAGE-006", True)
+    type_in(az, row["line"])
+    assert cli.main(["preflight", "--only-here"]) == 0
+    assert "locked, 3650 days" in capsys.readouterr().out
+
+
+def test_a_policy_that_is_absent_is_made_and_no_other_one_is_made_anew(
+    az: AzureCli, lab: LabUnderTest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lab.pid
+    create = "az storage container immutability-policy create {where} --period 30 --allow-protected-append-writes true"
+    manifests(az, "az storage container-rm create {new}", create)
+    (row,) = bad_rows(capsys)
+    assert (row["code"], row["line"]) == ("VD-STORAGE-001", "")
+    manifests(az)
+    rows = bad_rows(capsys)
+    assert [row["code"] for row in rows] == ["VD-STORAGE-001", "VD-PREFLIGHT-004"]
+    for row in reversed(rows):
+        type_in(az, row["line"])
+    assert bad_rows(capsys) == []
