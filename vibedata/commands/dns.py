@@ -15,7 +15,7 @@ from publisher.session import operator_tables
 from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.change import Result
 from runbook_lib.errors import RunbookError, publisher
-from vibedata.instances import choice
+from vibedata.instances import choice, confirmation
 from vibedata.instances.outcome import carry_out, tell
 from vibedata.output import show, table
 from vibedata.session import open_customer
@@ -30,8 +30,8 @@ examples:
 
 `point` writes an A record in the publisher's zone, with the address that Azure has given to the instance's gateway, and
 waits until the zone's name servers serve it. If the gateway gets another address, `point` changes its own record. It
-replaces a record that somebody else made only with --take-over. With --take-over, a right record that somebody else
-made becomes the suite's, too.
+replaces a record that somebody else made only with --take-over, and asks for the instance's name before, unless --yes.
+With --take-over, a right record that somebody else made becomes the suite's, too.
 
 `audit` compares the zone with the publisher's table Instances. Azure may give the address behind an old record to
 somebody else, who then controls the name. Mark the publisher's own records: write their purpose into the metadata
@@ -62,6 +62,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     pointing.add_argument("--plan", action="store_true", help="show what would change, but change nothing")
     pointing.add_argument("--take-over", action="store_true", help="replace or adopt records that somebody else made")
     choice.add_option(pointing)
+    confirmation.add_option(pointing)
     actions.add_parser(
         "audit",
         help="list the zone's records that belong to no instance",
@@ -85,6 +86,9 @@ def _point(arguments: argparse.Namespace) -> int:
     about = {**customer.as_field(), "host": settings.public_host, "address": facts.address}
     results: list[Result] = []
     if plan.changes and not arguments.plan:
+        if arguments.take_over:
+            what = f"Records that somebody else made at {settings.public_host} are replaced, for {customer}."
+            confirmation.confirm(what, customer.names, yes=arguments.yes)
         resume = f"vibedata dns point{customer.option}{' --take-over' if arguments.take_over else ''}"
         results = carry_out([(plan, host.actions())], output=arguments.output, about=about, resume=resume)
     return tell(arguments, plan, results, about=about, head=f"{settings.public_host}; its gateway is {facts.address}\n")

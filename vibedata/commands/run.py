@@ -6,12 +6,15 @@ import io
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from publisher.instances.precedence import environment_of
 from runbook_lib.errors import RunbookError
+from runbook_lib.run.parameters import HelpWanted, parse
+from runbook_lib.runbook import Runbook
 from runbook_lib.runbook import main as run_runbook
-from vibedata.instances import choice
+from vibedata.instances import choice, confirmation
 from vibedata.instances.choice import Customer, announce, choose
 from vibedata.operator import operator
 from vibedata.output import show
@@ -42,6 +45,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("runbook", choices=runbook_names(), metavar="RUNBOOK", help=", ".join(runbook_names()))
     parser.add_argument("--plan", action="store_true", help="show the changes, but make none")
     choice.add_option(parser)
+    confirmation.add_option(parser)
     parser.add_argument("parameters", nargs="*", help="the runbook's own parameters")
     parser.set_defaults(run=run, passes_on=True)
 
@@ -60,6 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
     if customer is not None:
         session_at(customer)  # without a login, no other error can be found
         announce(customer)
+        if _may_go_back(module.RUNBOOK, argv):
+            what = f"An older release may replace the installed one at {customer}."
+            confirmation.confirm(what, customer.names, yes=arguments.yes)
         environ, field = environment_of(customer.settings, os.environ), customer.as_field()
     if arguments.output == "text" or wants_help:  # the help of a runbook is not a result
         return run_runbook(module.RUNBOOK, argv, environ)
@@ -67,6 +74,15 @@ def run(arguments: argparse.Namespace) -> int:
     code = run_runbook(module.RUNBOOK, argv, environ, stream=stream)
     show(arguments.output, result=field | json.loads(stream.last), text="")
     return code
+
+
+def _may_go_back(runbook: Runbook[Any, Any], argv: Sequence[str]) -> bool:
+    """Tell whether a run may put an older release in place. The runbook itself refuses words that cannot be read."""
+    try:
+        parameters = parse(runbook.parameters, argv)
+    except (RunbookError, HelpWanted):
+        return False
+    return parameters.mode == "run" and bool(getattr(parameters, "allow_downgrade", False))
 
 
 def _customer(arguments: argparse.Namespace) -> Customer | None:

@@ -10,6 +10,7 @@ import pytest
 from oci.release.built import read_built_release
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.errors import RunbookError, build
+from runbook_lib.run.parameters import encode
 from tests.support.certificate_maker import Wanted
 from tests.support.notary_maker import fingerprint
 from tests.support.pushed_release import ISSUER, VERSION, make_release, outcomes, push_now
@@ -119,6 +120,10 @@ def test_a_release_of_an_earlier_suite_lacks_what_a_deployment_begins_with(relea
         ("deploy", VERSION, "--take-over"),
         ("deploy", VERSION, "--allow-downgrade"),
         ("invoke", "import_manifest", "--parameter", "allow_downgrade=true"),
+        ("run", "import_manifest", "--allow-downgrade"),
+        ("run", "import_manifest", "--release-tag", VERSION, "--allow-downgrade=true"),
+        ("run", "import_manifest", encode({"allow_downgrade": True})),
+        ("run", "deploy_instance", "--allow-downgrade"),
     ],
 )
 def test_what_stops_or_overwrites_something_asks_for_the_instances_name(
@@ -129,3 +134,14 @@ def test_what_stops_or_overwrites_something_asks_for_the_instances_name(
     assert cli.main([*command, "--output", "json"]) == 2  # there is no terminal to ask on
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "VD-INSTANCE-007"
     assert not [entry for entry in lab.journal(since=since) if entry["service"] in ("arm", "blob")]
+
+
+@pytest.mark.parametrize(
+    "words", [("--allow-downgrade", "--plan"), ("--allow-downgrade=false", "--plan-only"), ("--yes",)]
+)
+def test_a_run_that_does_not_go_back_or_has_yes_does_not_ask(
+    lab: LabUnderTest, pushed: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lab.pid and pushed
+    assert cli.main(["run", "import_manifest", *words, "--release-tag", "9.9.9", "--output", "json"]) == 1
+    assert json.loads(capsys.readouterr().out)["error"]["code"] != "VD-INSTANCE-007"

@@ -94,7 +94,10 @@ def test_a_record_of_somebody_else_is_replaced_only_with_take_over(
     dns_zone.put(lab, "CNAME", instance.id, CNAMERecord={"cname": "shop.example.com"})
     error = typed.point(code=1)["error"]
     assert error["code"] == "VD-DNS-002" and "CNAME shop.example.com" in error["message"]
-    told = typed.point("--take-over")
+    assert typed.point("--take-over", "--plan")["status"] == "planned"
+    assert typed.point("--take-over", code=2)["error"]["code"] == "VD-INSTANCE-007"  # there is no terminal to ask on
+    assert zone.read("CNAME", instance.id) is not None
+    told = typed.point("--take-over", "--yes")
     assert [each["outcome"] for each in told["changes"]] == ["done", "done"]
     assert zone.read("CNAME", instance.id) is None
     assert record(zone, instance).values == (told["address"],)
@@ -108,13 +111,13 @@ def test_a_right_record_that_somebody_made_by_hand_becomes_the_suites(
     assert [each["name"] for each in typed.audit(code=1)["findings"]] == [instance.id]
     assert typed.point()["status"] == "unchanged"
     lab.fault("status", status=200, match={"method": "PUT", "path": "/dnsZones/"})
-    lost = typed.point("--take-over", code=1)
+    lost = typed.point("--take-over", "--yes", code=1)
     assert [each["outcome"] for each in lost["changes"]] == ["failed"], "the former record is not taken for the new one"
-    told = typed.point("--take-over")
+    told = typed.point("--take-over", "--yes")
     assert [(each["action"], each["outcome"]) for each in told["changes"]] == [("point", "done")]
     assert record(zone, instance).metadata == {INSTANCE: instance.id, ADDRESS: address}
     assert typed.audit()["findings"] == []
-    assert typed.point("--take-over")["status"] == "unchanged"
+    assert typed.point("--take-over", "--yes")["status"] == "unchanged"
 
 
 @pytest.mark.parametrize("action", ["reset_after", "reset_before"])
