@@ -13,7 +13,7 @@ from publisher.instances.document import PARTS_THAT_ARE_SETTINGS, Instance
 from publisher.instances.store import Row
 from runbook_lib.azure.settings import ENVIRONMENT_PREFIX, Settings, load
 from runbook_lib.basics.visible_text import one_line
-from runbook_lib.errors import publisher
+from runbook_lib.errors import RunbookError, publisher
 
 # These settings do not belong to one instance. They describe the cloud, the publisher, and the trusted signers.
 SHARED = ("arm_endpoint", "publisher_registry", "publisher_api", "trust_roots", "trusted_identity")
@@ -50,13 +50,24 @@ def settings_of(instance: Instance, environ: Mapping[str, str]) -> Settings:
 def check_host(instance: Instance, rows: Iterable[Row]) -> None:
     """Check that no other instance has the public host of this one. rows: the publisher's instances.
 
-    Raises RunbookError VD-DNS-007.
+    Raises RunbookError VD-DNS-007, and VD-SETTINGS-002 if the settings of this instance are malformed.
     """
     host = settings_of(instance, {}).public_host
     for row in rows:
         other = row.instance
-        if other is not None and other.id != instance.id and settings_of(other, {}).public_host == host:
+        if other is not None and other.id != instance.id and _host_of(other) == host:
             raise publisher.NAME_OF_ANOTHER.error(f"it is the name of {other.id}", target=host)
+
+
+def _host_of(instance: Instance) -> str:
+    """Return the public host of an instance. If its settings are malformed, only its document can name one.
+
+    Others may write to the table. Such a row must not stop the commands that work on other instances.
+    """
+    try:
+        return settings_of(instance, {}).public_host
+    except RunbookError:
+        return instance.settings.get("public_host", "")
 
 
 def environment_of(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:

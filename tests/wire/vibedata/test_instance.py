@@ -258,3 +258,21 @@ def test_without_the_publishers_tables_it_says_which_variable(
     monkeypatch.delenv("VIBEDATA_PUBLISHER_TABLE_ENDPOINT")
     error = typed.result("add", file, code=2)["error"]
     assert error["code"] == "VD-SETTINGS-005" and "VIBEDATA_PUBLISHER_TABLE_ENDPOINT" in error["message"]
+
+
+@pytest.mark.parametrize("id_", ["abc-", "a" * 60])
+def test_a_row_whose_settings_are_malformed_stops_no_other_instance(
+    typed: Typed, tables: TableServiceClient, file: Path, tmp_path: Path, id_: str
+) -> None:
+    table = rows(tables)
+    odd = {"PartitionKey": PARTITION, "RowKey": id_}
+    table.create_entity({**odd, "document": json.dumps(document(id=id_))})
+    assert typed.result("add", file)["status"] == "succeeded"
+    assert typed.result("edit", ID, "--set", "ring=canary")["status"] == "succeeded"
+    # A host that the row's document names itself is still the row's.
+    settings = {**DOCUMENT["settings"], "public_host": "app.contoso.example"}
+    table.upsert_entity({**odd, "document": json.dumps(document(id=id_, settings=settings))})
+    other = tmp_path / "other.json"
+    named = {**DOCUMENT["settings"], "public_host": "app.contoso.example"}
+    other.write_text(json.dumps(document(id="m4w8y6q2", settings=named)))
+    assert typed.result("add", other, code=2)["error"]["code"] == "VD-DNS-007"
