@@ -2,7 +2,7 @@
 
 The partition is the registered domain, which is the zone. The row's key begins with the time of the order. A run writes
 the row before it sends the order. So if two runs order at the same moment, at least one sees the other's row, and the
-limits hold.
+limits hold. Each authority has limits of its own, so a row has its authority.
 """
 
 from collections.abc import Mapping
@@ -25,14 +25,26 @@ _FLAGS = ("exempt", "known", "givenUp", "withdrawn")
 
 
 class Attempts:
-    """The rows of one zone. Raises azure.core's errors."""
+    """The rows of one zone, as one authority counts them.
 
-    def __init__(self, tables: "TableServiceClient", zone: str) -> None:
+    Args:
+        tables: The publisher's tables.
+        zone: The name of the zone.
+        authority: The host of the authority's directory, with a port that is not the usual one.
+
+    Raises:
+        azure.core's errors: The table cannot be reached.
+    """
+
+    def __init__(self, tables: "TableServiceClient", zone: str, authority: str) -> None:
         self._tables = tables
         self._zone = zone
+        self._authority = authority
 
     def others(self, key: str, now: datetime) -> tuple[Attempt, ...]:
-        """Return the orders that may still count, without the order of row `key`. A malformed row does not count.
+        """Return the orders that may still count, without the order of row `key`.
+
+        A malformed row does not count, and neither does one of another authority. A row that names no authority counts.
 
         Args:
             key: The key of the row to leave out.
@@ -45,7 +57,11 @@ class Attempts:
             parameters={"partition": self._zone, "first": rfc3339(now - REMEMBERED)},
         )
         try:
-            found = [attempt_in(row) for row in bounded(rows, target=TABLE) if row["RowKey"] != key]
+            found = [
+                attempt_in(row)
+                for row in bounded(rows, target=TABLE)
+                if row["RowKey"] != key and (row.get("authority") or self._authority) == self._authority
+            ]
         except ResourceNotFoundError:
             return ()
         return tuple(each for each in found if each is not None)
@@ -53,7 +69,12 @@ class Attempts:
     def reserve(self, attempt: Attempt, rotation_id: str) -> str:
         """Record an order before it is sent, and return the key of its row."""
         key = key_of(attempt, rotation_id)
-        columns = {"host": attempt.host, "exempt": attempt.exempt, "known": attempt.known}
+        columns = {
+            "host": attempt.host,
+            "exempt": attempt.exempt,
+            "known": attempt.known,
+            "authority": self._authority,
+        }
         insert_if_absent(self._tables, TABLE, self._zone, key, columns, repeatable=True)
         return key
 

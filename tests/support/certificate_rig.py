@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import pytest
 from azure.identity import ManagedIdentityCredential
@@ -15,6 +16,7 @@ from azure.keyvault.secrets import SecretClient
 from cryptography import x509
 
 from publisher.certificates.attempts import TABLE as ORDERS
+from publisher.certificates.attempts import Attempts
 from publisher.certificates.plan import IssuanceRequest
 from publisher.certificates.record import Issuance, Issuances
 from publisher.certificates.run import CertificateRun
@@ -82,6 +84,11 @@ class CertificateRig:
     def orders(self) -> list[Mapping[str, Any]]:
         """Return the rows that count the orders."""
         return list(partition_of(self.clients.table_service, ORDERS, self.zone.zone.name))
+
+    def attempts(self, authority: str = "") -> Attempts:
+        """Return the record of the orders at an authority, "" for the lab's."""
+        host = urlsplit(self.lab.env["VIBEDATA_PUBLISHER_ACME_DIRECTORY"]).netloc
+        return Attempts(self.clients.table_service, self.zone.zone.name, authority or host)
 
     def issued(self) -> int:
         """Return how many versions the customer's vault has."""

@@ -6,6 +6,7 @@ from typing import get_args
 
 from runbook_lib.automation.account import AutomationAccount
 from runbook_lib.azure.session import AzureSession
+from runbook_lib.azure.settings import Settings
 from runbook_lib.basics import strict_json
 from runbook_lib.network.failures import as_runbook_error
 from runbook_lib.preflight.finding import State, bad, unknown
@@ -49,13 +50,13 @@ def _rows_of_job(session: AzureSession, account: AutomationAccount, view: View) 
     error = result_of(job)["error"]
     # The list of a job's records has only the beginning of each record. The job's output is complete.
     output = str(account.client.job.get_output(*account.at, job.job_id))
-    return rows_in(output, job.job_id, error if isinstance(error, Mapping) else None)
+    return rows_in(output, job.job_id, error if isinstance(error, Mapping) else None, session.settings)
 
 
-def rows_in(output: str, job_id: str, error: Mapping[str, object] | None) -> tuple[Row, ...]:
+def rows_in(output: str, job_id: str, error: Mapping[str, object] | None, settings: Settings) -> tuple[Row, ...]:
     """Return the rows in a job's output, at most MAX_ROWS. Additional rows tell the run's error and ill rows. Pure."""
     written = [line.removeprefix(ROW) for line in output.splitlines() if line.startswith(ROW)]
-    rows = [row for line in written[:MAX_ROWS] if (row := read_row(line)) is not None]
+    rows = [row for line in written[:MAX_ROWS] if (row := read_row(line, settings)) is not None]
     ill = len(rows) < len(written)
     if error is not None:
         rows.append(_row_of_error(error))
@@ -65,10 +66,10 @@ def rows_in(output: str, job_id: str, error: Mapping[str, object] | None) -> tup
     return tuple(rows)
 
 
-def read_row(text: str) -> Row | None:
+def read_row(text: str, settings: Settings) -> Row | None:
     """Return the row in a line that a job has written, None if it has no row. Pure.
 
-    The job's remedy is not read, and its command only if it is one that may be shown.
+    The job's remedy is not read, and its command only if it may be shown: it must be about this instance (`settings`).
     """
     try:
         fields = strict_json.loads(text)
@@ -79,7 +80,7 @@ def read_row(text: str) -> Row | None:
         return None
     if fields["state"] not in get_args(State):
         return None
-    line = fields["line"] if may_be_shown(fields["line"]) else ""
+    line = fields["line"] if may_be_shown(fields["line"], settings) else ""
     row = Row(subject=fields["subject"], state=fields["state"], detail=fields["detail"], line=line)
     return _with_code(row, fields["code"])
 

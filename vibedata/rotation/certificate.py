@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from publisher.certificates.attempts import Attempts
 from publisher.certificates.plan import IssuanceRequest
@@ -93,7 +94,7 @@ def certificate_run(
     from publisher.certificates.challenge import Dns01
     from publisher.certificates.run import CertificateRun
 
-    zone = zone_of(environ)
+    zone, directory = zone_of(environ), setting(environ, "acme_directory", URL)
     client = dns_client(
         zone,
         arm_endpoint=arm_endpoint,
@@ -107,9 +108,9 @@ def certificate_run(
         host=host,
         request=request,
         issuances=Issuances(clients.table_service),
-        attempts=Attempts(clients.table_service, zone.name),
+        attempts=Attempts(clients.table_service, zone.name, urlsplit(directory).netloc),
         authority=Authority(
-            directory=setting(environ, "acme_directory", URL),
+            directory=directory,
             key=lambda: account_key(clients),
             session=clients.session,
             policy=NetworkRetryPolicy,

@@ -226,7 +226,7 @@ PARSERS = (
     Parser("permission", (as_json(PERMISSION),), lambda content: of_arm(content, grant_of)),
     Parser("deny assignment", (as_json(DENIAL),), lambda content: of_arm(content, denial_of)),
     Parser("columns of a rule", (as_json({"columns": COLUMN}),), lambda content: of_arm(content, columns_of), ()),
-    Parser("row of a preflight", (as_json(PREFLIGHT_ROW),), lambda content: read_row(told(content)), ()),
+    Parser("row of a preflight", (as_json(PREFLIGHT_ROW),), lambda content: read_row(told(content), settings.load({}, {}, SETTINGS.decode())), ()),
     Parser("service's error", (as_json(ARM_REFUSAL), as_json(as_json(ARM_REFUSAL).decode())), words_of_body, ()),
     Parser("import's error", (b"MANIFEST_UNKNOWN: not found",), lambda each: failure("Failed", told(each), "image"), ()),
     Parser("a job's last line", (b"text\n" + as_json(RESULT),), lambda each: read_result(told(each), runbook="import_images", correlation_id=""), (NoResultError,)),

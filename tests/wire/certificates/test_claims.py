@@ -6,7 +6,6 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from publisher.certificates import plan
-from publisher.certificates.attempts import Attempts
 from publisher.certificates.limits import Attempt
 from tests.support.certificate_rig import HOST, LONG_AGO, Between, CertificateRig
 from tests.support.runbook_run import QuickClock
@@ -20,7 +19,7 @@ def full(rig: CertificateRig) -> None:
     """Others order so much that the limit is reached."""
     for number in range(50):
         attempt = Attempt(host=f"h{number}.vibedata.ai", ordered_at=NOW)
-        Attempts(rig.clients.table_service, "vibedata.ai").reserve(attempt, f"r{number}")
+        rig.attempts().reserve(attempt, f"r{number}")
 
 
 def own(rig: CertificateRig) -> list[bool]:

@@ -11,7 +11,6 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from publisher.certificates.attempts import Attempts
 from publisher.certificates.customer import GATEWAY_RUNBOOK
 from publisher.certificates.limits import Attempt
 from publisher.certificates.plan import IssuanceRequest
@@ -70,7 +69,7 @@ def rotate(rig: CertificateRig, instance: str, clock: QuickClock) -> DriveOutcom
 
 @pytest.mark.slow
 def test_the_limits_hold_and_each_certificate_is_ordered_once(rig: CertificateRig) -> None:
-    attempts = Attempts(rig.clients.table_service, "vibedata.ai")
+    attempts = rig.attempts()
     for number in range(ORDERED_BEFORE):
         ago = rig.clock.now() - timedelta(hours=1)
         attempts.reserve(Attempt(host=f"other{number}.vibedata.ai", ordered_at=ago), f"r{number}")

@@ -13,11 +13,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from publisher.certificates import plan
-from publisher.certificates.attempts import Attempts
+from publisher.certificates.attempts import TABLE as ORDERS
 from publisher.certificates.challenge import Dns01
 from publisher.certificates.limits import Attempt
 from publisher.dns_zone.name_servers import look
 from publisher.dns_zone.txt_values import TxtValue, TxtValues
+from publisher.tables import insert_if_absent
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.errors import RunbookError
 from tests.support import dns_zone
@@ -32,10 +33,6 @@ def renewable(rig: CertificateRig) -> None:
     """Issue a first certificate."""
     rig.finish()
     rig.set(ask_after=rfc3339(NOW + timedelta(days=1)))
-
-
-def attempts(rig: CertificateRig) -> Attempts:
-    return Attempts(rig.clients.table_service, "vibedata.ai")
 
 
 @pytest.mark.parametrize("fault", ["reset_before", "reset_after"])
@@ -82,17 +79,36 @@ def test_refused_nonces_are_tried_again(rig: CertificateRig) -> None:
 
 def test_an_order_that_would_break_a_limit_waits_and_says_until_when(rig: CertificateRig) -> None:
     for number in range(50):
-        attempts(rig).reserve(Attempt(host=f"h{number}.vibedata.ai", ordered_at=NOW - timedelta(hours=1)), f"r{number}")
+        rig.attempts().reserve(
+            Attempt(host=f"h{number}.vibedata.ai", ordered_at=NOW - timedelta(hours=1)), f"r{number}"
+        )
     outcome = rig.succeed()
     assert outcome.resume_at is not None and outcome.why == "at most 50 new certificates of the domain"
     assert abs(outcome.resume_at - NOW - timedelta(days=7, hours=-1)) < timedelta(seconds=1)
     assert rig.asked(ORDER) == 0
 
 
+def test_orders_at_another_authority_do_not_count(rig: CertificateRig) -> None:
+    for number in range(50):
+        others = rig.attempts("acme-staging.example")
+        others.reserve(Attempt(host=f"h{number}.vibedata.ai", ordered_at=NOW - timedelta(hours=1)), f"r{number}")
+    assert rig.finish().chain
+    assert len(rig.orders()) == 51
+
+
+def test_an_order_that_names_no_authority_counts_at_each(rig: CertificateRig) -> None:
+    tables = rig.clients.table_service
+    for number in range(50):
+        key = f"{rfc3339(NOW - timedelta(hours=1))} r{number}"
+        insert_if_absent(tables, ORDERS, rig.zone.zone.name, key, {"host": f"h{number}.vibedata.ai"}, repeatable=True)
+    assert rig.succeed().why == "at most 50 new certificates of the domain"
+    assert rig.asked(ORDER) == 0
+
+
 def test_orders_of_others_at_the_same_moment_are_noticed_before_the_order_is_sent(rig: CertificateRig) -> None:
     def others() -> None:
         for number in range(50):
-            attempts(rig).reserve(Attempt(host=f"h{number}.vibedata.ai", ordered_at=NOW), f"r{number}")
+            rig.attempts().reserve(Attempt(host=f"h{number}.vibedata.ai", ordered_at=NOW), f"r{number}")
 
     assert rig.failing(Between(rig.new_run(), plan.ORDER, others)) == "VD-TLS-026"
     assert rig.asked(ORDER) == 0
