@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from acme import challenges, client, errors, messages
@@ -78,6 +79,9 @@ class Authority:
         key: Returns the account's key.
         session, policy, clock: See BoundedNetwork.
 
+    Attributes:
+        host: The host of the directory, with a port that is not the usual one.
+
     Raises:
         RunbookError: VD-TLS-020 if the authority refuses a request, VD-TLS-021 if its answer cannot be understood.
         requests.RequestException: The authority does not answer.
@@ -92,7 +96,7 @@ class Authority:
         policy: PolicySource,
         clock: Clock,
     ) -> None:
-        self._address = directory
+        self._address, self.host = directory, urlsplit(directory).netloc
         self._key = key
         self._session, self._policy, self._clock = session, policy, clock
 
@@ -104,11 +108,7 @@ class Authority:
     @cached_property
     def _network(self) -> BoundedNetwork:
         return BoundedNetwork(
-            directory=self._address,
-            key=self.account_key,
-            session=self._session,
-            policy=self._policy,
-            clock=self._clock,
+            directory=self._address, key=self.account_key, session=self._session, policy=self._policy, clock=self._clock
         )
 
     @cached_property
@@ -225,26 +225,25 @@ class Authority:
     @contextmanager
     def _told(self, *, refusing_replaces: str = "") -> Iterator[None]:
         """Turn the client's errors into the suite's errors. All text that they quote is filtered."""
-        host = self._address.partition("://")[2].partition("/")[0]
         try:
             yield
         except messages.Error as error:
             if error.code == "rateLimited":
                 wait = retry_after_seconds(self._network.answer_headers, self._clock.now())
                 until = self._clock.now() + (UNSAID_WAIT if wait is None else timedelta(seconds=min(wait, 7 * 86_400)))
-                raise TooManyOrdersError(_words(error), target=host, until=until) from None
+                raise TooManyOrdersError(_words(error), target=self.host, until=until) from None
             refused = tls.AUTHORITY_REFUSES
             if refusing_replaces and error.code in ("malformed", "unauthorized", None):
                 refused = tls.REPLACES_REFUSED
-            raise refused.error(_words(error), target=host) from None
+            raise refused.error(_words(error), target=self.host) from None
         except errors.ConflictError as error:
             # The client raises this error for each 409. For a new order, 409 means alreadyReplaced (RFC 9773, 5).
             conflict = "replaces" if refusing_replaces else ""
             entry = tls.REPLACES_REFUSED if conflict else tls.AUTHORITY_REFUSES
-            raise entry.error("409 Conflict", target=host) from error
+            raise entry.error("409 Conflict", target=self.host) from error
         except (errors.Error, josepy_errors.Error, *_UNREADABLE) as error:
             what = one_line(f"{type(error).__name__}: {error}", MAX_WORDS)
-            raise tls.AUTHORITY_UNREADABLE.error(what, target=host) from None
+            raise tls.AUTHORITY_UNREADABLE.error(what, target=self.host) from None
 
 
 def _with(

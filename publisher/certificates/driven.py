@@ -25,6 +25,7 @@ class DrivenIssuance:
         clock: Gives the time.
         random: Returns random bytes.
         another: See publisher.certificates.plan.IssuanceRequest.
+        authority: The host of the certificate authority.
 
     Attributes:
         id: The id of the issuance, "" as long as the run drives none.
@@ -34,13 +35,22 @@ class DrivenIssuance:
     """
 
     def __init__(
-        self, *, issuances: Issuances, instance_id: str, host: str, clock: Clock, random: Random, another: bool
+        self,
+        *,
+        issuances: Issuances,
+        instance_id: str,
+        host: str,
+        clock: Clock,
+        random: Random,
+        another: bool,
+        authority: str,
     ) -> None:
         self._issuances = issuances
         self._instance_id = instance_id
         self._host = host
         self._clock = clock
         self._another = another
+        self._authority = authority
         self._new_id = str(uuid.UUID(bytes=random(16), version=4))
         self.id = ""
 
@@ -55,16 +65,25 @@ class DrivenIssuance:
         return newest
 
     def new(self, newest: Issuance | None) -> Issuance:
-        """Return a new issuance that follows `newest`."""
+        """Return a new issuance that follows `newest`.
+
+        What another authority has issued does not count: each authority has limits of its own. The failures of an
+        issuance that was overtaken before its certificate was installed go on, because each one has cost an order.
+        """
         same = newest if newest is not None and newest.host == self._host else None
+        issued = same if same is not None and same.authority in ("", self._authority) else None
+        failed = same if same is not None and same.overtaken and not same.reached("installed") else None
         return Issuance(
             instance_id=self._instance_id,
             number=1 if newest is None else newest.number + 1,
             rotation_id=self._new_id,
             host=self._host,
-            known=same is not None and bool(same.certificate_id or same.known),
-            renews="" if same is None else same.certificate_id or same.renews,
+            known=issued is not None and bool(issued.certificate_id or issued.known),
+            renews="" if issued is None else issued.certificate_id or issued.renews,
+            authority=self._authority,
             challenge="" if same is None else same.challenge,
+            failures=0 if failed is None else failed.failures + 1,
+            failed_at="" if failed is None else failed.ended_at or failed.started_at,
             started_at=rfc3339(self._clock.now()),
         )
 

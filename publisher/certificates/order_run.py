@@ -152,7 +152,7 @@ class OrderRun:
         self._attempts.note(issuance.attempt, issuedAt=rfc3339(self._clock.now()))
         described = _described(chain.certificates[0])
         # The failures count until the chain is installed: the customer's side may refuse each chain.
-        self._driven.change(chain=text_of(chain.encoded), **described, order="")
+        self._driven.change(chain=text_of(chain.encoded), **described, order="", authority=self._authority.host)
 
     def _clean(self, value: str) -> None:
         self._challenge.remove(self._driven.recorded().host, value)

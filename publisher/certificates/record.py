@@ -39,6 +39,7 @@ class Issuance:
         claimed_at: When a run began to send the order. Until it has recorded the order, no other run sends one.
         attempt: The row that counts the order (publisher/certificates/attempts.py).
         order: The order's address at the authority, "" for none.
+        authority: The host of the certificate authority that has issued the certificate, or that is to issue it.
         challenge: The TXT value that may be in the zone, "" for none.
         failures, failed_at: How many tries have failed in a row, and when the last one did. A try ends with the
             installation.
@@ -65,6 +66,7 @@ class Issuance:
     claimed_at: str = ""
     attempt: str = ""
     order: str = ""
+    authority: str = ""
     challenge: str = ""
     failures: int = 0
     failed_at: str = ""

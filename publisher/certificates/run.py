@@ -67,6 +67,7 @@ class CertificateRun:
             clock=clock,
             random=random,
             another=request.another,
+            authority=authority.host,
         )
         self._order = OrderRun(
             driven=self._driven, attempts=attempts, authority=authority, challenge=challenge, clock=clock

@@ -29,13 +29,7 @@ def check_rule(session: AzureSession) -> str:
     declared = member(rule, "properties", "streamDeclarations", STREAM, "columns")
     wrong = unfit_columns(declared)
     if wrong:
-        columns = [{"name": name, "type": kind} for name, kind in COLUMNS.items()]
-        path = f"properties.streamDeclarations.{STREAM}.columns={json.dumps(columns, separators=(',', ':'))}"
-        line = (
-            f"az resource update --ids {shlex.quote(str(member(rule, 'id')))} --api-version {MONITOR_API_VERSION}"
-            f" --set {shlex.quote(path)}"
-        )
-        raise deployment.RULE_UNFIT.error(wrong, target=STREAM, line=line)
+        raise deployment.RULE_UNFIT.error(wrong, target=STREAM, line=rule_line(str(member(rule, "id"))))
     if not _leads_to_table(rule):
         raise deployment.RULE_UNFIT.error(f"no data flow leads from it to the table {TABLE}", target=STREAM)
     return f"takes {len(COLUMNS)} columns"
@@ -59,7 +53,7 @@ def check_table(session: AzureSession) -> str:
     ]
     wrong = "there is no such table" if table is None else unfit_columns(columns)
     if wrong:
-        raise deployment.TABLE_UNFIT.error(wrong, target=TABLE, line=_table_line(workspace))
+        raise deployment.TABLE_UNFIT.error(wrong, target=TABLE, line=table_line(workspace))
     return f"has {len(COLUMNS)} columns"
 
 
@@ -112,7 +106,15 @@ def _workspace(group: str, rule: Mapping[str, Any]) -> str:
     return found[0]
 
 
-def _table_line(workspace: str) -> str:
+def rule_line(rule: str) -> str:
+    """Return the command of the Azure CLI that gives a rule the stream's columns. rule: its ARM id. Pure."""
+    columns = [{"name": name, "type": kind} for name, kind in COLUMNS.items()]
+    path = f"properties.streamDeclarations.{STREAM}.columns={json.dumps(columns, separators=(',', ':'))}"
+    return f"az resource update --ids {shlex.quote(rule)} --api-version {MONITOR_API_VERSION} --set {shlex.quote(path)}"
+
+
+def table_line(workspace: str) -> str:
+    """Return the command of the Azure CLI that makes the table in a workspace. workspace: its ARM id. Pure."""
     _, _, subscription, _, group, *_, name = workspace.split("/")
     columns = " ".join(f"{column}={'dateTime' if kind == 'datetime' else kind}" for column, kind in COLUMNS.items())
     where = f"--subscription {subscription} --resource-group {shlex.quote(group)} --workspace-name {shlex.quote(name)}"

@@ -14,6 +14,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from runbook_lib.azure.session import AzureSession
+from runbook_lib.azure.settings import Settings
 from runbook_lib.callbacks.spool import CONTAINER as CALLBACKS_SPOOL
 from runbook_lib.container_registry.reader import publisher_reader
 from runbook_lib.errors import azure, deployment
@@ -213,11 +214,14 @@ def _container(session: AzureSession, name: str) -> str:
     try:
         session.clients.blob_service.get_container_client(name).get_container_properties()
     except ResourceNotFoundError as error:
-        settings = session.settings
-        line = (
-            f"az storage container-rm create --subscription {settings.subscription_id}"
-            f" --resource-group {shlex.quote(settings.resource_group)} --storage-account {settings.storage_account}"
-            f" --name {name}"
-        )
-        raise deployment.CONTAINER_ABSENT.error(target=name, line=line) from error
+        raise deployment.CONTAINER_ABSENT.error(target=name, line=container_line(session.settings, name)) from error
     return "is there"
+
+
+def container_line(settings: Settings, name: str) -> str:
+    """Return the command of the Azure CLI that makes a blob container. Pure."""
+    return (
+        f"az storage container-rm create --subscription {settings.subscription_id}"
+        f" --resource-group {shlex.quote(settings.resource_group)} --storage-account {settings.storage_account}"
+        f" --name {name}"
+    )

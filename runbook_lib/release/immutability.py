@@ -61,19 +61,29 @@ def check_immutable(resources: "ResourceManagementClient", settings: Settings) -
         except ResourceNotFoundError as error:
             why = " ".join(service_codes(error))
             detail = f"no policy is found in storage account {settings.storage_account}: {why}"
-            line = _line(settings, "create", f"--period {RETENTION_DAYS}")
+            line = create_line(settings)
             raise release_errors.CONTAINER_NOT_IMMUTABLE.error(detail, target=MANIFEST_CONTAINER, line=line) from error
         found.append(resource.properties)
     refusal, kind = judge_policy(*found)
     if refusal:
-        line = _line(settings, "create", f"--period {RETENTION_DAYS}") if refusal.startswith(NO_POLICY) else ""
+        line = create_line(settings) if refusal.startswith(NO_POLICY) else ""
         raise release_errors.CONTAINER_NOT_IMMUTABLE.error(refusal, target=MANIFEST_CONTAINER, line=line)
     # A locked policy is also good if the setting asks for an unlocked one.
     if settings.immutability == LOCKED and not kind.startswith(LOCKED):
         etag = member(found[0], "immutabilityPolicy", "etag")
-        line = _line(settings, "lock", f"--if-match {shlex.quote(etag)}") if isinstance(etag, str) and etag else ""
+        line = lock_line(settings, etag) if isinstance(etag, str) and etag else ""
         raise release_errors.POLICY_NOT_LOCKED.error(f"it is {kind}", target=MANIFEST_CONTAINER, line=line)
     return kind
+
+
+def create_line(settings: Settings) -> str:
+    """Return the command of the Azure CLI that creates the policy. Pure."""
+    return _line(settings, "create", f"--period {RETENTION_DAYS}")
+
+
+def lock_line(settings: Settings, etag: str) -> str:
+    """Return the command of the Azure CLI that locks the policy with this ETag. Pure."""
+    return _line(settings, "lock", f"--if-match {shlex.quote(etag)}")
 
 
 def _line(settings: Settings, action: str, options: str) -> str:

@@ -30,7 +30,8 @@ examples:
   vibedata rotate-tls --due --plan                 list what is due, at all instances
   vibedata rotate-tls --due --output json
 
-If a run was interrupted, type the same command again: it continues the open rotation and the open order. Run
+If a run was interrupted, type the same command again, without --now: it continues the open rotation and the open
+order. Run
 `vibedata rotate-tls --due` every six hours: it renews certificates, and it finishes open rotations. In a shell that has
 VIBEDATA_INSTANCE it looks only at this instance. The command needs
 these settings of the publisher: VIBEDATA_PUBLISHER_TABLE_ENDPOINT, VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT,
@@ -69,14 +70,15 @@ def _one(arguments: argparse.Namespace) -> int:
     about = {**customer.as_field(), "instance_id": session.settings.instance_id}
     title = f"{arguments.command}: {customer}"
     watched = watching(title, output=arguments.output, clock=SYSTEM_CLOCK, option=customer.option, about=about)
-    resume = f"vibedata rotate-tls{customer.option}{' --now' if arguments.now else ''}"
+    # Without --now: it would begin another rotation if the certificate is already installed.
+    resume = f"vibedata rotate-tls{customer.option}"
     with told_how_to_go_on("" if arguments.plan else resume), watched as view:
         view.tell(StepBegan(arguments.command))
         rotating = certificate_rotation(session, os.environ, IssuanceRequest(now=arguments.now), view)
         if not arguments.plan:
             outcome = drive(rotating, wait=False, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK)
             result, failed = about | result_json(rotating.newest, outcome), outcome.failed is not None
-            text = result_text(result)
+            text = result_text(result, resume)
         else:
             plan, failed = rotating.preview(), False
             rows = [(change.action, change.target, change.before or "-", change.after) for change in plan.changes]

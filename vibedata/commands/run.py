@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from publisher.instances.precedence import environment_of
-from runbook_lib.errors import RunbookError
+from runbook_lib.errors import RunbookError, publisher
 from runbook_lib.run.parameters import HelpWanted, parse
 from runbook_lib.runbook import Runbook
 from runbook_lib.runbook import main as run_runbook
@@ -61,12 +61,15 @@ def run(arguments: argparse.Namespace) -> int:
     field: dict[str, object] = {}
     wants_help = bool({"-h", "--help"} & set(argv))
     customer = None if wants_help else _customer(arguments)
+    goes_back = _may_go_back(module.RUNBOOK, argv) and not arguments.yes
+    if customer is None and goes_back:
+        raise publisher.NOT_CONFIRMED.error("the environment does not say whose instance it is")
     if customer is not None:
         session_at(customer)  # without a login, no other error can be found
         announce(customer)
-        if _may_go_back(module.RUNBOOK, argv):
+        if goes_back:
             what = f"An older release may replace the installed one at {customer}."
-            confirmation.confirm(what, customer.names, yes=arguments.yes)
+            confirmation.confirm(what, customer.names, yes=False)
         environ, field = environment_of(customer.settings, os.environ), customer.as_field()
     if arguments.output == "text" or wants_help:  # the help of a runbook is not a result
         return run_runbook(module.RUNBOOK, argv, environ)

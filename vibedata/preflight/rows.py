@@ -56,7 +56,8 @@ def joined(rows: Iterable[Row]) -> tuple[Row, ...]:
     for row in rows:
         for place, first in enumerate(kept):
             if _finding(first) == _finding(row) and not set(first.seen_from) & set(row.seen_from):
-                kept[place] = replace(first, seen_from=(*first.seen_from, *row.seen_from))
+                both = (*first.seen_from, *row.seen_from)
+                kept[place] = replace(first, line=first.line or row.line, seen_from=both)
                 break
         else:
             kept.append(row)
@@ -64,8 +65,8 @@ def joined(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 
 def _finding(row: Row) -> tuple[str, ...]:
-    """Return what is the same from both places. The words may differ."""
-    return row.subject, row.state, row.code, row.line
+    """Return what is the same from both places. The words may differ, and a job's command is not always shown."""
+    return row.subject, row.state, row.code
 
 
 def state_of(rows: Sequence[Row]) -> State:

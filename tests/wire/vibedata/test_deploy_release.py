@@ -136,6 +136,18 @@ def test_what_stops_or_overwrites_something_asks_for_the_instances_name(
     assert not [entry for entry in lab.journal(since=since) if entry["service"] in ("arm", "blob")]
 
 
+def test_a_run_whose_parameters_complete_the_settings_does_not_go_back_unasked(
+    lab: LabUnderTest, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = json.dumps({"dcr_id": lab.env["VIBEDATA_DCR_ID"]})
+    monkeypatch.delenv("VIBEDATA_DCR_ID")
+    words = ["run", "import_manifest", "--release-tag", "9.9.9", "--settings", given, "--output", "json"]
+    assert cli.main([*words, "--allow-downgrade"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "VD-INSTANCE-007"
+    assert cli.main(words) == 1
+    assert json.loads(capsys.readouterr().out)["error"]["code"] != "VD-INSTANCE-007"
+
+
 @pytest.mark.parametrize(
     "words", [("--allow-downgrade", "--plan"), ("--allow-downgrade=false", "--plan-only"), ("--yes",)]
 )

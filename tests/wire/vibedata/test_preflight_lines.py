@@ -17,7 +17,7 @@ from runbook_lib.azure.settings import load
 from tests.support.azure_cli import AzureCli, azure_cli
 from tests.support.running_lab import LabUnderTest
 from vibedata import cli
-from vibedata.preflight.shell_line import COMMANDS, may_be_shown
+from vibedata.preflight.shell_line import lines_of, may_be_shown
 
 pytestmark = pytest.mark.slow  # each line of the CLI takes a second or two
 GROUP = "/subscriptions/$VIBEDATA_SUBSCRIPTION_ID/resourceGroups/vibedata-managed"
@@ -61,8 +61,9 @@ def bad_rows(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     told = json.loads(capsys.readouterr().out)
     rows = [row for row in told["rows"] if row["state"] == "bad"]
     assert code == (1 if rows else 0), told
-    of_job = [row["line"] for row in rows if row["line"].startswith(tuple(COMMANDS))]
     settings = load({}, os.environ, None)
+    commands = {line.partition(" --")[0] for line in lines_of(settings) if line}
+    of_job = [row["line"] for row in rows if row["line"].partition(" --")[0] in commands]
     assert all(may_be_shown(line, settings) for line in of_job), "the job of the preflight prints the same lines"
     return rows
 

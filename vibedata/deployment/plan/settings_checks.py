@@ -1,5 +1,6 @@
 """What must be true of the settings before a deployment: the jobs read them from the Automation variable."""
 
+import shlex
 import sys
 from collections.abc import Collection
 from dataclasses import asdict
@@ -30,8 +31,9 @@ def require_client_id(settings: Settings, instance: Instance | None) -> None:
     else:
         edit = f"vibedata instance edit {instance.id} --set settings.{CLIENT_ID}=GUID"
         remedy = f"Add it to the instance document: `{edit}`. If the document is a file, edit the file."
-    show = f"az identity show --name vibedata-uami --resource-group {settings.resource_group} --query clientId"
-    detail = "the jobs take the client id of vibedata-uami, a GUID"
+    show = f"az identity show --name {settings.prefix}-uami --resource-group {shlex.quote(settings.resource_group)}"
+    show += " --query clientId"
+    detail = "the jobs take the client id of their identity, a GUID"
     raise azure.MISSING_SETTING.error(detail, target=CLIENT_ID, remedy=f"{remedy} `{show}` shows it.")
 
 

@@ -1,0 +1,73 @@
+"""A new issuance takes over from the last one what still counts, and nothing else."""
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any, cast
+
+import pytest
+
+from publisher.certificates.driven import DrivenIssuance
+from publisher.certificates.record import Issuance
+from runbook_lib.basics.clock import rfc3339
+
+NOW = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)
+EARLIER = "2026-11-30T11:00:00.000000Z"
+HOST, AUTHORITY = "k3v9x2p7.vibedata.ai", "ca.example"
+LAST = Issuance(
+    instance_id="k3v9x2p7",
+    number=3,
+    rotation_id="r",
+    host=HOST,
+    authority=AUTHORITY,
+    certificate_id="a.b",
+    started_at=EARLIER,
+    ended_at=EARLIER,
+)
+
+
+class OneMoment:
+    def now(self) -> datetime:
+        return NOW
+
+
+def following(last: Issuance | None, *, host: str = HOST, authority: str = AUTHORITY) -> Issuance:
+    driven = DrivenIssuance(
+        issuances=cast("Any", None),
+        instance_id="k3v9x2p7",
+        host=host,
+        clock=cast("Any", OneMoment()),
+        random=bytes,
+        another=False,
+        authority=authority,
+    )
+    return driven.new(last)
+
+
+def test_the_first_one_follows_nothing() -> None:
+    first = following(None)
+    assert (first.number, first.known, first.renews, first.authority) == (1, False, "", AUTHORITY)
+    assert (first.started_at, first.failures) == (rfc3339(NOW), 0)
+
+
+@pytest.mark.parametrize("recorded", [AUTHORITY, ""])
+def test_the_next_one_replaces_the_certificate_of_the_same_authority(recorded: str) -> None:
+    following_it = following(replace(LAST, authority=recorded))
+    assert (following_it.number, following_it.known, following_it.renews) == (4, True, "a.b")
+
+
+def test_a_certificate_of_another_authority_is_not_replaced_and_makes_no_name_known() -> None:
+    moved = following(LAST, authority="other.example")
+    assert (moved.number, moved.known, moved.renews, moved.authority) == (4, False, "", "other.example")
+
+
+def test_nothing_is_taken_over_from_another_host() -> None:
+    moved = following(replace(LAST, challenge="v", overtaken=True), host="other.vibedata.ai")
+    assert (moved.known, moved.renews, moved.challenge, moved.failures) == (False, "", "", 0)
+
+
+def test_a_certificate_that_was_never_installed_counts_as_a_failure() -> None:
+    # A runbook that somebody has changed could else say again and again that the rotation is over: each costs an order.
+    overtaken = replace(LAST, customer="prepared", overtaken=True, failures=2, failed_at=EARLIER)
+    assert (following(overtaken).failures, following(overtaken).failed_at) == (3, EARLIER)
+    assert following(replace(overtaken, overtaken=False)).failures == 0
+    assert following(replace(overtaken, customer="installed")).failures == 0
