@@ -67,23 +67,21 @@ class DrivenIssuance:
     def new(self, newest: Issuance | None) -> Issuance:
         """Return a new issuance that follows `newest`.
 
-        What another authority has issued does not count: each authority has limits of its own. The failures of an
-        issuance that was overtaken before its certificate was installed go on, because each one has cost an order.
+        What another authority has issued does not count: each authority has limits of its own. An issuance that follows
+        an overtaken one replaces nothing: another certificate has come into use, and the order counts in the limits. So
+        a customer's runbook that says again and again that its rotation is over gets five certificates a week.
         """
         same = newest if newest is not None and newest.host == self._host else None
         issued = same if same is not None and same.authority in ("", self._authority) else None
-        failed = same if same is not None and same.overtaken and not same.reached("installed") else None
         return Issuance(
             instance_id=self._instance_id,
             number=1 if newest is None else newest.number + 1,
             rotation_id=self._new_id,
             host=self._host,
             known=issued is not None and bool(issued.certificate_id or issued.known),
-            renews="" if issued is None else issued.certificate_id or issued.renews,
+            renews="" if issued is None or issued.overtaken else issued.certificate_id or issued.renews,
             authority=self._authority,
             challenge="" if same is None else same.challenge,
-            failures=0 if failed is None else failed.failures + 1,
-            failed_at="" if failed is None else failed.ended_at or failed.started_at,
             started_at=rfc3339(self._clock.now()),
         )
 

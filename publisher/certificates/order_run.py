@@ -69,6 +69,9 @@ class OrderRun:
         if issuance.order:
             self._claim.give_up(issuance)
             return
+        if issuance.authority not in ("", self._authority.host):
+            # What the former authority has issued does not count at this one.
+            issuance = self._driven.change(authority=self._authority.host, known=False, renews="")
         host, account = issuance.host, self._authority.account
         against = self._challenge.obstacle(host, identities=self._authority.identities, account=account)
         if against:

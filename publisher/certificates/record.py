@@ -112,6 +112,8 @@ _TIMES = (
     *("started_at", "ended_at", "claimed_at", "failed_at", "wait_until", "not_before", "not_after", "installed_at"),
     *("retire_after", "window_start", "window_end", "ask_after"),
 )
+# Rows of former versions of the suite do not have these columns.
+_ADDED = ("authority",)
 # If one of a pair is there, the other must be, too.
 _PAIRS = (("not_before", "not_after"), ("window_start", "window_end"), ("failures", "failed_at"))
 
@@ -150,7 +152,7 @@ def columns_of(issuance: Issuance) -> dict[str, Any]:
 
 def issuance_of(row: Mapping[str, Any]) -> Issuance:
     """Return the issuance in a row. Raises RunbookError VD-ROTATION-040 if it is malformed."""
-    values = {name: row.get(column) for name, column in _COLUMNS.items()}
+    values = {name: row.get(column, "" if name in _ADDED else None) for name, column in _COLUMNS.items()}
     ill = [name for name, value in values.items() if type(value) is not _TYPES.get(name, str)]
     ill += [name for name in _TIMES if name not in ill and not is_time(str(values[name]))]
     ill += [first for first, second in _PAIRS if bool(values[first]) != bool(values[second])]

@@ -75,6 +75,11 @@ class CertificateRun:
         self._configured = ""
         self.newest: Issuance | None = None
 
+    @property
+    def drives(self) -> bool:
+        """Whether the run has begun an issuance, or continues an open one."""
+        return bool(self._driven.id)
+
     def next_step(self) -> Step:
         """Look, and return the step to do now. Raises the same errors as publisher.certificates.plan.next_step."""
         return plan.next_step(self._request, self.observe())

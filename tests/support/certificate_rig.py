@@ -85,10 +85,14 @@ class CertificateRig:
         """Return the rows that count the orders."""
         return list(partition_of(self.clients.table_service, ORDERS, self.zone.zone.name))
 
+    @property
+    def authority(self) -> str:
+        """The host of the lab's authority."""
+        return urlsplit(self.lab.env["VIBEDATA_PUBLISHER_ACME_DIRECTORY"]).netloc
+
     def attempts(self, authority: str = "") -> Attempts:
         """Return the record of the orders at an authority, "" for the lab's."""
-        host = urlsplit(self.lab.env["VIBEDATA_PUBLISHER_ACME_DIRECTORY"]).netloc
-        return Attempts(self.clients.table_service, self.zone.zone.name, authority or host)
+        return Attempts(self.clients.table_service, self.zone.zone.name, authority or self.authority)
 
     def issued(self) -> int:
         """Return how many versions the customer's vault has."""

@@ -5,6 +5,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from publisher.certificates.plan import IssuanceRequest
 from runbook_lib.basics.clock import SYSTEM_CLOCK
@@ -21,6 +22,9 @@ from vibedata.rotation.drive import drive
 from vibedata.rotation.due import failure_lines
 from vibedata.session import open_customer
 
+if TYPE_CHECKING:
+    from publisher.certificates.run import CertificateRun
+
 EXAMPLES = """\
 examples:
   vibedata rotate-tls --instance k3v9x2p7 --plan   show all steps; change nothing
@@ -30,8 +34,7 @@ examples:
   vibedata rotate-tls --due --plan                 list what is due, at all instances
   vibedata rotate-tls --due --output json
 
-If a run was interrupted, type the same command again, without --now: it continues the open rotation and the open
-order. Run
+If a run was interrupted, type the command that it shows: it continues the open rotation and the open order. Run
 `vibedata rotate-tls --due` every six hours: it renews certificates, and it finishes open rotations. In a shell that has
 VIBEDATA_INSTANCE it looks only at this instance. The command needs
 these settings of the publisher: VIBEDATA_PUBLISHER_TABLE_ENDPOINT, VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT,
@@ -70,15 +73,20 @@ def _one(arguments: argparse.Namespace) -> int:
     about = {**customer.as_field(), "instance_id": session.settings.instance_id}
     title = f"{arguments.command}: {customer}"
     watched = watching(title, output=arguments.output, clock=SYSTEM_CLOCK, option=customer.option, about=about)
-    # Without --now: it would begin another rotation if the certificate is already installed.
-    resume = f"vibedata rotate-tls{customer.option}"
-    with told_how_to_go_on("" if arguments.plan else resume), watched as view:
+    rotating: CertificateRun | None = None
+
+    def resume() -> str:
+        """Return the line that goes on. If a rotation has begun, --now could begin another one after it."""
+        now = arguments.now and not (rotating and rotating.drives)
+        return "" if arguments.plan else f"vibedata rotate-tls{customer.option}{' --now' if now else ''}"
+
+    with told_how_to_go_on(resume), watched as view:
         view.tell(StepBegan(arguments.command))
         rotating = certificate_rotation(session, os.environ, IssuanceRequest(now=arguments.now), view)
         if not arguments.plan:
             outcome = drive(rotating, wait=False, report=view.say, redactor=session.redactor, clock=SYSTEM_CLOCK)
             result, failed = about | result_json(rotating.newest, outcome), outcome.failed is not None
-            text = result_text(result, resume)
+            text = result_text(result, resume())
         else:
             plan, failed = rotating.preview(), False
             rows = [(change.action, change.target, change.before or "-", change.after) for change in plan.changes]
@@ -94,7 +102,7 @@ def _all(arguments: argparse.Namespace) -> int:
     wanted = arguments.instance or os.environ.get(choice.VARIABLE, "")
     resume = "vibedata rotate-tls --due" + (f" --instance {shlex.quote(wanted)}" if wanted else "")
     watched = watching("rotate-tls --due", output=arguments.output, clock=SYSTEM_CLOCK)
-    with told_how_to_go_on("" if arguments.plan else resume), watched as view:
+    with told_how_to_go_on(lambda: "" if arguments.plan else resume), watched as view:
         if wanted:
             option = "--instance" if arguments.instance else choice.VARIABLE
             view.say(f"{option} names one instance. The command looks only at {wanted}.")

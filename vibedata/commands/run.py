@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from publisher.instances.precedence import environment_of
-from runbook_lib.errors import RunbookError, publisher
+from runbook_lib.errors import RunbookError
 from runbook_lib.run.parameters import HelpWanted, parse
 from runbook_lib.runbook import Runbook
 from runbook_lib.runbook import main as run_runbook
@@ -60,10 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     environ: Mapping[str, str] = os.environ
     field: dict[str, object] = {}
     wants_help = bool({"-h", "--help"} & set(argv))
-    customer = None if wants_help else _customer(arguments)
     goes_back = _may_go_back(module.RUNBOOK, argv) and not arguments.yes
-    if customer is None and goes_back:
-        raise publisher.NOT_CONFIRMED.error("the environment does not say whose instance it is")
+    customer = None if wants_help else _customer(arguments, needed=goes_back)
     if customer is not None:
         session_at(customer)  # without a login, no other error can be found
         announce(customer)
@@ -88,16 +86,16 @@ def _may_go_back(runbook: Runbook[Any, Any], argv: Sequence[str]) -> bool:
     return parameters.mode == "run" and bool(getattr(parameters, "allow_downgrade", False))
 
 
-def _customer(arguments: argparse.Namespace) -> Customer | None:
+def _customer(arguments: argparse.Namespace, *, needed: bool) -> Customer | None:
     """Return the customer whose instance is meant.
 
     Return None if only the environment says which instance is meant, and it cannot be read. Then the runbook reports
-    this in its own result.
+    this in its own result. If the customer is `needed`, because a person must type its name, raise the error.
     """
     try:
         return choose(arguments.instance, os.environ)
     except RunbookError:
-        if arguments.instance or os.environ.get(choice.VARIABLE):
+        if needed or arguments.instance or os.environ.get(choice.VARIABLE):
             raise
         return None
 

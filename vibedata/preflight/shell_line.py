@@ -15,21 +15,19 @@ from typing import get_args
 from runbook_lib.azure.settings import Settings
 from runbook_lib.preflight.log_checks import rule_line, table_line
 from runbook_lib.preflight.service_checks import container_line
-from runbook_lib.release.immutability import create_line, lock_line
+from runbook_lib.release.immutability import LOCKED, create_line, lock_line
 from runbook_lib.vault.hmac_key import SECRET as KEY
 from runbook_lib.vault.publisher_token import SECRET as TOKEN
 from runbook_lib.vault.token_in_use import Unusable, mending_line
 
 # The part of a line that may be any name. A shell takes such a name as it is.
 ANY = "__ANY__"
-_NAME = "[A-Za-z0-9_-]{1,128}"
+_NAME = "[A-Za-z0-9_][A-Za-z0-9_-]{0,127}"
 
 
 def may_be_shown(line: str, settings: Settings) -> bool:
     """Tell whether a line is a command of the Azure CLI that the preflight prints for this instance."""
-    patterns = (re.escape(each).replace(ANY, _NAME) for each in lines_of(settings))
-    # ARM's answers may have other cases in an id.
-    return any(re.fullmatch(pattern, line, re.IGNORECASE | re.ASCII) for pattern in patterns)
+    return any(re.fullmatch(re.escape(each).replace(ANY, _NAME), line) for each in lines_of(settings))
 
 
 def lines_of(settings: Settings) -> Iterator[str]:
@@ -40,6 +38,9 @@ def lines_of(settings: Settings) -> Iterator[str]:
             yield mending_line(state, vault_url=vault_url, name=secret)
     yield container_line(settings, ANY)
     yield create_line(settings)
-    yield from (lock_line(settings, etag) for etag in (ANY, f'"{ANY}"'))
-    yield rule_line(f"{settings.resource_group_id}/providers/Microsoft.Insights/dataCollectionRules/{ANY}")
-    yield table_line(f"{settings.resource_group_id}/providers/Microsoft.OperationalInsights/workspaces/{ANY}")
+    if settings.immutability == LOCKED:
+        yield from (lock_line(settings, etag) for etag in (ANY, f'"{ANY}"'))
+    group = settings.resource_group_id
+    for each in (group, group.replace("/resourceGroups/", "/resourcegroups/")):  # ARM writes both
+        yield rule_line(f"{each}/providers/Microsoft.Insights/dataCollectionRules/{ANY}")
+    yield table_line(f"{group}/providers/Microsoft.OperationalInsights/workspaces/{ANY}")

@@ -126,6 +126,8 @@ def certificate_run(
 def result_json(newest: Issuance | None, outcome: DriveOutcome) -> dict[str, Any]:
     """Return a run's result for programs."""
     failed = outcome.failed
+    if failed and newest and not newest.open:
+        newest = None  # an earlier run began this issuance, and this run has begun none
     return {
         "status": "failed" if failed else "waiting" if outcome.resume_at else "succeeded",
         "host": newest.host if newest else None,

@@ -100,7 +100,7 @@ def run_rotation(
     instance = {**customer.as_field(), "instance_id": session.settings.instance_id}
     title, option = f"{arguments.command}: {customer}", customer.option
     watched = watching(title, output=arguments.output, clock=SYSTEM_CLOCK, option=option, about=instance)
-    with told_how_to_go_on("" if arguments.plan else _again(arguments, option)), watched as view:
+    with told_how_to_go_on(lambda: "" if arguments.plan else _again(arguments, option)), watched as view:
         view.tell(StepBegan(arguments.command))
         rotating = rotation(view)
         if not arguments.plan:
@@ -119,18 +119,19 @@ def run_rotation(
 
 
 @contextmanager
-def told_how_to_go_on(resume: str) -> Iterator[None]:
+def told_how_to_go_on(resume: Callable[[], str]) -> Iterator[None]:
     """If a person interrupts the rotation, say how to finish it. Before that, the view says what goes on in Azure.
 
-    resume: the command line that finishes it, "" if nothing was begun.
+    resume: returns the command line that finishes it, "" if nothing was begun.
     """
     try:
         yield
     except Interrupted as interrupt:
-        if not resume:
+        line = resume()
+        if not line:
             raise
-        text = f"A rotation that has begun continues where it stopped. To go on, type:\n  {resume}\n"
-        raise Interrupted(interrupt.code, {**interrupt.result, "resume": resume}, text) from interrupt
+        text = f"A rotation that has begun continues where it stopped. To go on, type:\n  {line}\n"
+        raise Interrupted(interrupt.code, {**interrupt.result, "resume": line}, text) from interrupt
 
 
 def _again(arguments: argparse.Namespace, option: str) -> str:

@@ -34,6 +34,7 @@ SETTINGS = load(
         "VIBEDATA_KEY_VAULT_ENDPOINT": "https://v.vault.azure.net",
         "VIBEDATA_DCR_ID": "dcr-" + "0" * 32,
         "VIBEDATA_LOGS_ENDPOINT": "https://logs.example",
+        "VIBEDATA_IMMUTABILITY": "locked",
     },
     None,
 )
@@ -118,6 +119,10 @@ def test_what_was_found_alike_in_two_places_is_one_row_and_the_worst_stands_last
         ("unknown", "c", ("here",)),
         ("bad", "a", ("here", "sandbox")),
     ]
+    # A job's command is not always shown. The row still says from where it was seen, and keeps the other's command.
+    for of_job, of_here in (("", LACKING.line), (LACKING.line, "")):
+        pair = [replace(here[0], line=of_here), replace(there[0], line=of_job)]
+        assert [(row.seen_from, row.line) for row in joined(pair)] == [(("here", "sandbox"), LACKING.line)]
     told = as_json(shown)
     assert (told["status"], told["good"], told["unknown"], told["bad"]) == ("bad", 2, 1, 1)
     lines = text("preflight", shown).splitlines()
@@ -220,6 +225,9 @@ def test_a_command_that_the_preflight_prints_for_the_instance_is_shown(line: str
         f"{MAKE} \u202e",
         f"{MAKE} {'z' * 200}",
         f"{MAKE} {ANY}x.y",
+        f"{MAKE} --debug",
+        rule_line(f"{RULE}/vd-rule").lower(),
+        SHOW.replace("keyvault", "\u212aeyvault"),
         # The Azure CLI reads a file in place of @file.
         f"{MAKE} @/etc/passwd",
         f"{MAKE} '@~/.ssh/id_rsa'",
@@ -247,6 +255,12 @@ def test_no_other_command_of_a_job_is_shown(line: str) -> None:
     row = read_row(written(0, line=line).removeprefix(ROW), SETTINGS)
     assert row is not None and row.line == ""
     assert not may_be_shown(line, SETTINGS)
+
+
+def test_no_command_that_locks_a_policy_is_shown_where_it_stays_unlocked() -> None:
+    lock = f"{POLICY} lock {MANIFESTS} --if-match 8de1"
+    assert may_be_shown(lock, SETTINGS)
+    assert not may_be_shown(lock, replace(SETTINGS, immutability="unlocked"))
 
 
 def test_the_commands_that_are_shown_are_those_that_the_runbook_prints() -> None:

@@ -282,11 +282,15 @@ def test_an_order_at_a_former_authority_is_given_up_and_another_one_is_sent(rig:
     rig.lab.control("POST", "/acme", {"slow_looks": 10_000})
     assert rig.failing() == "VD-TLS-028"
     rig.lab.control("POST", "/acme", {"slow_looks": 0})
-    rig.set(order="https://127.0.0.1:1/order/7", failures=0, failed_at="", wait_until="")
+    known = {"authority": "ca.example", "known": True, "renews": "a.b"}
+    rig.set(order="https://127.0.0.1:1/order/7", failures=0, failed_at="", wait_until="", **known)
     given_up = rig.drive(rig.new_run())
     assert given_up.failed is None and rig.newest().order == ""
     rig.set(failures=0, failed_at="", wait_until="")
     assert rig.finish().chain and rig.asked(ORDER) == 2
+    # What the former authority has issued does not count.
+    assert (rig.newest().authority, rig.newest().renews, rig.newest().known) == (rig.authority, "", False)
+    assert [each["known"] for each in rig.orders() if each.get("issuedAt")] == [False]
 
 
 def test_a_name_that_is_not_in_the_zone_is_not_ordered(rig: CertificateRig) -> None:

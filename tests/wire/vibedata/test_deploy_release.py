@@ -143,9 +143,11 @@ def test_a_run_whose_parameters_complete_the_settings_does_not_go_back_unasked(
     monkeypatch.delenv("VIBEDATA_DCR_ID")
     words = ["run", "import_manifest", "--release-tag", "9.9.9", "--settings", given, "--output", "json"]
     assert cli.main([*words, "--allow-downgrade"]) == 2
-    assert json.loads(capsys.readouterr().out)["error"]["code"] == "VD-INSTANCE-007"
-    assert cli.main(words) == 1
-    assert json.loads(capsys.readouterr().out)["error"]["code"] != "VD-INSTANCE-007"
+    told = json.loads(capsys.readouterr().out)["error"]
+    assert (told["code"], "dcr_id" in told["message"]) == ("VD-SETTINGS-001", True)
+    for allowed in (words, [*words, "--allow-downgrade", "--yes"]):
+        assert cli.main(allowed) == 1
+        assert json.loads(capsys.readouterr().out)["error"]["code"] == "VD-MANIFEST-001"
 
 
 @pytest.mark.parametrize(

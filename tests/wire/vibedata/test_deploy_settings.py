@@ -93,6 +93,9 @@ def test_a_document_without_the_client_id_is_refused_before_the_lock(
     ]
     assert (error["code"], "(uami_client_id)" in error["message"]) == ("VD-SETTINGS-001", True)
     assert f"`vibedata instance edit {described['id']} --set settings.uami_client_id=GUID`" in error["remedy"]
+    assert (
+        "`az identity show --name vibedata-uami --resource-group vibedata-managed --query clientId`" in error["remedy"]
+    )
     assert changing(lab, since) == []
 
 

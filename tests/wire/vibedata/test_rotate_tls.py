@@ -127,6 +127,23 @@ def test_an_interruption_says_what_is_done_and_names_the_instance_of_the_job(sid
     ]
 
 
+def test_a_request_to_renew_now_is_repeated_until_the_rotation_has_begun(
+    side: PublisherSide, capsys: pytest.CaptureFixture[str]
+) -> None:
+    id_ = issued(side).instance_id
+    side.lab.fault("status", status=403, match={"method": "POST", "path": TABLE})
+    assert cli.main(["rotate-tls", "--instance", id_, "--now"]) == 1
+    assert "Nothing was begun. Correct the cause, then run the same command again." in capsys.readouterr().out
+    newest = Issuances(side.clients.table_service).newest(id_)
+    assert newest is not None and newest.number == 1
+    # The second run begins the rotation. The job of its first phase then fails.
+    side.lab.fault("status", status=403, match={"service": "arm", "method": "PUT", "path": "/jobs/"})
+    assert cli.main(["rotate-tls", "--instance", id_, "--now"]) == 1
+    assert f"`vibedata rotate-tls --instance {id_}` goes on where this run ended." in capsys.readouterr().out
+    newest = Issuances(side.clients.table_service).newest(id_)
+    assert newest is not None and (newest.number, newest.open) == (2, True)
+
+
 def test_an_open_rotation_that_waits_is_not_listed_as_due(
     side: PublisherSide, capsys: pytest.CaptureFixture[str]
 ) -> None:

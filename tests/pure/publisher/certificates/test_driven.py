@@ -1,17 +1,21 @@
 """A new issuance takes over from the last one what still counts, and nothing else."""
 
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, cast
 
 import pytest
 
 from publisher.certificates.driven import DrivenIssuance
+from publisher.certificates.limits import SAME_NAMES, wait_for
+from publisher.certificates.plan import attempt_of
 from publisher.certificates.record import Issuance
 from runbook_lib.basics.clock import rfc3339
+from runbook_lib.tls_certificate.versions import State
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)
 EARLIER = "2026-11-30T11:00:00.000000Z"
+HOUR = timedelta(hours=1)
 HOST, AUTHORITY = "k3v9x2p7.vibedata.ai", "ca.example"
 LAST = Issuance(
     instance_id="k3v9x2p7",
@@ -46,7 +50,7 @@ def following(last: Issuance | None, *, host: str = HOST, authority: str = AUTHO
 def test_the_first_one_follows_nothing() -> None:
     first = following(None)
     assert (first.number, first.known, first.renews, first.authority) == (1, False, "", AUTHORITY)
-    assert (first.started_at, first.failures) == (rfc3339(NOW), 0)
+    assert first.started_at == rfc3339(NOW)
 
 
 @pytest.mark.parametrize("recorded", [AUTHORITY, ""])
@@ -61,13 +65,17 @@ def test_a_certificate_of_another_authority_is_not_replaced_and_makes_no_name_kn
 
 
 def test_nothing_is_taken_over_from_another_host() -> None:
-    moved = following(replace(LAST, challenge="v", overtaken=True), host="other.vibedata.ai")
-    assert (moved.known, moved.renews, moved.challenge, moved.failures) == (False, "", "", 0)
+    moved = following(replace(LAST, challenge="v"), host="other.vibedata.ai")
+    assert (moved.known, moved.renews, moved.challenge) == (False, "", "")
 
 
-def test_a_certificate_that_was_never_installed_counts_as_a_failure() -> None:
-    # A runbook that somebody has changed could else say again and again that the rotation is over: each costs an order.
-    overtaken = replace(LAST, customer="prepared", overtaken=True, failures=2, failed_at=EARLIER)
-    assert (following(overtaken).failures, following(overtaken).failed_at) == (3, EARLIER)
-    assert following(replace(overtaken, overtaken=False)).failures == 0
-    assert following(replace(overtaken, customer="installed")).failures == 0
+@pytest.mark.parametrize("customer", ["none", "prepared", "installed", "tested"])
+def test_one_that_follows_an_overtaken_one_replaces_nothing(customer: State) -> None:
+    # A runbook that somebody has changed could say again and again that the rotation is over. The authority's limits
+    # count only orders that replace nothing.
+    new = following(replace(LAST, customer=customer, overtaken=True, renews="c.d"))
+    assert (new.known, new.renews) == (True, "")
+    rows = [replace(attempt_of(new, NOW - HOUR * number), issued_at=NOW - HOUR * number) for number in range(1, 6)]
+    assert wait_for(rows[1:], attempt_of(new, NOW), NOW) is None
+    wait = wait_for(rows, attempt_of(new, NOW), NOW)
+    assert wait is not None and wait.limit == SAME_NAMES

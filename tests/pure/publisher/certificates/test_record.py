@@ -21,6 +21,7 @@ ISSUANCE = Issuance(
     failures=2,
     failed_at=TIME,
     order="https://ca.example/order/1",
+    authority="ca.example",
     attempt="a",
     chain="c",
     not_before=TIME,
@@ -41,6 +42,12 @@ def row(**columns: Any) -> Row:
 def test_a_row_can_be_read_back() -> None:
     assert issuance_of(row()) == ISSUANCE
     assert len(columns_of(ISSUANCE)) == len(fields(Issuance)) - 3
+
+
+def test_a_row_of_a_former_version_names_no_authority() -> None:
+    former = row()
+    del former["authority"]
+    assert issuance_of(former) == replace(ISSUANCE, authority="")
 
 
 @pytest.mark.parametrize(
