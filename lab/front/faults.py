@@ -57,6 +57,19 @@ class Match:
         return {"service": self.service, "method": self.method, "path": self.path.pattern if self.path else None}
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a request and its repetition have in common.
+
+    Threads send different batches of table entities to one path at the same time. So the length counts, too.
+    """
+
+    job_id: str | None  # None: no job
+    method: str
+    path: str
+    length: int | None  # of the body, in bytes
+
+
 @dataclass(slots=True, kw_only=True)
 class Fault:
     """One injected fault, and how often a request has matched it."""
@@ -76,16 +89,16 @@ class Fault:
     id: int = 0
     matched: int = 0
     applied: int = 0
-    # The requests that were met last, by job (None: no job), method and path. A client sends such a request again. If
-    # other requests come in between, the repetition can be the next one to be met, until the client gives up.
-    met: set[tuple[str | None, str, str]] = field(default_factory=set)
+    # The requests that were met last. A client sends such a request again. If other requests come in between, the
+    # repetition can be the next one to be met, until the client gives up.
+    met: set[Sent] = field(default_factory=set)
 
     @property
     def does(self) -> Action:
         """What the action does."""
         return ACTIONS[self.action]
 
-    def due(self, request: tuple[str | None, str, str]) -> bool:
+    def due(self, request: Sent) -> bool:
         """Count one more matching request, and tell whether the fault applies to it."""
         self.matched += 1
         if request in self.met:
@@ -137,11 +150,12 @@ class Faults:
         self.entries.clear()
 
     def due(
-        self, *, service: str, method: str, path: str, job_id: str | None, operator: bool
+        self, *, service: str, method: str, path: str, length: int | None, job_id: str | None, operator: bool
     ) -> tuple[float, Fault | None]:
         """Return, for one request, the seconds of the delays and the first other fault that are due.
 
-        Every fault counts every request that it matches. operator: whether the operator's process made the request.
+        Every fault counts every request that it matches. length: the length of the body in bytes. operator: whether
+        the operator's process made the request.
         """
         delay = 0.0
         chosen: Fault | None = None
@@ -149,7 +163,7 @@ class Faults:
             if fault.jobs is False if job_id else not (operator if fault.deployment else not fault.jobs):
                 continue
             if not fault.match.takes(service=service, method=method, path=path) or not fault.due(
-                (job_id, method, path)
+                Sent(job_id, method, path, length)
             ):
                 continue
             if fault.does.delays:

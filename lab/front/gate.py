@@ -144,7 +144,12 @@ class Gate:
         service, method = entry.service, request.method
         seconds = self.latencies.seconds(service=service, method=method, path=path)
         delay, fault = self.faults.due(
-            service=service, method=method, path=path, job_id=entry.job_id, operator=entry.operator
+            service=service,
+            method=method,
+            path=path,
+            length=request.content_length,
+            job_id=entry.job_id,
+            operator=entry.operator,
         )
         await _held(seconds, self._late)
         await _held(delay, self._delayed)

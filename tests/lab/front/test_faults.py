@@ -137,6 +137,15 @@ def test_every_so_manieth_request_never_meets_the_repetition_of_one(lab: LabUnde
     assert ask(lab).status_code == 500
 
 
+def test_requests_to_one_path_with_other_bodies_are_no_repetitions(lab: LabUnderTest) -> None:
+    """Threads send batches of entities to one path. Each batch may meet trouble once, and then it gets through."""
+    lab.fault("status", status=500, match={**IDENTITY, "nth": 1, "every": 2}, times=0)
+    others = "https://vault.azure.net"
+    assert ask(lab, "POST").status_code == 500
+    assert ask(lab, "POST", resource=others).status_code == 200
+    assert ask(lab, "POST").status_code == 200  # the third, and the repetition of the first
+
+
 def test_delete_takes_every_fault_back(lab: LabUnderTest) -> None:
     lab.fault("status", status=500, times=0)
     lab.control("DELETE", "/faults")
