@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from publisher.certificates.plan import is_followed
+from publisher.certificates.plan import IssuanceRequest, is_followed
 from publisher.certificates.record import Issuance, Issuances
 from publisher.rotation.driven import Random
 from runbook_lib.basics.clock import Clock, rfc3339
@@ -24,7 +24,7 @@ class DrivenIssuance:
         host: The instance's public name.
         clock: Gives the time.
         random: Returns random bytes.
-        another: See publisher.certificates.plan.IssuanceRequest.
+        request: The operator's request.
         authority: The host of the certificate authority.
 
     Attributes:
@@ -42,14 +42,14 @@ class DrivenIssuance:
         host: str,
         clock: Clock,
         random: Random,
-        another: bool,
+        request: IssuanceRequest,
         authority: str,
     ) -> None:
         self._issuances = issuances
         self._instance_id = instance_id
         self._host = host
         self._clock = clock
-        self._another = another
+        self._request = request
         self._authority = authority
         self._new_id = str(uuid.UUID(bytes=random(16), version=4))
         self.id = ""
@@ -60,7 +60,7 @@ class DrivenIssuance:
         if newest is None or self.id or not newest.open:
             return newest
         # One for a former host is ended before another one follows it.
-        if newest.host != self._host or not is_followed(newest, self._clock.now(), another=self._another):
+        if newest.host != self._host or not is_followed(newest, self._clock.now(), self._request):
             self.id = newest.rotation_id
         return newest
 

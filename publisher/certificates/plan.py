@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from publisher.certificates.limits import Attempt, wait_for
 from publisher.certificates.record import Issuance
-from publisher.certificates.times import ASK_AGAIN, CLAIM_LOOK, CLAIM_TIME, retry_time
+from publisher.certificates.times import ASK_AGAIN, CLAIM_LOOK, CLAIM_TIME, REPEATED_TIME, retry_time
 from publisher.rotation.plan import Step, foreseen, step
 from runbook_lib.basics.clock import from_rfc3339, rfc3339
 from runbook_lib.change import ActionKind, Change, Plan
@@ -57,7 +57,8 @@ class IssuanceRequest:
     """The operator's request.
 
     Attributes:
-        now: Whether to renew although nothing is due. An order is continued; another issuance follows an installed one.
+        now: Whether to renew although nothing is due. An order is continued. Another issuance follows an installed one,
+            if it was installed longer than REPEATED_TIME ago.
         until_installed: Whether to stop before the handshake, because the gateway may not be configured yet.
         configured: Whether configure_gateway has just run.
         lost: Whether the customer's vault has no certificate any more. Then another issuance follows an installed one.
@@ -67,11 +68,6 @@ class IssuanceRequest:
     until_installed: bool = False
     configured: bool = False
     lost: bool = False
-
-    @property
-    def another(self) -> bool:
-        """Whether another issuance follows an installed one, which somebody else has begun."""
-        return self.now or self.lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +108,7 @@ def next_step(request: IssuanceRequest, facts: Facts) -> Step:
         return Step() if facts.driven else _renewal(request, issuance, facts)
     if issuance.host != facts.new.host:
         return _leave(issuance, facts)
-    if not facts.driven and is_followed(issuance, facts.now, another=request.another):
+    if not facts.driven and is_followed(issuance, facts.now, request):
         return _begin(facts)
     return _issuance(request, issuance, facts)
 
@@ -134,7 +130,7 @@ def _leave(issuance: Issuance, facts: Facts) -> Step:
 def _renewal(request: IssuanceRequest, issuance: Issuance, facts: Facts) -> Step:
     """Return the step if the last issuance is over."""
     due = issuance.due
-    if request.another or due is None or due <= facts.now or issuance.host != facts.new.host:
+    if request.now or request.lost or due is None or due <= facts.now or issuance.host != facts.new.host:
         return _begin(facts)
     if issuance.certificate_id and _passed(issuance.ask_after, facts.now):
         target = f"renewal window of certificate {issuance.certificate_id}"
@@ -209,12 +205,13 @@ def has_former(issuance: Issuance) -> bool:
     return bool(issuance.retire_after)
 
 
-def is_followed(issuance: Issuance, now: datetime, *, another: bool = False) -> bool:
+def is_followed(issuance: Issuance, now: datetime, request: IssuanceRequest) -> bool:
     """Return whether another issuance must follow an open one. Then nobody finishes the open one.
 
     This is so if the customer's side has said that it is over, if its certificate is installed and the request is for
     another one (see IssuanceRequest), or if its certificate is already due for renewal.
     """
+    another = request.lost or (request.now and _passed(issuance.installed_at, now - REPEATED_TIME))
     gone = issuance.overtaken or (another and issuance.reached("installed"))
     return gone or (issuance.due is not None and issuance.due <= now)
 

@@ -66,7 +66,7 @@ class CertificateRun:
             host=host,
             clock=clock,
             random=random,
-            another=request.another,
+            request=request,
             authority=authority.host,
         )
         self._order = OrderRun(

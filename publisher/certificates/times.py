@@ -29,6 +29,9 @@ CLAIM_TIME = timedelta(seconds=5 * TOTAL_SECONDS)
 # for a nonce, one for the order, and a read and a write that record the order's address. Each takes at most
 # TOTAL_SECONDS with all its retries.
 SEND_TIME = CLAIM_TIME - timedelta(seconds=4 * TOTAL_SECONDS)
+# A request to renew at once that comes so soon after an installation repeats the request that led to it: the former run
+# was killed or failed after the installation. A second certificate would be of no use.
+REPEATED_TIME = timedelta(hours=1)
 # How often a run looks whether another one has sent the order.
 CLAIM_LOOK = timedelta(seconds=5)
 

@@ -48,6 +48,9 @@ def test_a_stolen_key_is_replaced_although_a_renewal_waits_for_the_gateway(rig: 
     assert rig.succeed(now=True).resume_at is not None
     second = rig.newest()
     assert (second.number, second.customer, second.open) == (2, "installed", True)
+    assert rig.succeed(now=True).resume_at is not None
+    assert rig.newest() == second, "the same request again makes no further certificate"
+    rig.set(installed_at=LONG_AGO)
     assert rig.succeed(now=True).resume_at is not None, "it makes one certificate, and then waits"
     third = rig.newest()
     assert (third.number, third.customer, third.renews) == (3, "installed", second.certificate_id)

@@ -8,7 +8,7 @@ import pytest
 
 from publisher.certificates.driven import DrivenIssuance
 from publisher.certificates.limits import SAME_NAMES, wait_for
-from publisher.certificates.plan import attempt_of
+from publisher.certificates.plan import IssuanceRequest, attempt_of
 from publisher.certificates.record import Issuance
 from runbook_lib.basics.clock import rfc3339
 from runbook_lib.tls_certificate.versions import State
@@ -41,7 +41,7 @@ def following(last: Issuance | None, *, host: str = HOST, authority: str = AUTHO
         host=host,
         clock=cast("Any", OneMoment()),
         random=bytes,
-        another=False,
+        request=IssuanceRequest(),
         authority=authority,
     )
     return driven.new(last)

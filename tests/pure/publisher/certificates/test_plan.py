@@ -197,6 +197,10 @@ def test_now_lets_another_issuance_follow_an_installed_one_and_continues_an_orde
             begins = actions(next_step(now, facts(former))) == ["begin"]
             assert begins is former.reached("installed")
             assert actions(next_step(now, facts(former, driven="r"))) != ["begin"], "this run has begun it"
+    # A run that was killed right after the installation is typed again: one request leads to one certificate.
+    repeated = replace(ISSUED, customer="installed", ended_at="", installed_at=rfc3339(NOW - 0.9 * HOUR))
+    assert actions(next_step(now, facts(repeated))) != ["begin"]
+    assert actions(next_step(IssuanceRequest(lost=True), facts(repeated))) == ["begin"]
     waiting = replace(ISSUED, customer="tested", retire_after=LATER)
     planned = [change.action for change in preview(now, replace(facts(waiting), new=replace(NEW, known=True))).changes]
     assert planned[0] == "begin" and planned[-1] == "end" and planned.count("begin") == 1

@@ -41,7 +41,7 @@ class World:
         driven = ""
         while True:
             newest = self.newest.get(instance)
-            if newest is not None and newest.open and not plan.is_followed(newest, self.now):
+            if newest is not None and newest.open and not plan.is_followed(newest, self.now, ASKED):
                 driven = newest.rotation_id
             facts = Facts(
                 now=self.now,
