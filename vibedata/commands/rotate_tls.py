@@ -34,9 +34,9 @@ examples:
   vibedata rotate-tls --due --plan                 list what is due, at all instances
   vibedata rotate-tls --due --output json
 
-If a run was interrupted, type the command that it shows: it continues the open rotation and the open order. Run
-`vibedata rotate-tls --due` every six hours: it renews certificates, and it finishes open rotations. In a shell that has
-VIBEDATA_INSTANCE it looks only at this instance. The command needs
+If a run was interrupted, type the same command again: it continues the open rotation and the open order. --now renews
+once, even if you type it again within an hour. Run `vibedata rotate-tls --due` every six hours: it renews certificates,
+and it finishes open rotations. In a shell that has VIBEDATA_INSTANCE it looks only at this instance. The command needs
 these settings of the publisher: VIBEDATA_PUBLISHER_TABLE_ENDPOINT, VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT,
 VIBEDATA_PUBLISHER_DNS_ZONE and VIBEDATA_PUBLISHER_ACME_DIRECTORY. For the lab, first type: source .lab/lab.env
 """
