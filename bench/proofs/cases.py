@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 from bench.proofs.chain import ACTS, Chain, step_alone
@@ -64,6 +65,7 @@ class Record:
 
     Attributes:
         sources: The digest of the sources that it was done with.
+        ended: When the case ended: UTC, ISO 8601. A record of an earlier version of the proof has none.
         met: How many requests met trouble, or the rounds of a race.
         where: The process that was killed.
         problems: What was wrong, empty if all was right.
@@ -77,6 +79,7 @@ class Record:
     at: str
     sources: str
     seconds: float
+    ended: str = ""
     met: int = 0
     where: str = ""
     problems: list[str] = field(default_factory=list)
@@ -112,6 +115,7 @@ class Prover:
             at="",
             sources=digest_of_today(),
             seconds=_since(started),
+            ended=_now(),
             problems=list(found.problems),
             made=found.made,
             writes=found.writes,
@@ -125,7 +129,7 @@ class Prover:
             ended = self._ended(case)
         except (TimeoutError, subprocess.TimeoutExpired) as error:
             ended = {"problems": [f"it came to no end: {error}"]}
-        return Record(**asdict(case), sources=digest_of_today(), seconds=_since(started), **ended)
+        return Record(**asdict(case), sources=digest_of_today(), seconds=_since(started), ended=_now(), **ended)
 
     def _ended(self, case: Case) -> dict[str, Any]:
         """Return the parts of a record that tell how the case ended."""
@@ -231,3 +235,7 @@ def case_of(name: str) -> Case:
 
 def _since(started: float) -> float:
     return round(time.monotonic() - started, 1)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")

@@ -5,7 +5,6 @@ then the page shows that it was done with earlier sources.
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +46,8 @@ class Records:
                 found.setdefault(record.step, []).append(record)
         return found
 
-    def _read(self) -> Iterator[Record]:
-        for file in sorted(self.folder.glob("*.jsonl")):
-            for line in file.read_text(encoding="utf-8").splitlines():
-                yield Record(**json.loads(line))
+    def _read(self) -> list[Record]:
+        """Return the records of all files, the oldest first. A case may be in the files of several shards."""
+        files = sorted(self.folder.glob("*.jsonl"))
+        lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+        return sorted((Record(**json.loads(line)) for line in lines), key=lambda record: record.ended)

@@ -1,6 +1,7 @@
 """The cases of the proof, their order, and the page about them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,16 @@ def test_what_was_not_as_it_must_be_is_told(kept: Records) -> None:
     proofs = ", ".join(TROUBLES)
     assert row(text, proofs) == f"| {STEP} | {proofs} | {TURNS * len(TROUBLES)} | 1 | 9 requests | 0 | 1 | 0 |"
     assert f"- `429 / {STEP} / 2`, : blob a/b: 1 and not 2" in text
+
+
+def test_the_newest_result_of_a_case_counts_whichever_shard_did_it(kept: Records) -> None:
+    ill = replace(record("429", "2", problems=["open"]), ended="2026-05-01T10:00:00.000+00:00")
+    kept.add(ill, shard="5-of-7")
+    kept.add(replace(ill, ended="2026-05-01T11:00:00.000+00:00", problems=[]), shard="1-of-1")
+    kept.add(replace(ill, ended="2026-05-01T11:00:00.000+00:00", at="3", problems=[]), shard="1-of-1")
+    kept.add(replace(ill, ended="2026-05-01T11:30:00.000+00:00", at="3"), shard="1-of-1")
+    found = {each.at: each.problems for each in kept.today() if each.proof == "429"}
+    assert found == {"2": [], "3": ["open"]}
 
 
 def test_what_was_done_with_earlier_sources_is_told_apart(kept: Records) -> None:
