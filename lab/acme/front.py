@@ -1,9 +1,10 @@
 """The front of the ACME server: Pebble's own answers, and the additions of Let's Encrypt.
 
-Real: Pebble checks signatures, nonces, accounts and challenges, and issues. It sees the client's Host header, so that
-all its addresses lead through this front. The front adds renewal information (lab/acme/renewals.py), `replaces` in
-orders, rate limits by the lab's clock (lab/acme/limits.py; 429 rateLimited with Retry-After), and the authority's name
-in CAA records. Left out: profiles, DNS-PERSIST-01, a check of CAA records (Pebble has none), external accounts, pauses.
+Real: Pebble checks signatures, nonces, accounts and challenges, and issues certificates. It gets the client's Host
+header, so all addresses in its answers lead through this front. The front adds renewal information
+(lab/acme/renewals.py), `replaces` in orders, rate limits by the lab's clock (lab/acme/limits.py; 429 rateLimited with
+Retry-After), and the authority's name in CAA records. Left out: profiles, DNS-PERSIST-01, a check of CAA records
+(Pebble has none), external accounts, pauses.
 
 The control API:
 

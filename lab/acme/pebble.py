@@ -18,8 +18,9 @@ from lab.shared import Lab
 # This is also the name of its log. Its management address serves the root.
 NAME, MANAGEMENT = "pebble", "pebble_management"
 LIFETIME_SECONDS = 90 * 86_400
-# Only the lab's faults cause trouble. But Pebble reuses one of a hundred authorizations, although it shall reuse none:
-# the account's second order for a name may then be ready at once.
+# These settings end Pebble's own random trouble, so that only the lab's faults cause trouble. One thing remains: Pebble
+# reuses one of a hundred authorizations, although PEBBLE_AUTHZREUSE is 0. An account's second order for a name may then
+# be ready at once.
 SETTINGS = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUTHZREUSE": "0"}
 
 

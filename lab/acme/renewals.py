@@ -1,9 +1,10 @@
 """Renewal information (ARI, RFC 9773): the issued certificates, when to renew them, and the replaced ones. Pure.
 
 Faithful: a certificate's id ("Getting Renewal Information"); a suggested window around two thirds of its life; a window
-in the past for a certificate that must be renewed now; `replaces` is taken once for a certificate, with one name in
-common, by the account that ordered it, and refused otherwise ("Extensions to the Order Object": 409 alreadyReplaced;
-malformed for one that is unknown). Not documented, so chosen here: the window's width, a fiftieth of the life.
+in the past for a certificate that must be renewed now. An order may replace a certificate only once, only if the same
+account ordered it, and only if both have a name in common. Every other `replaces` is refused ("Extensions to the Order
+Object": 409 alreadyReplaced; malformed for an unknown certificate). Not documented, so chosen here: the window is as
+wide as a fiftieth of the life.
 """
 
 import base64
@@ -16,7 +17,7 @@ WINDOW_PART = 50
 
 
 class ReplacesRefusedError(Exception):
-    """An order's `replaces` is refused. status: of the answer. code: the error's last part. The text says why."""
+    """An order's `replaces` is refused. status: of the answer. code: the error type's last part. The text says why."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         """Keep the parts."""
@@ -83,7 +84,7 @@ def certificate_id(certificate: x509.Certificate) -> str:
     """Return a certificate's id of RFC 9773: its authority's key id and its serial number."""
     authority = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier or b""
     serial = certificate.serial_number
-    number = serial.to_bytes(serial.bit_length() // 8 + 1, "big")  # one bit more: DER's sign
+    number = serial.to_bytes(serial.bit_length() // 8 + 1, "big")  # DER needs one more bit for the sign
     return f"{_base64url(authority)}.{_base64url(number)}"
 
 

@@ -43,7 +43,10 @@ class Rule:
 
 
 def replaced(found: Resource, body: Mapping[str, Any], *, etag: str, state: str) -> Resource:
-    """Return the policy that a PUT's body asks for in place of `found`; ArmRefusal 400. state: how the PUT ends."""
+    """Return the policy that a PUT's body asks for in place of `found`; ArmRefusal 400 if it is invalid.
+
+    state: how the PUT ends.
+    """
     sent = only_fields(body.get("properties"), {*READ_ONLY, *VALUES}, "'properties'")
     if not (sent.get("managedRules") or {}).get("managedRuleSets"):
         raise _invalid("A policy needs at least one managed rule set.")

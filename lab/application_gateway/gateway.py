@@ -107,7 +107,10 @@ REFUSED_ID = (
 
 
 def replaced(found: Resource, body: Mapping[str, Any]) -> Resource:
-    """Return the gateway that a PUT's body asks for in place of `found`, not yet stamped; ArmRefusal 400."""
+    """Return the gateway that a PUT's body asks for in place of `found`; ArmRefusal 400 if it is invalid.
+
+    It lacks what `stamped` adds.
+    """
     if str(body.get("location", "")).lower() != str(found["location"]).lower():
         message = f"The location is '{body.get('location', '')}'; the gateway is in '{found['location']}'."
         raise ArmRefusal(400, "InvalidResourceLocation" if body.get("location") else "LocationRequired", message)

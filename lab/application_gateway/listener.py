@@ -11,7 +11,7 @@ UNCONFIRMED: that a write reads the vault at once. A reset or the restore of a s
     GET  /gateway    {"listening", "http", "https", "serial", "reason"}: the addresses; the serial number of the served
                      certificate in hexadecimal digits, "" if the TLS listener is disabled; why the last read failed
     POST /gateway    one of {"listen": true}: start the listener. {"poll": true}: read the vault now.
-                     {"poll_seconds": 60}: from now on, read the vault once in this time by the lab's clock
+                     {"poll_seconds": 60}: from now on, read the vault every 60 seconds by the lab's clock
 
 Source: learn application-gateway/key-vault-certs, application-gateway-key-vault-common-errors.
 """

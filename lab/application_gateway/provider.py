@@ -69,8 +69,8 @@ class _Gateways:
 
     def __init__(self, arm: Arm, read: ReadCertificates, changed: Changed) -> None:
         self._arm, self._read, self._changed = arm, read, changed
-        # The running PUT of each gateway, by its id in small letters. The future's result, the name and id of another
-        # operation, ends this PUT.
+        # The running PUT of each gateway, by the gateway's id in small letters. Another operation ends this PUT by
+        # setting the future's result to its own name and id.
         self._under_way: dict[str, asyncio.Future[str]] = {}
         # How many of the next PUTs of a policy fail.
         self._policies_to_fail = 0
@@ -143,7 +143,7 @@ class _Gateways:
         made = firewall.replaced(found, body, etag=new_etag(), state="Failed" if fails else "Succeeded")
         self._store(made)
         if fails:
-            # The PUT itself does not tell that the change fails.
+            # The answer to the PUT does not say that the change will fail.
             return _shown({**made, "properties": {**made["properties"], "provisioningState": "Updating"}})
         await self._changed()
         return _shown(made)

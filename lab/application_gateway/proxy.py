@@ -42,7 +42,7 @@ class Proxy:
         file.write_text(pem)
 
     async def configure(self, files: Mapping[str, str], number: int) -> None:
-        """Run the proxy with these files; RealServerFailedError if it fails. number: of their configuration."""
+        """Run the proxy with these files; RealServerFailedError if it fails. number: this configuration's."""
         (self._directory / FOLDER).mkdir(parents=True, exist_ok=True)
         for path, text in files.items():
             (self._directory / path).write_text(text)

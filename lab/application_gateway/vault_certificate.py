@@ -51,7 +51,7 @@ class Served:
 
 
 async def read(lab: Lab, secret_id: str) -> Served:
-    """Read the certificate in a secret; UnreadableError."""
+    """Read the certificate in a secret; UnreadableError if it cannot be read."""
     if not secret_id.startswith(f"{lab.urls['key_vault']}/secrets/"):
         raise UnreadableError("KeyVaultNotFound", lasting=True)
     token = lab.tokens.issue(AUDIENCE, lab.names.uami_principal_id, appid=lab.names.uami_client_id)

@@ -1,4 +1,4 @@
-"""What every request to ARM goes through, below a subscription or not: its path, its token, the form of its answer."""
+"""What all requests to ARM have in common, below a subscription or not: path, token, and the form of the answer."""
 
 import uuid
 from collections.abc import Awaitable, Callable

@@ -14,9 +14,9 @@ A provider adds its resource types with `Arm.provider`:
     def register(arm: Arm) -> None:
         arm.provider("Microsoft.Automation", "automationAccounts/{account}/runbooks/{runbook}", ("2024-10-23",),
                      {"GET": get_runbook, "PUT": put_runbook})
-where `async def get_runbook(request, names) -> web.Response`, `names` being {"account": ..., "runbook": ...}. A handler
+The handler is `async def get_runbook(request, names) -> web.Response`; `names` is {"account": ..., "runbook": ...}. It
 refuses by raising ArmRefusal. It is only called for the lab's own subscription, resource group and top-level resource.
-Customer and publisher have a subscription each, of which the other's identities are refused (lab/entra/access.py).
+Customer and publisher have a subscription each, which refuses the other's identities (lab/entra/access.py).
 """
 
 import uuid
@@ -69,10 +69,11 @@ class Arm:
         *,
         group: str = "",
     ) -> None:
-        """Serve `pattern` (types and {names} alternating, an action last) below `namespace`.
+        """Serve `pattern` below `namespace`. Types and {names} alternate in it, and the last part may be an action.
 
-        `handlers` by HTTP method. A path that two patterns match belongs to the one registered first. `group` is
-        another resource group of the subscription. From then on, the subscription has that group.
+        `handlers` by HTTP method. If two patterns match a path, the one that has a handler for the method answers, and
+        of two such patterns the one that was registered first. `group` is another resource group of the subscription.
+        From then on, the subscription has that group.
         """
         types = self._types.setdefault((group or self.home.resource_group).lower(), [])
         types.append(resource_type(namespace, pattern, api_versions, handlers))
@@ -113,8 +114,8 @@ class Arm:
     def scoped(self, tail: Sequence[str], handlers: Mapping[str, Scoped]) -> None:
         """Serve ARM's own `tail` (lower case) below the subscription, e.g. ("resourcegroups", "*", "resources").
 
-        `handlers` by HTTP method. `*` is the resource group, known to be there, or after `providers` a namespace; the
-        handler checks the api-version.
+        `handlers` by HTTP method. `*` stands for a resource group that exists or, after `providers`, for a namespace.
+        The handler checks the api-version.
         """
         self._scoped[tuple(tail)] = handlers
 
@@ -147,11 +148,11 @@ class Arm:
         headers: Mapping[str, str] | None = None,
         body: str = "",
     ) -> web.Response:
-        """Start a long-running operation and return its 202; `retry_after` in whole seconds, the id by default a GUID.
+        """Start a long-running operation and return its 202. retry_after: in whole seconds. operation_id: "" is a GUID.
 
-        `operation` is a coroutine that returns the result (a JSON object, polled as 200, or None: nothing) or raises
-        ArmRefusal. It is polled below `place`, by default the provider's part of the subscription. `headers` and
-        `body`, a JSON text, are the 202's.
+        `operation` is a coroutine that returns the result, a JSON object or None, or raises ArmRefusal. Clients poll it
+        below `place`, by default the provider's part of the subscription. `headers` and `body` (a JSON text) belong to
+        the 202.
         """
         operation_id = operation_id or str(uuid.uuid4())
         self._operations.start(operation_id, operation, retry_after=retry_after, body=body)
@@ -265,7 +266,7 @@ class Arm:
         in_home: bool = False,
         **more: str,
     ) -> web.StreamResponse:
-        """Answer at `path`, a namespace and what is below it; `more` joins the handler's names."""
+        """Answer at `path`, a namespace and what is below it. The handler's names get `more`, too."""
         namespace, segments = path[0], path[1:]
         found = [(known, names) for known in types if (names := known.match(namespace, segments)) is not None]
         if not found:

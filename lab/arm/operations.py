@@ -43,7 +43,7 @@ class Operations:
         self._started: dict[str, _Started] = {}
 
     def start(self, operation_id: str, operation: Operation, *, retry_after: int, body: str = "") -> None:
-        """Start `operation`, which fails by raising ArmRefusal. `retry_after` is in seconds, `body` a 202's."""
+        """Start `operation`, which fails by raising ArmRefusal. retry_after: in seconds. body: the body of its 202."""
         task = asyncio.ensure_future(operation)
         task.add_done_callback(_log_failure)
         self._started[operation_id] = _Started(task=task, retry_after=retry_after, body=body)

@@ -1,4 +1,4 @@
-"""Reading ARM requests and refusing them the way ARM does; for every provider's handlers."""
+"""Read ARM requests, and refuse them as ARM does. The handlers of every provider use this."""
 
 import json
 import re

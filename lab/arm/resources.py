@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-PAGE_SIZE = 1000  # of the resource listing, where the client names none
+PAGE_SIZE = 1000  # of the resource listing, if the client asks for no other size
 
 Resource = dict[str, Any]
 # Fields that only ARM's own listings show. The resource's provider does not know them.
@@ -59,7 +59,7 @@ class ManagedResources:
             self._deploy(resources())
 
     def keep(self) -> Callable[[], None]:
-        """Keep the resources and return what puts them back."""
+        """Keep the resources, and return a function that puts them back."""
         by_key, availability = copy.deepcopy(self._by_key), dict(self.availability)
 
         def put_back() -> None:

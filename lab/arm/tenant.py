@@ -26,7 +26,7 @@ from lab.shared import Lab
 METADATA_API_VERSIONS = ("2022-09-01",)
 SUBSCRIPTION_API_VERSIONS = ("2022-12-01", "2022-09-01", "2021-01-01", "2020-01-01", "2019-11-01", "2019-06-01")
 NOWHERE = "lab.invalid"
-# Name, display name, geography group, longitude and latitude; the lab's own region and its pair.
+# The lab's own region and its pair: name, display name, geography group, longitude, latitude, place, name of the pair.
 LOCATIONS = (
     ("westeurope", "West Europe", "Europe", "4.9", "52.3667", "Netherlands", "northeurope"),
     ("northeurope", "North Europe", "Europe", "-6.2597", "53.3478", "Ireland", "westeurope"),
@@ -34,7 +34,7 @@ LOCATIONS = (
 
 
 class Tenant:
-    """The front of ARM: the tenant's own paths, and each subscription's passed on to its Arm."""
+    """The front of ARM. It serves the tenant's own paths, and passes all other requests on to a subscription's Arm."""
 
     def __init__(self, *, lab: Lab, subscriptions: Sequence[Arm]) -> None:
         """Serve `subscriptions`. The first one answers requests that name no subscription."""

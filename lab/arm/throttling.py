@@ -62,7 +62,7 @@ class Throttle:
         self._buckets: dict[tuple[str, str], _Bucket] = {}
 
     def take(self, principal: str, kind: str) -> tuple[int, int]:
-        """Count one request; return (requests left, 0), or (0, seconds until the next is allowed) if none was left."""
+        """Count one request; return (requests left, 0), or if none was left (0, seconds until the next is allowed)."""
         limit, now = LIMITS[kind], self._now()
         bucket = self._buckets.setdefault((principal, kind), _Bucket(limit.size, now))
         # When the lab's clock is set back, the buckets stay as they are.

@@ -10,10 +10,10 @@ lab/authorization/deployed.py assigns. Left out: conditions, the time that an as
 
 The control API:
 
-    POST /authorization    {"judged", "denials": [{"name", "scope", "actions", "data_actions", "excluded"}]}: whose
-                           requests need a role from now on (nobody, jobs, everybody), others have every right; a
-                           denial may have "own_scope_only" and "condition"
-    GET /authorization     {"judged", "asked"}: the actions that those have asked for since the last POST
+    POST /authorization    {"judged", "denials": [{"name", "scope", "actions", "data_actions", "excluded"}]}: "judged"
+                           says whose requests need a role from now on (nobody, jobs, everybody); all other callers
+                           have every right; a denial may have "own_scope_only" and "condition"
+    GET /authorization     {"judged", "asked"}: the actions that judged callers have asked for since the last POST
 
 Sources: learn rest/api/authorization; role-based-access-control/built-in-roles, deny-assignments.
 """
@@ -44,7 +44,7 @@ ASSIGNED_FILTER = re.compile(r"(?:principalId eq|assignedTo\()\s*'([0-9a-fA-F-]{
 
 
 def register(arm: Arm) -> None:
-    """Add both types at every scope. Call it when all resource groups of the subscription are known."""
+    """Add the types at every scope. Call it when all resource groups of the subscription are known."""
     service = _Assignments(arm)
     types = (
         ("roleDefinitions", DEFINITION_API_VERSIONS, {"GET": service.definitions}),

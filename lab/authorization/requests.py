@@ -48,7 +48,7 @@ def of_table(method: str, path: str, scope: str) -> Action:
     if path.partition("(")[0] == "Tables":
         verb = {"POST": "write"}.get(method, _VERBS.get(method, "write"))
         return Action(name=f"{_TABLES}/{verb}", scope=scope, is_data=False)
-    # A transaction may hold any change. The service checks the right to make each one; the lab checks the first.
+    # A transaction may hold any change. Azure checks the right for each of them. The lab checks the right to write.
     verb = {"GET": "read", "DELETE": "delete"}.get(method, "write")
     return Action(name=f"{_TABLES}/entities/{verb}", scope=scope, is_data=True)
 
@@ -75,7 +75,7 @@ def _secret_action(method: str, kind: str, rest: Sequence[str]) -> str:
 
 
 def _certificate_action(method: str, kind: str, rest: Sequence[str]) -> str:
-    """A merge needs the right to create, and the end of an operation that to update (learn, the operations' pages)."""
+    """A merge needs the right to create. Deleting an operation needs the right to update (learn, their pages)."""
     if kind == "deletedcertificates":
         return {"GET": "read", "DELETE": "purge/action"}.get(method, "recover/action")
     if method == "POST":

@@ -88,7 +88,7 @@ class Authorization:
         return self.judged == "everybody" or (self.judged == "jobs" and bool(claims.get(SANDBOX_CLAIM)))
 
     def allows(self, claims: Mapping[str, object], action: Action) -> bool:
-        """Tell whether a caller may do something, deny assignments aside."""
+        """Tell whether a caller's roles allow something. Deny assignments are not considered."""
         if not self.judges(claims):
             return True
         self.asked.add(action.name)
@@ -101,7 +101,7 @@ class Authorization:
         return next((denial for denial in self.denials if denial.denies(action, str(claims["oid"]))), None)
 
     def permits(self, claims: Mapping[str, object], action: Action) -> bool:
-        """Tell whether a caller may do something, roles and deny assignments taken together."""
+        """Tell whether a caller may do something: its roles allow it, and no deny assignment forbids it."""
         return self.allows(claims, action) and self.denial(claims, action) is None
 
     def roles_at(self, principal: str, scope: str) -> Iterator[Role]:
@@ -125,7 +125,7 @@ def is_within(scope: str, above: str) -> bool:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Tell whether an action's name matches one of a role, in which `*` stands for any characters.
+    """Tell whether an action's name matches a role's pattern, in which `*` stands for any characters.
 
     Between two slashes it may stand for no part at all: role Managed Identity Operator, whose action is
     `userAssignedIdentities/*/assign/action`, grants `userAssignedIdentities/assign/action`.

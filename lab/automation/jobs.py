@@ -31,7 +31,7 @@ LOGGER = logging.getLogger("lab")
 CONCURRENT_JOBS = 10
 RUN_SECONDS = 3 * 3600
 
-# All that azure-mgmt-automation 2.0.0 knows.
+# All statuses that azure-mgmt-automation 2.0.0 knows.
 STATUSES = (
     "New",
     "Activating",
@@ -133,14 +133,14 @@ class Jobs:
         return {"jobs": shown}
 
     async def _change(self, body: object) -> object:
-        """Answer POST /jobs of the control API: {"id", "status", "exception"} brings a job to a state of Azure's that
-        nothing in the lab brings about, such as Suspended or Blocked; the status "Removed" takes the job away.
+        """Answer POST /jobs of the control API: {"id", "status", "exception"} sets a job's status, also one that no job
+        of the lab reaches by itself, such as Suspended or Blocked. The status "Removed" removes the job.
         """
         if not isinstance(body, dict) or not {"id", "status"} <= set(body) <= {"id", "status", "exception"}:
             raise InvalidFaultError("a job takes id and status, and maybe exception")
         job, status = self.by_name.get(str(body["id"]).lower()), str(body["status"])
         if job is None or status not in {*STATUSES, REMOVED}:
-            raise InvalidFaultError(f"takes the id of a job, and one of {', '.join((*STATUSES, REMOVED))}")
+            raise InvalidFaultError(f"POST /jobs takes the id of a job, and one of {', '.join((*STATUSES, REMOVED))}")
         task = self._tasks[job.name]
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -245,7 +245,7 @@ class Jobs:
                 job,
                 "Failed",
                 f"The runbook has no runtime environment in this account ({job.environment!r}). Azure would run it "
-                "with Python 3.8, which the lab has not: set the runbook's runtimeEnvironment.",
+                "with Python 3.8, which the lab does not have. Set the runbook's runtimeEnvironment.",
             )
             return None
         if (environment.language, environment.version) != (LANGUAGE, LANGUAGE_VERSION):

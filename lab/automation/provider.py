@@ -1,9 +1,9 @@
-"""Microsoft.Automation as far as the runbook suite uses it, and the jobs behind it.
+"""The parts of Microsoft.Automation that the runbook suite uses, and the jobs behind them.
 
-Api-version 2024-10-23, the only one of azure-mgmt-automation 2.0.0. lab/resource_group/provider.py serves the account
-itself. Error texts without a named source are the lab's own. A handler returns a status and a view (its `path` below
-the account becomes id, name and type), a list of views (sent page by page), or a whole response. The handler of a
-long-running operation returns the work to do.
+The api-versions are 2024-10-23, the only one of azure-mgmt-automation 2.0.0, and the one that the Azure CLI uses.
+lab/resource_group/provider.py serves the account itself. Error texts without a named source are the lab's own. A
+handler returns a status and a view (its `path` below the account becomes id, name and type), a list of views (sent page
+by page), or a whole response. The handler of a long-running operation returns the work to do.
 """
 
 import logging
@@ -33,7 +33,7 @@ NAMESPACE = "Microsoft.Automation"
 # The Azure CLI's extension uses the older one, which has no runtime environments.
 API_VERSIONS = ("2024-10-23", "2023-11-01")
 PAGE_SIZE = 100
-# Not documented. Long enough that a poller waits once.
+# Not documented. With this value a poller waits once.
 RETRY_AFTER_SECONDS = 1
 OPERATION_HEADER = "ocp-automation-operationresultid"
 
@@ -43,7 +43,7 @@ Begun = Callable[[web.Request, Mapping[str, str]], Awaitable[Callable[[], None]]
 
 
 def register(arm: Arm, account: AutomationAccount, jobs: Jobs, imports: Imports) -> None:
-    """Add the account's types to ARM; `jobs` are those of `account`, and so are `imports`."""
+    """Add the account's types to ARM. `jobs` and `imports` belong to `account`."""
     lab, names = arm.lab, arm.lab.names
     provider = Provider(arm=arm, account_id=account.arm_id)
     packages = PackageHandlers(lab=lab, account=account, imports=imports)

@@ -87,7 +87,7 @@ class PythonEnvironments:
     """Unpacked wheels and the environments made of them, kept below one directory from one lab to the next."""
 
     def __init__(self, *, directory: Path, interpreter: Interpreter) -> None:
-        """Keep everything in `directory`, apart for each interpreter version."""
+        """Keep everything in `directory`, in one folder for each version of the interpreter."""
         self.interpreter = interpreter
         self._wheels = directory / interpreter.version / "wheels"
         self._environments = directory / interpreter.version / "environments"
@@ -116,7 +116,7 @@ class PythonEnvironments:
         return Wheel(name=name, version=version, sha256=sha256, size_bytes=content.stat().st_size, files=files)
 
     async def python(self, packages: Iterable[Wheel]) -> Path:
-        """Return the `python` of an environment of exactly `packages` and `automationassets`, made if need be."""
+        """Return the `python` of an environment of exactly `packages` and `automationassets`. Make it if needed."""
         chosen = sorted(packages, key=lambda wheel: (wheel.name, wheel.sha256))
         made_of = [str(self.interpreter.executable), wheels.digest(ASSETS_MODULE)]
         made_of += [wheel.files.name for wheel in chosen]

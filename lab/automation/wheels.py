@@ -84,7 +84,10 @@ def unpack(content: Path, files: Path) -> None:
 
 
 def _refuse_other_forms(names: Iterable[str]) -> None:
-    """Whether Automation installs by pip is not documented; pip takes exactly one `.dist-info` folder at the top."""
+    """Refuse a wheel without exactly one `.dist-info` folder at its top, as pip does.
+
+    It is not documented whether Automation installs with pip.
+    """
     found = sorted({top for name in names if (top := name.partition("/")[0]).endswith(".dist-info")})
     if len(found) != 1:
         several = ", ".join(found) or "none"

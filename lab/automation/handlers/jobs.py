@@ -93,7 +93,7 @@ class JobHandlers:
         return job
 
     async def get(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """Return one."""
+        """Return a job."""
         return 200, self.view(self._job(names))
 
     async def list_jobs(self, request: web.Request, _names: Mapping[str, str]) -> list[dict[str, Any]]:

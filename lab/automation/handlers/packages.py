@@ -66,20 +66,20 @@ class PackageHandlers:
         return (200 if existing else 201), self.environment_view(environment)
 
     async def get_environment(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """Return one."""
+        """Return an environment."""
         return 200, self.environment_view(self._environment(names))
 
     async def list_environments(self, _request: web.Request, _names: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Return all."""
+        """Return all environments."""
         return [self.environment_view(environment) for environment in self._account.environments.values()]
 
     async def delete_environment(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, None]:
-        """Delete one with its packages."""
+        """Delete an environment with its packages."""
         _refuse_system(self._account.environments.get(names["environment"].lower()))
         return (200 if self._account.environments.pop(names["environment"].lower(), None) else 204), None
 
     async def put_package(self, request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """Start an import; at most IMPORTS within a window, else 429."""
+        """Start an import. Answer 429 if IMPORTS imports have started within the window."""
         environment, name = self._environment(names), names["package"]
         body = await json_body(request, PACKAGE_FIELDS)
         properties = only_fields(body.get("properties"), {"contentLink"}, "properties")
@@ -101,7 +101,7 @@ class PackageHandlers:
         return (200 if existing else 201), view
 
     async def get_package(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """Return one, without its content link."""
+        """Return a package, without its content link."""
         environment = self._environment(names)
         package = environment.packages.get(names["package"].lower())
         if package is None:
@@ -114,7 +114,7 @@ class PackageHandlers:
         return [self.package_view(environment, package) for package in environment.packages.values()]
 
     async def delete_package(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, None]:
-        """Remove one."""
+        """Remove a package."""
         return (200 if self._environment(names).packages.pop(names["package"].lower(), None) else 204), None
 
     def environment_view(self, environment: RuntimeEnvironment) -> dict[str, Any]:

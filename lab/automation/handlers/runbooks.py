@@ -1,7 +1,8 @@
 """Microsoft.Automation runbooks: create, draft content, publish, read back.
 
 Not documented, so decided here: publishing without a draft, or with an empty one, is a 400; a runbook's type never
-changes; `draft` in an update changes no text. A content link is fetched before the answer is sent.
+changes; `draft` in an update changes the text only if it has a content link. A content link is fetched before the
+answer is sent.
 """
 
 import functools
@@ -51,7 +52,7 @@ class RunbookHandlers:
         self._account = account
 
     async def put(self, request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """Create or update."""
+        """Create or update a runbook."""
         name = names["runbook"]
         if not RUNBOOK_NAME.fullmatch(name):
             raise invalid("runbookName", f"'{name}' does not match expected pattern '^[a-zA-Z][a-zA-Z-_0-9]*$'.")
@@ -82,11 +83,11 @@ class RunbookHandlers:
         return (200 if existing else 201), self.view(runbook)
 
     async def get(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """Return one."""
+        """Return a runbook."""
         return 200, self.view(self._runbook(names))
 
     async def list_runbooks(self, _request: web.Request, _names: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Return all."""
+        """Return all runbooks."""
         return [self.view(runbook) for runbook in self._account.runbooks.values()]
 
     async def delete(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, None]:

@@ -5,13 +5,13 @@ Faithful:
   shortest interval is an hour (learn automation/shared-resources/schedules).
 - A link is created once. The same id again, or the same runbook and schedule under another id, is refused with 409
   (krnese/AzureDeploy#17, azure-resource-manager-schemas#313). A link cannot be changed, only deleted.
-- Only a published runbook can be linked. A schedule or runbook that is deleted takes its links with it.
+- Only a published runbook can be linked. When a schedule or runbook is deleted, its links are deleted, too.
 - The list of links leaves out their parameters, because terraform-provider-azurerm#8634 tells of links that had lost
   theirs. GET of one link shows them.
 
-Left out: schedules do not fire by themselves; `POST /schedules/fire {"name": ...}` of the control API fires one (it
-starts a job for each link and answers with the jobs' names). Time zones other than UTC. `Minute` schedules, which the
-API has but the documentation does not. The next run of a schedule with an `advancedSchedule`. azure-mgmt-automation
+Left out: schedules that fire by themselves; time zones other than UTC; `Minute` schedules, which the API has but the
+documentation does not; the next run of a schedule with an `advancedSchedule`. `POST /schedules/fire {"name": ...}` of
+the control API fires a schedule: it starts a job for each link and answers with the jobs' names. azure-mgmt-automation
 2.0.0 would read a 409 to a schedule's PUT as a schedule without properties.
 """
 
@@ -36,7 +36,7 @@ LINK_FIELDS = {"schedule", "runbook", "runOn", "parameters"}
 HOURS = {"Hour": 1, "Day": 24, "Week": 24 * 7}
 FREQUENCIES = ("OneTime", *HOURS, "Month")
 ADVANCED_FREQUENCIES = ("Week", "Month")
-MAX_INTERVAL = 100  # the portal's name name
+MAX_INTERVAL = 100  # the portal's limit
 START_SECONDS = 5 * 60
 UTC_NAMES = ("UTC", "Etc/UTC")
 NEVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc).timestamp()
@@ -101,11 +101,11 @@ class ScheduleHandlers:
         return 200, self._view(schedule)
 
     async def get(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """Return one."""
+        """Return a schedule."""
         return 200, self._view(self._schedule(names["schedule"]))
 
     async def list_schedules(self, _request: web.Request, _names: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Return all."""
+        """Return all schedules."""
         return [self._view(schedule) for schedule in self._account.schedules.values()]
 
     async def delete(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, None]:
@@ -140,11 +140,11 @@ class ScheduleHandlers:
         return 201, _link_view(link)
 
     async def get_link(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """Return one, with its parameters."""
+        """Return a link, with its parameters."""
         return 200, _link_view(self._link(names["link"]))
 
     async def list_links(self, _request: web.Request, _names: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Return all, without their parameters."""
+        """Return all links, without their parameters."""
         views = [_link_view(link) for link in self._account.job_schedules.values()]
         return [{**view, "properties": {**view["properties"], "parameters": None}} for view in views]
 

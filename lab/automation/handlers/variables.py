@@ -47,14 +47,14 @@ class VariableHandlers:
         return (200 if existing else 201), self.variable_view(variable)
 
     async def get_variable(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """Return one."""
+        """Return a variable."""
         variable = self._account.variables.get(names["variable"].lower())
         if variable is None:
             raise not_found("Variable", names["variable"])
         return 200, self.variable_view(variable)
 
     async def list_variables(self, _request: web.Request, _names: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Return all."""
+        """Return all variables."""
         return [self.variable_view(variable) for variable in self._account.variables.values()]
 
     async def delete_variable(self, _request: web.Request, names: Mapping[str, str]) -> tuple[int, None]:
