@@ -5,16 +5,18 @@
     GET    /requests           the journal, and its newest sequence number; filters service, job_id, method, since (a
                                sequence number)
     GET    /requests/summary   counts by service, method and status; the same filters
-    POST   /requests/search    which requests have sent what is sought (lab/front/request_copies.py)
+    POST   /requests/search    which requests have sent given bytes (lab/front/request_copies.py)
     GET    /faults             the faults in force; POST adds one, DELETE removes all and lets held requests go on
     GET    /latency            the latencies in force; POST adds one, DELETE removes all and lets held requests go on
     GET    /clock              the lab's time; POST {"advance_seconds"} or {"offset_seconds"} moves it
     POST   /operator           {"pid"}: the process whose requests are the operator's (lab/front/operator.py)
-    POST   /reset              everything as at the start
+    POST   /reset              go back to the start
 
-and what the services add, each documented where it is made:
+The services add these. The named file documents each one:
 
+    POST /acme                 lab/acme/front.py
     GET, POST /jobs            lab/automation/jobs.py
+    POST /automation/minutes   lab/automation/handlers/account.py
     POST /snapshots            lab/snapshots.py, also POST /snapshots/put_back
     GET, POST /applications    lab/resource_group/application_endpoints.py
     GET, POST /resources       lab/resource_group/changes.py

@@ -1,9 +1,10 @@
 """Who may do what in a container registry: ACR's challenge, token exchange, access tokens and Basic authentication.
 
-Faithful: `POST /oauth2/exchange` (an Entra token for a refresh token of 3 h), `POST /oauth2/token` (grants
-refresh_token and password), `GET /oauth2/token` with Basic (a user, a repository-scoped token, or the null GUID with a
-refresh token), several `scope` parameters; Basic on the API itself; the service is the login server; both of Entra's
-audiences, as with `azureADAuthenticationAsArmPolicy` enabled; a missing scope is a 401 with error="insufficient_scope".
+Faithful: `POST /oauth2/exchange` (it takes an Entra token and gives a refresh token of 3 h), `POST /oauth2/token`
+(grants refresh_token and password), `GET /oauth2/token` with Basic (a user, a repository-scoped token, or the null GUID
+with a refresh token), several `scope` parameters; Basic on the API itself; the service is the login server; both of
+Entra's audiences, as with `azureADAuthenticationAsArmPolicy` enabled; a missing scope is a 401 with
+error="insufficient_scope".
 A login accepts the passwords that a token has at that moment (lab/container_registry/scoped_tokens.py). An access token
 stays valid after the password that it was requested with is gone. Left out: anonymous pull, the admin user, ABAC.
 Sources:
@@ -65,13 +66,13 @@ class Principals:
 def principals(names: Names, service: str, repositories: Mapping[str, frozenset[str]]) -> Principals:
     """Return the callers that are known. The publisher's container registry does not know the customer's identities.
 
-    They belong to another tenant. repositories: what the scope map allows the customer's token, now and later.
+    They belong to another tenant. repositories: what the scope map allows the customer's token. It follows the map.
     """
     everything = scopes.EVERYTHING
     if service == "customer_registry":
         user = {names.customer_registry_username: (names.customer_registry_password, everything)}
         return Principals(user, {names.uami_principal_id: everything, names.operator_principal_id: everything})
-    # The customer's token: its scope map names no catalog.
+    # This is the customer's token. Its scope map gives no right on the catalog.
     reader = Rights(repositories=repositories)
     return Principals(
         {names.publisher_registry_username: (names.publisher_registry_password, everything)},

@@ -1,8 +1,8 @@
 """Blobs and their uploads at a container registry's front, as the OCI distribution specification 1.1 has them.
 
-Docker Registry 2.8 has the bytes. What it leaves out or does otherwise is done here: a chunk out of order is 416 (it
-would append it), a range behind a blob's end is 416 with a body, a digest that is none is 400 before a byte is read;
-and nobody reads a link while it is written (lab/container_registry/index.py). Only sha256 is taken.
+Docker Registry 2.8 has the bytes. What it leaves out or does otherwise is done here: a chunk out of order gets 416
+(Docker Registry would append it); a range behind a blob's end gets 416 with a body; a malformed digest gets 400 before
+a byte is read; nobody reads a link while it is written (lab/container_registry/index.py). Only sha256 is accepted.
 """
 
 import re
@@ -29,25 +29,26 @@ UPLOAD_HEADERS = ("Location", "Range", "Docker-Upload-UUID")
 
 
 def digest_invalid(digest: str) -> web.Response:
-    """Return 400 DIGEST_INVALID for what is no digest, or none that is taken here."""
-    message = f"invalid digest '{digest}': it is sha256: and 64 digits"
+    """Return 400 DIGEST_INVALID for a text that is not a sha256 digest."""
+    message = f"invalid digest '{digest}': a digest is sha256: and 64 hexadecimal digits"
     return answers.registry_error(400, "DIGEST_INVALID", message, API_HEADERS)
 
 
 class BlobApi:
-    """The blobs of one container registry; whoever asks has been let in."""
+    """The blobs of one container registry. The front has checked the caller's rights."""
 
     def __init__(
         self, *, store: ContainerRegistryStore, tokens: ContainerRegistryTokens, session: aiohttp.ClientSession
     ) -> None:
-        """Pass requests on to the Docker Registry of `store`; `tokens` tell from where a client may mount."""
+        """Pass requests on to the Docker Registry of `store`. `tokens` tells from where a client may mount a blob."""
         self._store = store
         self._tokens = tokens
         self._session = session
 
     async def start_upload(self, request: web.Request, match: re.Match[str]) -> web.StreamResponse:
         """Begin an upload, or link a blob that another repository has."""
-        # A blob is mounted only from where the client may read; else an ordinary upload begins (OCI distribution).
+        # A blob is mounted only from a repository that the client may read. Otherwise an ordinary upload begins (OCI
+        # distribution specification).
         source, digest = request.query.get("from"), request.query.get("mount") or request.query.get("digest")
         query = request.rel_url.raw_query_string
         if digest is not None and re.fullmatch(DIGEST, digest) is None:
@@ -60,7 +61,7 @@ class BlobApi:
             return await self._forward(request, path, query)
 
     async def upload(self, request: web.Request, match: re.Match[str]) -> web.StreamResponse:
-        """Take a chunk, the end, a question about an upload, or its cancellation."""
+        """Add a chunk to an upload, end it, tell how far it is, or cancel it."""
         digest = request.query.get("digest", "")
         if request.method == "PUT" and re.fullmatch(DIGEST, digest) is None:
             return digest_invalid(digest)
@@ -87,7 +88,7 @@ class BlobApi:
         return answers.registry_error(416, "RANGE_INVALID", "invalid content range", headers)
 
     async def _out_of_order(self, request: web.Request) -> web.Response | None:
-        """Refuse a chunk that does not go on where its upload is; None if it does, or names no range."""
+        """Refuse a chunk that does not begin where its upload ends; None if it does, or if it names no range."""
         text = request.headers.get("Content-Range")
         if text is None:
             return None
@@ -103,7 +104,7 @@ class BlobApi:
             if asked.status != 204:
                 return None  # Docker Registry says what is wrong
             where = {name: asked.headers[name] for name in UPLOAD_HEADERS if name in asked.headers}
-        # "0-0" is what an empty upload and one of one byte say alike.
+        # "0-0" stands for an empty upload, and for an upload of one byte, too.
         reached = int(where.get("Range", "0-0").partition("-")[2])
         if first == reached + 1 or (first == 0 and reached == 0):
             return None

@@ -2,8 +2,8 @@
 
 Faithful: the 401 challenge before everything (lab/container_registry/access.py), the OCI distribution API with the
 referrers API and `OCI-Subject` of its version 1.1 (which Docker Registry 2.8 lacks), ACR's own API
-(lab/container_registry/acr_api.py), manifests up to 4 MiB, digests kept from push to pull; a manifest is answered in
-its own media type or not at all. The bytes are Docker Registry's: it stores blobs and manifests and refuses a manifest
+(lab/container_registry/acr_api.py), manifests up to 4 MiB, digests kept from push to pull; a manifest is sent in its
+own media type or not at all. The bytes are Docker Registry's: it stores blobs and manifests and refuses a manifest
 whose parts it does not have. Tags and subjects are the front's (lab/container_registry/index.py).
 Left out: the 307 of a blob to blob storage (the bytes come at once), data-plane rate limits (a fault `throttle` injects
 a 429), conversion to schema 1, retention, quarantine, locks.
@@ -37,7 +37,7 @@ TAGS = re.compile(rf"/v2/{NAME}/tags/list")
 BLOB = re.compile(rf"/v2/{NAME}/blobs/(?P<digest>{DIGEST})")
 UPLOADS = re.compile(rf"/v2/{NAME}/blobs/uploads/?")
 UPLOAD = re.compile(rf"/v2/{NAME}/blobs/uploads/[A-Za-z0-9_=.-]+")
-# What stands where a digest should: of a manifest it might be a tag, but for the colon.
+# A text in the place of a digest. A manifest may have a tag there, but a tag has no colon.
 NO_DIGEST = re.compile(
     rf"/v2/{NAME}/(?:manifests/(?P<one>[^/]*:[^/]*)|(?:blobs|referrers)/(?P<other>(?!uploads)[^/]+))"
 )
@@ -77,7 +77,7 @@ class ContainerRegistryFront:
     def __init__(
         self, *, lab: Lab, service: str, store: ContainerRegistryStore, tokens: ContainerRegistryTokens
     ) -> None:
-        """Serve what is in `store` to those whom `tokens` let pass."""
+        """Serve what is in `store` to the callers that `tokens` accepts."""
         self._store = store
         self.tokens = tokens
         blobs = BlobApi(store=self._store, tokens=self.tokens, session=lab.upstream)
@@ -183,7 +183,7 @@ class ContainerRegistryFront:
 
 
 def accepts(headers: list[str], media_type: str) -> bool:
-    """Tell whether `Accept` headers take a manifest's media type; none at all takes every one."""
+    """Tell whether `Accept` headers take a manifest's media type. No header at all takes every media type."""
     accepted = {part.partition(";")[0].strip() for header in headers for part in header.split(",")}
     return not accepted or not accepted.isdisjoint({media_type, "*/*", "application/*"})
 

@@ -1,4 +1,4 @@
-"""Copying an image into a container registry: every manifest and blob that it names, checked, its tags last.
+"""Copy an image into a container registry: every manifest and blob that it names. All are checked. Tags come last.
 
 Faithful: an index is copied whole, at most 50 manifests; what refers to an image (signatures) is not copied; a blob
 that the target has already is not fetched; bytes that do not match their digest end the import, and no tag is set;
@@ -39,14 +39,14 @@ async def copy_image(
     *,
     pause: Callable[[], Awaitable[None]],
 ) -> None:
-    """Copy the image that `reference` (tag or digest) names; TagExistsError or ImportFailedError.
+    """Copy the image that `reference` (tag or digest) names; TagExistsError or ImportFailedError if that fails.
 
-    `pause` is awaited meanwhile; before it ends nothing shows at the target. The reference is resolved once, at the
-    beginning: what it points at later does not matter.
+    `pause` is awaited meanwhile. Before it ends, nothing is visible at the target. The reference is resolved only once,
+    at the beginning.
     """
     if not target.force:
         _require_free(target, store)
-    # An import takes as long as it is to take: the lab's own work, up to the manifests, is not added to that.
+    # `pause` is as long as the import shall take. So the lab copies the blobs during the pause.
     copied, paused = await asyncio.gather(
         _copy_blobs(source, reference, target, store), pause(), return_exceptions=True
     )

@@ -1,7 +1,7 @@
 """The container registry that an import reads from: any server of the OCI distribution API with token authentication.
 
-Credentials as importImage takes them: a user or repository-scoped token with its password, or an Entra access token as
-the password of no user, which is exchanged as ACR does (learn container-registry-import-images).
+The credentials are those of importImage: a user or repository-scoped token with its password, or an Entra access token
+as a password without a user. The latter is exchanged, as ACR does (learn container-registry-import-images).
 """
 
 import base64
@@ -22,12 +22,12 @@ MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
 
 class ImportFailedError(Exception):
-    """Why an import came to nothing, in ACR's words as far as they are known."""
+    """An import failed. The text says why, in ACR's words as far as they are known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who reads the source; `username` None: `password` is an Entra access token."""
+    """The credentials for the source. If `username` is None, `password` is an Entra access token."""
 
     username: str | None
     password: str = field(repr=False)
@@ -39,7 +39,7 @@ class ImageSource:
     def __init__(
         self, *, session: aiohttp.ClientSession, host: str, repository: str, credentials: Credentials | None
     ) -> None:
-        """Read `repository` at https://`host`; `credentials` None: anonymously."""
+        """Read `repository` at https://`host`, anonymously if `credentials` is None."""
         self._session = session
         self._host = host
         self._url = f"https://{host}/v2/{repository}"
@@ -47,7 +47,7 @@ class ImageSource:
         self._authorization: dict[str, str] = {}
 
     async def manifest(self, reference: str) -> tuple[bytes, str]:
-        """Return a manifest's bytes and media type; a digest must match its bytes. ImportFailedError."""
+        """Return a manifest's bytes and media type; ImportFailedError if its digest does not match, too."""
         headers = {"Accept": ", ".join(MANIFEST_TYPES)}
         async with self._get(f"manifests/{reference}", headers) as answer:
             body = await answer.content.read(MAX_MANIFEST_BYTES + 1)
@@ -62,7 +62,7 @@ class ImageSource:
 
     @contextlib.asynccontextmanager
     async def blob(self, digest: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open a blob's bytes, which are not checked here. ImportFailedError."""
+        """Open a blob's bytes, which are not checked here; ImportFailedError if the source refuses."""
         async with self._get(f"blobs/{digest}", {}) as answer:
             yield answer.content.iter_chunked(READ_BYTES)
 
@@ -117,7 +117,7 @@ class ImageSource:
     ) -> str:
         every = {"User-Agent": USER_AGENT, **headers}
         if data is not None:
-            every["Content-Type"] = "application/x-www-form-urlencoded"  # the session adds nothing by itself
+            every["Content-Type"] = "application/x-www-form-urlencoded"  # the session adds no header by itself
         async with self._session.request(method, url, headers=every, params=params, data=data) as answer:
             await _require_success(answer)
             body = await answer.json()

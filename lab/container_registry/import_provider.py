@@ -3,9 +3,10 @@
 Faithful: the body's fields are those of azure-mgmt-containerregistry 15.0.0 and no others; a source has a resourceId or
 a registryUri, an image a tag or a digest, not both (Azure/azure-cli#14337); 202 with Location and Retry-After 10
 (Azure/acr#549); what goes wrong later is the operation's failure: 400 InvalidParameters (Azure/acr#632,
-dotnet/docker-tools#1125) with the source's own words, 409 where a tag exists under NoForce (its text is seen in
-Azure/azure-cli#10938; the status is not). Every import runs at once and takes `importImage` seconds (control API) at
-least. Left out: registries of other resource groups as `resourceId`, other operations on the resource.
+dotnet/docker-tools#1125) with the source's own words, 409 if a tag exists under NoForce (its text is from
+Azure/azure-cli#10938; the status is chosen here). Every import starts at once and takes at least the latency of the
+operation `importImage` (control API). Left out: registries of other resource groups as `resourceId`, other operations
+on the resource.
 """
 
 import re

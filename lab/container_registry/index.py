@@ -84,7 +84,7 @@ def digest_of(body: bytes) -> str:
 
 
 def read_manifest(body: bytes, media_type: str) -> Manifest:
-    """Read a manifest; ManifestInvalidError."""
+    """Read a manifest; ManifestInvalidError if it is malformed."""
     if media_type not in MANIFEST_TYPES:
         raise ManifestInvalidError(f"media type '{media_type}' is not supported")
     try:
@@ -107,7 +107,7 @@ def _read(body: bytes, media_type: str, content: dict[str, Any]) -> Manifest:
     named = [config, *content["layers"]] if config is not None else list(children)
     for url in (url for descriptor in named for url in descriptor.get("urls") or ()):
         if ELSEWHERE.fullmatch(url) is None:
-            raise ManifestInvalidError(f"'{url}' is no address that a layer can be had from")
+            raise ManifestInvalidError(f"'{url}' is not an address from which a layer can be fetched")
     config_type = None if config is None else str(config["mediaType"])
     subject = content.get("subject")
     return Manifest(

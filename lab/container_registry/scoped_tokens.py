@@ -61,7 +61,7 @@ class RegistryTokens:
         self._tokens = {name.lower(): token}
 
     def keep(self) -> Callable[[], None]:
-        """Keep the tokens, and what they may do, and return what puts that back."""
+        """Keep the tokens and what they may do, and return a function that puts both back."""
         tokens, repositories = dict(self._tokens), dict(self.repositories)
 
         def put_back() -> None:
@@ -104,7 +104,7 @@ class RegistryTokens:
         return changed
 
     def lets_in(self, name: str, password: str) -> bool:
-        """Tell whether a password works now; a user's name is compared exactly."""
+        """Tell whether a password works now. Here the token's name is compared with case."""
         token = self._tokens.get(name.lower())
         if token is None or token.name != name or token.status != STATUSES[0]:
             return False

@@ -1,6 +1,6 @@
 """How the container registries start: their content, and the publisher's tokens, which data plane and ARM share.
 
-Behind the front of each one stands a Docker Registry of its own.
+Each front has a Docker Registry of its own.
 """
 
 import json
@@ -29,7 +29,7 @@ SITES = {PUBLISHER: Site(errors=REGISTRY_ERRORS), CUSTOMER: Site(errors=REGISTRY
 
 def _start(lab: Lab, subscriptions: Subscriptions) -> Fronts:
     stores = {site: ContainerRegistryStore(lab=lab, service=site) for site in SITES}
-    # The customer's container registry does not know these names.
+    # Only the publisher's container registry knows these tokens (lab/container_registry/access.py).
     tokens = RegistryTokens(now=lab.clock.now)
 
     async def clear() -> None:

@@ -30,7 +30,7 @@ class ContainerRegistryStore:
 
     @property
     def url(self) -> str:
-        """The address of the Docker Registry, another one after each start of it."""
+        """The address of the Docker Registry. Each start of it may change the address."""
         return self._urls[self._service]
 
     async def manifest(self, repository: str, digest: str) -> bytes:
@@ -90,7 +90,7 @@ class ContainerRegistryStore:
         """Send a blob to its upload; return Docker Registry's refusal, e.g. DIGEST_INVALID, as text."""
         headers = {"Content-Type": "application/octet-stream"}
         try:
-            # In two steps: only the second one writes the link, and it is short. Others wait for it.
+            # The upload has two steps. Only the second one writes the link. It is short, because others wait for it.
             async with self._session.patch(URL(upload, encoded=True), data=content, headers=headers) as answer:
                 if answer.status != 202:
                     raise StoreFailedError(f"PATCH {digest}: {answer.status} {await answer.text()}")

@@ -33,8 +33,8 @@ NAME = "dns"
 KEY_NAME = "lab."
 KEY_FILE = "dns.key"
 KEY_BYTES = 32
-# The folder of its control socket: its data folder, below its working directory. A socket's path has 107 characters at
-# most (unix(7)), and a lab's folder may have more.
+# The folder of its control socket: its data folder, reached through its working directory. A socket's path has at most
+# 107 characters (unix(7)), and the path of a lab's folder may be longer.
 RUN_FOLDER = f"/proc/self/cwd/{NAME}"
 UPDATE_SECONDS = 30.0
 SOA_SECONDS = "3600 300 2419200 300"
@@ -71,7 +71,7 @@ class NameServer:
         self._keys = dns.tsigkeyring.from_text({KEY_NAME: key})
 
     async def show(self, kind: str, name: str, records: RecordSet | None) -> None:
-        """Make the server answer with these records of a type at a name. None: with no records."""
+        """Make the server answer with these records of a type at a name, or with none if `records` is None."""
         update = dns.update.UpdateMessage(self._zone, keyring=self._keys)
         update.delete(name, kind)
         if records is not None and records.records:

@@ -1,11 +1,11 @@
 """The record sets of one public DNS zone, as Azure DNS keeps them: types, limits, ETags. Pure; the clock is given.
 
 Faithful: names and types are compared without case; `@` is the zone itself; each write makes a new ETag; If-Match and
-`If-None-Match: *` (412 when the condition fails); no two equal records in a set; a CNAME has its name for itself; the
-zone's own SOA and NS cannot be deleted; a TXT string has 255 characters at most, a TXT set 4,096 together; 10,000
-record sets a zone, 20 records a set; 200 new and 200 deleted record sets a minute, then 429. An MX, PTR or SRV record
-and an alias (`targetResource`) are refused. Not documented, so chosen here: the codes of a duplicate, of a CNAME's
-conflict and of a record set too many, and the 429's.
+`If-None-Match: *` (412 when the condition fails); no two equal records in a set; no other record set has the name of a
+CNAME; the zone's own SOA and NS cannot be deleted; at most 255 characters in a TXT string and 4,096 in a TXT set;
+at most 10,000 record sets in a zone and 20 records in a set; 200 new and 200 deleted record sets a minute, then 429. An
+MX, PTR or SRV record and an alias (`targetResource`) are refused. Not documented, so chosen here: the codes for a
+duplicate, for a conflict with a CNAME, for one record set too many, and for the 429.
 
 Sources: learn dns/dns-zones-records ("Etags", "TTL", "Record types"), dns/dns-alias, azure-subscription-service-limits
 (public DNS zones); azure-mgmt-dns 9.0.0; messages as users quote them (Azure/azure-cli#10467,
@@ -251,5 +251,5 @@ def _precondition(message: str) -> DnsRefusedError:
 def _count(window: SlidingWindow, now: float, what: str) -> None:
     wait = window.wait_seconds(now=now, seconds=MINUTE_SECONDS)
     if wait > 0:
-        message = f"More than {CHANGES_A_MINUTE} record sets of the zone would {what} in a minute."
+        message = f"More than {CHANGES_A_MINUTE} requests to {what} record sets of the zone came in a minute."
         raise DnsRefusedError(429, "TooManyRequests", message, retry_after=math.ceil(wait))

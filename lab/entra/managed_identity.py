@@ -3,8 +3,8 @@
 `GET` with a query or `POST` with a form: `resource`, `client_id`, optional `api-version`, and the secret in
 `X-IDENTITY-HEADER` (learn automation/add-user-assigned-identity; the App Service 2019-08-01 answer, which MSAL reads).
 Only `client_id` selects an identity. Other selectors are undocumented in Azure and refused here. A request without a
-selector is refused, too, because the account has no system-assigned identity. Each caller has its own secret: a job
-gets the customer's identity, the publisher's callback API the publisher's, and the engineer both
+selector is refused, too, because the account has no system-assigned identity. Each caller has its own secret. A job
+gets the customer's identity, the publisher's callback API gets the publisher's, and the engineer gets both
 (lab/entra/access.py).
 """
 

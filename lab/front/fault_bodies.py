@@ -1,4 +1,4 @@
-"""Read what the control API gets as a fault or a latency, and check it."""
+"""Read and check the faults and latencies that are posted to the control API."""
 
 import math
 import re
@@ -77,11 +77,11 @@ def _fields(body: object, what: str, known: set[str]) -> Mapping[str, Any]:
 
 
 def _whose(fields: Mapping[str, Any], name: str, action: str, *, always: str) -> bool:
-    """Tell whether a fault is only for the requests of `name`. With the action `always` it always is."""
+    """Tell whether a fault is only for the requests of `name`. This is always so for the action `always`."""
     value = fields.get(name, action == always)
     if not isinstance(value, bool) or (action == always and not value):
         raise InvalidFaultError(
-            f"{name} is {value!r} of {action}; it takes true or false, and {always} is for them alone"
+            f"{name} is {value!r} for the action {action}; it takes true or false, and only true for {always}"
         )
     return value
 

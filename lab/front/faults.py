@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass, field
 
-# What ARM's errors may look like: as documented; without the outer `error`, as Automation's older ones; a JSON text
-# that holds JSON, as in a recorded 409 of ACR.
+# What ARM's errors may look like. wrapped: as documented. bare: without the outer `error`, like Automation's older
+# errors. text: a JSON text that holds JSON, like a recorded 409 of ACR.
 FORMS = ("wrapped", "bare", "text")
 # How long a long-running operation takes without a latency: long enough that one poll sees it running.
 OPERATION_SECONDS = 0.05
@@ -22,7 +22,7 @@ class Action:
     answers: bool = False  # The client gets an injected answer instead of the service's.
     delays: bool = False  # The request passes, but later.
     carries_out: bool = False  # The service answers, but the connection is reset instead.
-    kills: bool = False  # ... and the process that made the request is killed: the job, or the operator's process.
+    kills: bool = False  # The process that made the request is killed, too: the job, or the operator's process.
 
 
 ACTIONS = {
@@ -79,7 +79,7 @@ class Fault:
     jobs: bool | None  # whether only jobs' requests count (always with `kill_job`), or only others'; None: all
     deployment: bool  # whether only jobs' and the operator's requests count; always true with `kill_client`
     nth: int | None  # counts from 1; matching requests before the nth are left alone
-    every: int | None  # from the nth on, every such request is met, e.g. 3: every third, but never a repetition
+    every: int | None  # e.g. 3: from the nth on, every third request is met, but never a repetition
     times: int  # how many requests it is applied to; 0: all
     status: int  # status of the answer; for `status` and `throttle`
     code: str | None  # code of the error in the answer; for `status`; None: the service's own code
@@ -90,7 +90,7 @@ class Fault:
     matched: int = 0
     applied: int = 0
     # The requests that were met last. A client sends such a request again. If other requests come in between, the
-    # repetition can be the next one to be met, until the client gives up.
+    # repetition could be the next one to be met, and then the next repetition, until the client gives up.
     met: set[Sent] = field(default_factory=set)
 
     @property

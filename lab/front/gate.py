@@ -1,4 +1,4 @@
-"""The gate before every service: journal, copies of requests, injected faults and latency, the same for all."""
+"""The gate before every service: journal, copies of requests, injected faults and latencies."""
 
 import asyncio
 import logging
@@ -38,11 +38,11 @@ class Gate:
         self.copies = RequestCopies()
         self.faults = Faults()
         self.latencies = Latencies()
-        # Set by the Automation stand-in: which job made the connection between two addresses (None: no job), ...
+        # The Automation stand-in sets three functions. This one tells which job made a connection (None: no job).
         self.job_of: Callable[[Address, Address], str | None] = lambda _client, _server: None
-        # ... end a job with SIGKILL, ...
+        # This one ends a job with SIGKILL.
         self.kill_job: Callable[[str], None] = lambda _job_id: None
-        # ... and note that a job has just made its first request (called before the request is answered).
+        # This one notes that a job has just made its first request. It is called before the request is answered.
         self.on_first_request: Callable[[str], None] = lambda _job_id: None
         self.operator = Operator()
         # The services behind the gate, by their names in the journal and in faults.
@@ -132,7 +132,7 @@ class Gate:
                     reached = request.transport is not None and not request.transport.is_closing()
                     await self._recording.add(request, entry, answer if reached else None)
                 entry.seconds = round(asyncio.get_running_loop().time() - started, 6)
-            # A client that sees the reset finds its request in the recording.
+            # The reset comes last, so that a client that sees it finds its request in the recording.
             return answer if answer is not None else await reset_connection(request)
 
         return gate

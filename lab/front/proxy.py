@@ -1,4 +1,4 @@
-"""Passing a request on to a real server and its answer back, byte for byte, streaming both ways."""
+"""Pass a request on to a real server, and its answer back, byte for byte. Both are streamed."""
 
 import socket
 import ssl

@@ -1,4 +1,4 @@
-"""Copies of sent requests, so that tests can search them for secrets that nobody knew beforehand.
+"""Copies of sent requests. Tests search them for secrets that nobody knew before the requests were sent.
 
 The newest MAX_BYTES are kept in memory. Requests to the key vaults are not copied, because secrets belong there. A body
 is copied as far as its service has read it.
@@ -120,13 +120,13 @@ def parse_search(body: object) -> tuple[int, Mapping[str, Sequence[bytes]]]:
     if isinstance(since, bool) or not isinstance(since, int):
         raise InvalidFaultError("since takes a sequence number")
     if not isinstance(sought, dict) or not all(isinstance(forms, list) and forms for forms in sought.values()):
-        raise InvalidFaultError("sought takes lists by name")
+        raise InvalidFaultError("sought takes an object with a list of texts for each name")
     try:
         read = {name: [base64.b64decode(form, validate=True) for form in forms] for name, forms in sought.items()}
     except (TypeError, binascii.Error):
-        raise InvalidFaultError("what is sought is base64") from None
+        raise InvalidFaultError("sought takes texts in base64") from None
     if not all(all(forms) for forms in read.values()):
-        raise InvalidFaultError("what is sought is not empty")
+        raise InvalidFaultError("sought takes no empty text")
     return since, read
 
 
