@@ -163,12 +163,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--output",
         choices=("text", "json"),
         default="text",
-        help="form of what is printed when ready",
+        help="form of the text that is printed when the lab is ready",
     )
     parser.add_argument(
         "--publisher-root",
         default=Path(__file__).resolve().parents[1],
-        help="folder with the package `publisher`, run as the publisher's callback API (default: this project's)",
+        help="folder with the package `publisher`, which is the publisher's callback API (default: this project's)",
     )
     parser.add_argument("--record", metavar="DIR", help="folder for a recording of all requests and answers")
     options = parser.parse_args(arguments)

@@ -1,7 +1,8 @@
 """The real servers behind the lab's fronts, each as its service describes it.
 
-They listen on loopback ports that the kernel chooses, and only the fronts use them. They are empty after each start of
-the lab and after each reset, because the stand-ins' own state lives in memory and starts empty, too.
+They listen on free loopback ports. Clients use the fronts instead, but they ask the name server directly. The servers
+are empty after each start of the lab and after each reset, because the stand-ins' own state lives in memory and starts
+empty, too.
 """
 
 import asyncio
@@ -45,9 +46,9 @@ class RealServer:
 
     name: the name of its log and of the folder of its data. command: writes its settings, if it has any, and returns
     the command that starts it; ToolMissingError if the program is missing. listening: patterns of the log lines that
-    say that it listens, by the address's name in Lab.real_urls; a pattern's group is the address. scheme: `http` or
-    `https`, the scheme of its addresses. empty: deletes everything that it holds, while it runs; it gets the lab and
-    the directory. on_disk: whether its folder has all its data; otherwise no snapshot holds them, and it runs on.
+    say that it listens, by the address's name in Lab.real_urls; a pattern's group is the address. scheme: the scheme of
+    its addresses, such as `https`. empty: deletes everything that it holds, while it runs; it gets the lab and the
+    directory. on_disk: whether its folder has all its data. If not, a snapshot neither holds its data nor ends it.
     """
 
     name: str
@@ -75,7 +76,7 @@ class RealServers:
         shutil.rmtree(self._directory, ignore_errors=True)
         self._directory.mkdir(parents=True)
         ground = Ground(directory=self._directory, names=names, certificates=certificates)
-        # Made once: a server that starts again has the same settings.
+        # The commands are made only once, so that a server that starts again has the same settings.
         self._tools = {server.name: server.command(ground) for server in self._servers}
         await self._start_all(self._servers)
 
@@ -111,7 +112,7 @@ class RealServers:
             await asyncio.sleep(POLL_SECONDS)
 
     async def failure(self) -> RealServerFailedError:
-        """Wait until a server ends by itself and return what to say about it."""
+        """Wait until a server ends by itself, and return the error that says so."""
         while True:
             waits = {asyncio.ensure_future(process.wait()): name for name, process in self._processes.items()}
             try:
@@ -121,7 +122,7 @@ class RealServers:
                     wait.cancel()
             name, code = waits[(ended := done.pop())], ended.result()
             async with self._restarting:
-                # Where it was ended to be started again, another process runs by now.
+                # If the lab ended it only to start it again, another process runs by now.
                 if self._processes[name].returncode is not None:
                     return RealServerFailedError(f"{name} ended with {code}: {_tail(self._log(name))}")
 
@@ -131,14 +132,14 @@ class RealServers:
             await server.empty(lab, self._directory)
 
     async def keep(self, folder: Path) -> None:
-        """Copy the servers' data to `folder`. They end for that, since they may have some of it in memory alone."""
+        """Copy the servers' data to `folder`. They are ended before, because some data may be only in their memory."""
         async with self._restarting:
             await asyncio.gather(*(self._end_in_order(server.name) for server in self._on_disk()))
             _copy([server.name for server in self._on_disk()], self._directory, folder)
             await self._start_all(self._on_disk())
 
     async def put_back(self, folder: Path) -> None:
-        """Let the servers have the data that `keep` has copied, and nothing else."""
+        """Give the servers the data that `keep` has copied, and nothing else."""
         async with self._restarting:
             for process in (self._processes[server.name] for server in self._on_disk()):
                 process.kill()  # what it holds is thrown away
@@ -168,7 +169,7 @@ class RealServers:
 def _copy(names: Iterable[str], source: Path, target: Path) -> None:
     for name in names:
         shutil.rmtree(target / name, ignore_errors=True)
-        if (source / name).exists():  # it makes its folder when it gets something to keep
+        if (source / name).exists():  # a server makes its folder when it gets its first data
             shutil.copytree(source / name, target / name)
 
 

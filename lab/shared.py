@@ -35,11 +35,11 @@ class Lab:
     jobs_trust: Path  # PEM of the authorities that jobs trust; written when the real servers run
     server_ssl: ssl.SSLContext
     # Base address of each site, without a trailing slash: https://127.0.0.1:PORT (control, identity: http). The names
-    # are those of the journal and of faults. Complete before any service starts.
+    # are those of the journal and of faults. The addresses are complete before any service starts.
     urls: dict[str, str]
     # Base addresses of the real servers behind the fronts, by the names that their services give them.
     real_urls: dict[str, str]
-    # For requests to the real servers: trusts the lab's CA, adds no header, decodes nothing (lab/front/proxy.py).
+    # For requests to the real servers. It trusts the lab's CA, adds no header and decodes nothing (lab/front/proxy.py).
     upstream: aiohttp.ClientSession
     # The resources, without trailing slash, that Entra issues tokens for: each service adds the audiences it takes.
     audiences: set[str] = field(default_factory=set)
@@ -60,7 +60,7 @@ class Lab:
     identity_headers: dict[str, str | None] = field(default_factory=dict)
     # The value that the publisher's callback API gets.
     publisher_identity_header: str = field(default_factory=lambda: secrets.token_hex(16).upper())
-    # Who may do what. Every service asks it before it serves a request.
+    # It knows who may do what. Every service asks it before it serves a request.
     authorization: Authorization = field(default_factory=Authorization)
     # What services add to the control API: (method, path) -> a handler. It gets the body (None for GET) and returns
     # the answer; InvalidFaultError refuses the request.

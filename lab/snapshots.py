@@ -1,15 +1,15 @@
 """Keep the lab's state at one moment under a name, and restore it as often as a test wants.
 
-    POST /snapshots            {"name"}: keep what the lab holds now; another one of this name is replaced
-    POST /snapshots/put_back   {"name"}: from now on the lab holds that again, and nothing else
+    POST /snapshots            {"name"}: keep what the lab holds now; this replaces a snapshot with the same name
+    POST /snapshots/put_back   {"name"}: restore the snapshot; from now on the lab holds only what the snapshot holds
 
 A snapshot holds everything that clients can change, the jobs that have ended, and the data of the real servers. The
 real servers end and start again, so that no data is only in their memory. Before you keep a snapshot, wait for all jobs
 and operations: the answer is 400 while a job runs. A restore ends everything that runs at that moment: jobs and the
 publisher's processes.
 
-After a restore the journal is empty, and the time goes on. A restore does not change faults, latencies, and settings
-that only the control API changes.
+After a restore the journal is empty, and the time goes on. A restore does not change faults, latencies, the operator's
+process and the applications' modes.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ Content = TypeVar("Content", dict[str, Any], dict[str, str], set[str])
 
 
 def of_content(held: Content) -> Keep:
-    """Return a hook that keeps the content of a dictionary or set that other code refers to, too."""
+    """Return a hook that keeps the content of a dictionary or set. The object stays: other code refers to it, too."""
 
     def keep() -> PutBack:
         kept = copy.deepcopy(held)
@@ -83,8 +83,8 @@ class Snapshots:
         async with self._changing:
             if name not in self._kept:
                 raise InvalidFaultError(f"there is no snapshot {name!r}; there are {', '.join(self._kept) or 'none'}")
-            # As at the end of the lab: tasks that make requests in the background end before the services forget their
-            # state.
+            # These hooks also run at the end of the lab. They end the tasks that make requests in the background, before
+            # the services forget their state.
             for hook in reversed(self._lab.on_close):
                 await hook()
             await self._servers.put_back(self._folder(name))

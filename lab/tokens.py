@@ -50,9 +50,9 @@ class TokenIssuer:
     ) -> str:
         """Return a signed token.
 
-        `audience` is the resource as the client asked for it, `subject` the principal's object id (also `oid`),
-        `claims` are added (`appid` names the client) and override the ordinary ones, e.g. `exp` for a token that must
-        satisfy a real server's clock.
+        `audience` is the resource as the client asked for it. `subject` is the principal's object id (also `oid`).
+        `claims` are added (`appid` names the client) and replace the ordinary ones, e.g. `exp` for a token that a real
+        server checks by its own clock.
         """
         now = int(self._clock.now())
         payload: dict[str, object] = {
@@ -71,9 +71,9 @@ class TokenIssuer:
         return jwt.encode(payload, self._key, algorithm="RS256", headers={"kid": self.key_id, "x5t": self.key_id})
 
     def verify(self, token: str, audiences: Collection[str]) -> dict[str, Any]:
-        """Return the token's claims, or raise TokenRefused: signature, issuer, validity by the lab's clock, audience.
+        """Return the claims after a check of signature, issuer, validity by the lab's clock, and audience.
 
-        A trailing slash of an audience does not count, as in Azure.
+        Raises TokenRefused if one of them is wrong. A trailing slash of an audience does not count, as in Azure.
         """
         claims = self._verified.get(token)
         if claims is None:
@@ -99,7 +99,7 @@ class TokenIssuer:
                 self._public_key,
                 algorithms=["RS256"],
                 issuer=self.issuer,
-                # verify checks these by the lab's clock and with the service's own audiences.
+                # `verify` checks these by the lab's clock and with the service's own audiences.
                 options={
                     "verify_exp": False,
                     "verify_nbf": False,

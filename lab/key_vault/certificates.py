@@ -4,13 +4,13 @@ A certificate has at most one pending operation at a time. The vault makes a key
 the vault only in the secret of the merged certificate, and only if the policy allows it. Each version has a secret and
 a key with the same name and version, which exist as long as the version.
 
-Faithful: a CSR signed by the new key; 409 on a second operation while one is in progress; the certificate object that
-is there, disabled and empty, before its first merge; merge for the operation's own key alone; enabled, tags and times
-of a version passed on to its secret and key; soft deletion of all three together.
+Faithful: a CSR signed by the new key; 409 on a second operation while one is in progress; a disabled and empty
+certificate before the first merge; a merge only for the operation's own key; enabled, tags and times of a version
+passed on to its secret and key; soft deletion of all three together.
 Chosen where no source says more (UNCONFIRMED): a cancellation stays requested, because nobody carries out an operation
 of the issuer Unknown; before the first merge there is neither secret nor key; a deleted certificate has no operation;
-the secret behind a certificate refuses to be written or deleted alone, and a certificate the name of a secret or key
-that is there alone, with messages of our own.
+the secret and the key of a certificate cannot be written or deleted alone; a certificate cannot take the name of a
+secret or key that has no certificate. The messages of the last two refusals are the lab's own.
 
 Sources: learn key-vault/certificates/create-certificate-scenarios (operations, their states and refusals),
 create-certificate-signing-request (a chain for another key); answers as recorded by the SDKs' tests; azure-cli#1283.
@@ -67,7 +67,7 @@ class Certificates(VaultObjects[Certificate]):
         secrets: Secrets,
         keys: Keys,
     ) -> None:
-        """Start empty. `secrets` and `keys` are the vault's, where each version has its own."""
+        """Start empty. `secrets` and `keys` are those of the vault. Each version has a secret and a key there."""
         super().__init__(kind="certificate", now=now, lag=lag, options=options)
         self._secrets = secrets
         self._keys = keys
@@ -81,7 +81,7 @@ class Certificates(VaultObjects[Certificate]):
         self._operations.clear()
 
     def keep(self) -> Callable[[], None]:
-        """Keep every object with its policies and operation, and return what puts that back."""
+        """Keep every object with its policy and operation, and return a function that puts them back."""
         put_objects_back, policies, operations = super().keep(), dict(self._policies), dict(self._operations)
 
         def put_back() -> None:
@@ -91,7 +91,10 @@ class Certificates(VaultObjects[Certificate]):
         return put_back
 
     def require_free(self, name: str) -> None:
-        """Refuse a new operation or import: 409 while one is in progress, or as `require_name`."""
+        """Refuse a new operation or import as `require_name` does.
+
+        Refuse it with 409, too, if an operation is in progress, or if a secret or key of no certificate has the name.
+        """
         self.require_name(name)
         alone = self._secrets.newest(name) or self._keys.newest(name)
         if alone is not None and not alone.content.managed:
@@ -105,7 +108,7 @@ class Certificates(VaultObjects[Certificate]):
             raise VaultRefusedError(409, "Conflict", message)
 
     def key_again(self, name: str, policy: Policy) -> PrivateKey | None:
-        """Return the key of the newest version if the policy wants it again, else None."""
+        """Return the key of the newest version if the policy wants to use it again; otherwise None."""
         found = self._true(name)
         if not policy.reuse_key or found is None:
             return None
@@ -121,7 +124,7 @@ class Certificates(VaultObjects[Certificate]):
         self._operations[name.lower()] = operation
 
     def operation(self, name: str, request_id: str = "") -> Operation:
-        """Return the pending operation, whatever its state; 404 if there is none, or none of this id."""
+        """Return the pending operation in any state; 404 if there is none, or if it has another id."""
         found = self._operations.get(name.lower())
         if found is None or (request_id and found.request_id != request_id):
             raise VaultRefusedError(404, "PendingCertificateNotFound", f"Pending certificate not found: {name}")
@@ -177,7 +180,7 @@ class Certificates(VaultObjects[Certificate]):
     ) -> Found:
         """Add a version with its secret and key. If the object was empty until now, this is its only version."""
         if content.private is None:
-            raise ValueError("a certificate comes into use with its key")
+            raise ValueError("a version of a certificate needs a private key")
         leaf = x509.load_der_x509_certificate(content.chain[0])
         attributes = Attributes(
             enabled=True if enabled is None else enabled,
@@ -224,7 +227,7 @@ class Certificates(VaultObjects[Certificate]):
         return self._policies[name.lower()]
 
     def delete(self, name: str) -> VaultObject[Certificate]:
-        """Delete softly, with its secret and key; its operation ends."""
+        """Delete a certificate softly, with its secret and key. Its operation ends."""
         gone = super().delete(name)
         self._operations.pop(name.lower(), None)
         if gone.versions[-1].content.chain:
@@ -233,7 +236,7 @@ class Certificates(VaultObjects[Certificate]):
         return gone
 
     def recover(self, name: str) -> VaultObject[Certificate]:
-        """Undo a deletion, of the secret and the key, too."""
+        """Undo the deletion of a certificate, its secret and its key."""
         back = super().recover(name)
         if back.versions[-1].content.chain:
             self._secrets.recover(name)
@@ -241,7 +244,7 @@ class Certificates(VaultObjects[Certificate]):
         return back
 
     def purge(self, name: str) -> None:
-        """Delete for good, with its secret and key; 403 under purge protection."""
+        """Delete a certificate for good, with its secret and key; 403 under purge protection."""
         merged = bool(self._deleted(self._true(name), name).versions[-1].content.chain)
         super().purge(name)
         if merged:

@@ -1,9 +1,9 @@
 """Key Vault's certificates over the wire, as azure-keyvault-certificates asks for them.
 
-Faithful: create (202 with where to look), the pending operation (get, with `request_id` as a filter; cancel, delete,
-merge), get with and without version, versions, update, policy, import, list with paging and `includePending`, soft
-delete, recover, purge; the versionless secret id leads to the newest version. Left out: contacts, issuers, backup and
-restore, and what lab/key_vault/certificate_policy.py names. Who may is lab/key_vault/front.py's to say.
+Faithful: create (202 with the operation's address), the pending operation (get, with `request_id` as a filter; cancel,
+delete, merge), get with and without version, versions, update, policy, import, list with paging and `includePending`,
+soft delete, recover, purge; the versionless secret id leads to the newest version. Left out: contacts, issuers, backup
+and restore, and what lab/key_vault/certificate_policy.py names. lab/key_vault/front.py checks the caller's rights.
 
 Sources: learn rest/api/keyvault/certificates; answers as recorded by the SDKs' tests.
 """

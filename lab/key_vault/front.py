@@ -1,17 +1,18 @@
 """Key Vault: the customer's vault and the publisher's, as azure-keyvault-secrets, -keys and -certificates ask for them.
 
-Faithful: the challenge (a request without token gets 401 and where to get one), audiences, api-versions; unknown fields
-and parameters refused; secrets, keys and certificates as secrets_api.py, keys_api.py and certificates_api.py of
-lab/key_vault say; each vault refuses who is of the other side (lab/entra/access.py). Left out: access policies,
-throttling, and the seconds that deleting and recovering take in Azure: here they are done at once, unless
-readers are made to lag.
+Faithful: the challenge (a request without token gets 401 and the address that issues tokens), audiences, api-versions;
+unknown fields and parameters refused; secrets, keys and certificates as secrets_api.py, keys_api.py and
+certificates_api.py of lab/key_vault say; each vault refuses the other side's callers (lab/entra/access.py). Left out:
+access policies, throttling, and the seconds that deleting and recovering take in Azure. Here they are done at once,
+unless a latency makes readers lag.
 
 The control API, for either vault (`service` is "key_vault" or "publisher_key_vault"):
 
-    POST /vaults    {"service", "purge_protection"}: purging is refused from now on, or allowed again (as in no Azure)
+    POST /vaults    {"service", "purge_protection"}: purging is refused from now on, or allowed again (Azure cannot
+                    allow it again)
     POST /latency   {"operation": "vaultVisibility", "seconds", "service"}: for so many seconds after a write, reads
-                    that name no version (get, list, versions, deleted) show the state before; without `service`, of
-                    both vaults. By the lab's clock, so that moving it ends the wait
+                    that name no version (get, list, versions, deleted) show the state before; without `service`, this
+                    holds for both vaults. The seconds pass by the lab's clock, so that moving it ends the wait
 
 The challenge's resource. The official clients check that the vault's host lies below the domain of the resource that
 the challenge names, as `x.vault.azure.net` lies below `vault.azure.net`, and compare host and port as text. The lab's
@@ -47,14 +48,14 @@ KEY_VAULT_AUDIENCES = ("https://vault.azure.net",)
 VISIBILITY = "vaultVisibility"
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
-# Puts into an empty vault what it starts with.
+# A function that puts into an empty vault what the vault starts with.
 Start = Callable[[Secrets, Keys], None]
 
 
 def routes(lab: Lab, *, site: str, options: VaultOptions, start: Start, publishers: bool) -> web.Application:
     """Return the app of one vault, at a key of Lab.urls.
 
-    `start` puts in what the vault starts with; `publishers` tells whose it is.
+    `start` puts in what the vault starts with. publishers: whether it is the publisher's vault.
     """
     vault = _Vault(lab, site, options, start, publishers=publishers)
     vault.deploy()
@@ -70,7 +71,7 @@ def routes(lab: Lab, *, site: str, options: VaultOptions, start: Start, publishe
 
 
 class _Vault:
-    """One vault: its objects, who may, and how it starts."""
+    """One vault: its objects, the check of its callers, and how it starts."""
 
     def __init__(self, lab: Lab, site: str, options: VaultOptions, start: Start, *, publishers: bool) -> None:
         self._lab = lab
@@ -94,7 +95,7 @@ class _Vault:
         self._start(self._secrets, self._keys)
 
     def kept(self) -> list[Keep]:
-        """Return what keeps the vault as it is."""
+        """Return the functions that keep the vault's state."""
         options = snapshots.of_attributes(self._options, "purge_protection")
         return [self._secrets.keep, self._keys.keep, self._certificates.keep, options]
 
@@ -154,7 +155,7 @@ def resource_of(lab: Lab, site: str) -> str:
 
 
 def control(options: Mapping[str, VaultOptions]) -> Callable[[object], Awaitable[object]]:
-    """Return what answers POST /vaults of the control API; `options` by site."""
+    """Return the function that answers POST /vaults of the control API. options: by site."""
 
     async def change(body: object) -> object:
         fields = {"service", "purge_protection"}

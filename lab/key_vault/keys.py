@@ -1,8 +1,8 @@
 """What a Key Vault knows of its keys, and what it does with them. Pure but for the making of keys; the clock is given.
 
-Faithful: RSA (2048, 3072, 4096) and EC (P-256, P-384, P-521) keys that never leave; the operations are the real ones of
-`cryptography`; `key_ops` enforced; a disabled key does nothing; one that has expired or is not valid yet still
-decrypts, unwraps and verifies, and does nothing else. GET shows a disabled key.
+Faithful: RSA (2048, 3072, 4096) and EC (P-256, P-384, P-521) keys that never leave the vault; the operations are the
+real ones of `cryptography`; `key_ops` enforced; a disabled key does nothing; a key that has expired or is not valid yet
+still decrypts, unwraps and verifies, and does nothing else. GET shows a disabled key.
 Left out and refused: HSM and symmetric keys, P-256K, RSA1_5, RSA-OAEP with SHA-1, RS256/384/512, import, rotation
 policy, release, backup; exportable keys, which no vault of this tier has.
 
@@ -60,7 +60,7 @@ class Key:
 
     @property
     def curve(self) -> str:
-        """JWK's `crv`; "" of an RSA key."""
+        """JWK's `crv`; "" for an RSA key."""
         if isinstance(self.private, rsa.RSAPrivateKey):
             return ""
         return next(name for name, curve in CURVES.items() if isinstance(self.private.curve, curve))
@@ -94,7 +94,7 @@ class KeyPlan:
 
 
 def key_plan(*, kind: object, size: object, curve: object, operations: object) -> KeyPlan:
-    """Return what a request for a key means (None: not given); 400 if the vault makes no such key."""
+    """Return the key that a request asks for (None: not given); 400 if the vault makes no such key."""
     if not isinstance(kind, str) or kind not in OPERATIONS:
         raise bad_parameter(f"Invalid kty value: {kind}. This vault makes {', '.join(OPERATIONS)}.")
     allowed = checked_operations(operations, kind=kind)
@@ -129,7 +129,7 @@ class Keys(VaultObjects[Key]):
         tags: Mapping[str, str] | None,
         attributes: Attributes,
     ) -> tuple[VaultObject[Key], Version[Key]]:
-        """Change what is given (None: left as it is) of a version."""
+        """Change the given values of a version. None: no change."""
 
         def changed(key: Key) -> Key:
             if operations is None:
@@ -173,7 +173,7 @@ def unwrap(key: Key, algorithm: str, data: bytes) -> bytes:
 
 
 def sign(key: Key, algorithm: str, digest: bytes) -> bytes:
-    """Sign a digest that the client has made; ES* as r||s of fixed length (RFC 7518, 3.4)."""
+    """Sign a digest that the client has made. An ES* signature is r||s of fixed length (RFC 7518, 3.4)."""
     _check_signing(key, algorithm, digest)
     hashed = utils.Prehashed(_hash(algorithm))
     if isinstance(key.private, rsa.RSAPrivateKey):

@@ -1,8 +1,9 @@
-"""Key Vault's keys over the wire, as azure-keyvault-keys asks for them; who may is lab/key_vault/front.py's to say.
+"""Key Vault's keys over the wire, as azure-keyvault-keys asks for them.
 
 Faithful: create, get with and without version, versions, update, list with paging, soft delete, recover, purge, and the
 operations sign, verify, wrapkey, unwrapkey, encrypt and decrypt, with and without version; a private key is in no
-answer. Left out: what lab/key_vault/keys.py names. Source: learn rest/api/keyvault/keys.
+answer. Left out: what lab/key_vault/keys.py names. lab/key_vault/front.py checks the caller's rights.
+Source: learn rest/api/keyvault/keys.
 """
 
 import asyncio
@@ -92,7 +93,7 @@ class KeyHandlers:
         operation = OPERATIONS[request.match_info["operation"]]
         key, version = self._keys.usable(name, version_id, operation)
         transform, algorithm = TRANSFORMS[operation], wire.text(body, "alg") or ""
-        # RSA's private operations take milliseconds, in which the lab's other requests shall not stand still.
+        # RSA's private operations take milliseconds. Meanwhile the lab must go on with other requests.
         result = await asyncio.to_thread(transform, version.content, algorithm, wire.octets(body, "value"))
         return web.json_response({"kid": self._id(key, version), "value": wire.base64url(result)})
 

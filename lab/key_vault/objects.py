@@ -1,11 +1,12 @@
-"""What a Key Vault keeps alike of secrets and keys: versions, attributes, tags, soft deletion, and how late readers see
-a write. Pure; the clock is given.
+"""What a Key Vault's secrets, keys and certificates have in common. Pure; the clock is given.
+
+They have versions, attributes, tags and soft deletion, and readers may see a write late.
 
 Faithful: names without case, 409 on the name of a deleted object, recover and purge, purge protection, and the end of a
 deleted object after its 90 days.
-Not documented and chosen here: the lag. Key Vault says nothing of how consistent its reads are (UNCONFIRMED), so a lab
-may be asked for the worst: for `lag` seconds after a write, reads that name no version keep showing the state before.
-Writes, and reads of a version by its id, always see the truth.
+Not documented and chosen here: the lag. Key Vault says nothing of how consistent its reads are (UNCONFIRMED), so a test
+may ask for the worst case: for `lag` seconds after a write, reads that name no version still show the state before it.
+Writes, and reads of a version by its id, always see the present state.
 
 Sources: learn key-vault/general/soft-delete-overview, about-keys-secrets-certificates ("names are case-insensitive");
 codes and messages as recorded by the SDKs' tests and as users quote them (microsoft/AzureTRE#1760).
@@ -27,7 +28,7 @@ Content = TypeVar("Content")
 
 
 class VaultRefusedError(Exception):
-    """What the vault answers with an error: HTTP status, code, message, and an inner code ("" if none)."""
+    """The vault refuses a request with an HTTP status, a code, a message, and an inner code ("" if none)."""
 
     def __init__(self, status: int, code: str, message: str, inner: str = "") -> None:
         """Keep the parts."""
@@ -39,7 +40,7 @@ class VaultRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attributes:
-    """What a client sets of a version; None: not set. Times in whole epoch seconds."""
+    """The attributes of a version that a client sets; None: not set. Times are in whole epoch seconds."""
 
     enabled: bool | None = None
     not_before: int | None = None
@@ -48,7 +49,7 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version(Generic[Content]):
-    """One version of a secret or key."""
+    """One version of a secret, key or certificate."""
 
     id: str  # 32 hexadecimal digits
     content: Content
@@ -60,16 +61,16 @@ class Version(Generic[Content]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultObject(Generic[Content]):
-    """A secret or key: its versions, the oldest first."""
+    """A secret, key or certificate: its versions, the oldest first."""
 
     name: str  # as first written
     versions: tuple[Version[Content], ...] = ()
-    deleted: int | None = None  # when; None: it is not
+    deleted: int | None = None  # when it was deleted; None: it is not deleted
 
 
 @dataclass(slots=True, kw_only=True)
 class VaultOptions:
-    """What is set of a vault as a whole."""
+    """The settings of a vault as a whole."""
 
     purge_protection: bool = False
 
@@ -80,16 +81,16 @@ class VaultOptions:
 
 
 class VaultObjects(Generic[Content]):
-    """The secrets, or the keys, of one vault. Soft deletion is on, as in every vault."""
+    """The secrets, the keys or the certificates of one vault. Soft deletion is on, as in every vault."""
 
     def __init__(self, *, kind: str, now: Callable[[], float], lag: Callable[[], float], options: VaultOptions) -> None:
-        """Start empty; `kind` is "secret" or "key"; `now` in epoch seconds; `lag`: seconds until a write is seen."""
+        """Start empty. kind: "secret", "key" or "certificate". lag: seconds until readers see a write."""
         self._kind = kind
         self._now = now
         self._lag = lag
         self._options = options
         self._objects: dict[str, VaultObject[Content]] = {}
-        # Name -> what was there before each write that readers do not see yet, and when they will.
+        # Name -> for each write that readers do not see yet: when they will see it, and what was there before.
         self._unseen: dict[str, list[tuple[float, VaultObject[Content] | None]]] = {}
 
     def clear(self) -> None:
@@ -98,7 +99,7 @@ class VaultObjects(Generic[Content]):
         self._unseen.clear()
 
     def keep(self) -> Callable[[], None]:
-        """Keep every object, and what readers do not see yet, and return what puts that back."""
+        """Keep every object and what readers do not see yet, and return a function that puts them back."""
         objects, unseen = dict(self._objects), {name: list(writes) for name, writes in self._unseen.items()}
 
         def put_back() -> None:
@@ -121,7 +122,7 @@ class VaultObjects(Generic[Content]):
     def add(
         self, name: str, content: Content, *, tags: Mapping[str, str], attributes: Attributes, version_id: str = ""
     ) -> tuple[VaultObject[Content], Version[Content]]:
-        """Add a version, with a new id unless one is told; refused as `require_name` says."""
+        """Add a version, with a new id if `version_id` is "". Refuse it as `require_name` does."""
         self.require_name(name)
         self._check_tags(tags)
         now = int(self._now())
@@ -152,7 +153,7 @@ class VaultObjects(Generic[Content]):
         tags: Mapping[str, str] | None,
         attributes: Attributes,
     ) -> tuple[VaultObject[Content], Version[Content]]:
-        """Change what is given (None: left as it is) of a version ("": the latest); also of a disabled one."""
+        """Change the given values of a version ("": the latest), even of a disabled one. None: no change."""
         if tags is not None:
             self._check_tags(tags)
         found, old = self._version(self._true(name), name, version_id)
@@ -185,7 +186,7 @@ class VaultObjects(Generic[Content]):
         return [(found, version) for version in sorted(found.versions, key=lambda version: version.id)]
 
     def listed(self, *, deleted: bool) -> list[VaultObject[Content]]:
-        """Return the objects that are there, or the deleted ones, by name."""
+        """Return the objects that are not deleted, or the deleted ones, by name."""
         every = [self._seen(name) for name in {*self._objects, *self._unseen}]
         found = [one for one in every if one is not None and (one.deleted is not None) == deleted]
         return sorted(found, key=lambda one: one.name.lower())
@@ -228,7 +229,7 @@ class VaultObjects(Generic[Content]):
             self._objects[key] = new
 
     def _true(self, name: str) -> VaultObject[Content] | None:
-        """Return what is there, but for a deleted object whose days are over."""
+        """Return the present object; None if there is none, or if it was deleted and its days are over."""
         key = name.lower()
         found = self._objects.get(key)
         if found is not None and found.deleted is not None and self._now() >= scheduled_purge(found.deleted):
@@ -237,7 +238,7 @@ class VaultObjects(Generic[Content]):
         return found
 
     def _seen(self, name: str) -> VaultObject[Content] | None:
-        """Return what a read without a version sees: the state before the oldest write that has not come through."""
+        """Return what a read without a version sees: the state before the oldest write that readers do not see yet."""
         key, now = name.lower(), self._now()
         unseen = [one for one in self._unseen.pop(key, ()) if one[0] > now and self._lag()]
         if not unseen:
@@ -278,7 +279,7 @@ class VaultObjects(Generic[Content]):
 
 
 def scheduled_purge(deleted: int) -> int:
-    """Return when an object that was deleted at `deleted` goes for good, in epoch seconds."""
+    """Return when an object that was deleted at `deleted` is purged, in epoch seconds."""
     return deleted + RECOVERABLE_DAYS * DAY_SECONDS
 
 

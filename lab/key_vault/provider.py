@@ -1,7 +1,7 @@
 """Microsoft.KeyVault/vaults: the customer's vault and the publisher's, as ARM shows them.
 
-lab/resource_group/provider.py answers GET, lab/resource_group/public_network.py changes of the network rules. Left out:
-deleted vaults, private endpoint connections, other writes.
+lab/resource_group/provider.py answers GET. lab/resource_group/public_network.py answers changes of the network rules.
+Left out: deleted vaults, private endpoint connections, other writes.
 """
 
 from typing import Any
@@ -32,7 +32,7 @@ def register_customers(arm: Arm, address: str) -> None:
 
 
 def customers_guard(arm: Arm) -> Middleware:
-    """Return what keeps the public network out of the customer's vault, if its rules say so."""
+    """Return the check that keeps the public network out of the customer's vault while its rules say so."""
 
     def refuse() -> web.Response:
         return wire.refusal(VaultRefusedError(403, "Forbidden", KEPT_OUT, "ForbiddenByConnection"))

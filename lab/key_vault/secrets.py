@@ -31,7 +31,7 @@ class Secrets(VaultObjects[SecretValue]):
     def set(
         self, name: str, content: SecretValue, *, tags: Mapping[str, str], attributes: Attributes
     ) -> tuple[Secret, SecretVersion]:
-        """Add a version; 400 if the value is too long, else as `add`."""
+        """Add a version as `add` does; 400 if the value is too long."""
         if len(content.value.encode()) > MAX_VALUE_BYTES:
             raise bad_parameter(f"Secret value size exceeds the limit of {MAX_VALUE_BYTES} bytes.")
         return self.add(name, content, tags=tags, attributes=attributes)
@@ -56,7 +56,7 @@ class Secrets(VaultObjects[SecretValue]):
         tags: Mapping[str, str] | None,
         attributes: Attributes,
     ) -> tuple[Secret, SecretVersion]:
-        """Change what is given of a version, but never its value."""
+        """Change the given parts of a version, but never its value."""
 
         def changed(content: SecretValue) -> SecretValue:
             return content if content_type is None else replace(content, content_type=content_type)

@@ -1,8 +1,8 @@
-"""Key Vault's secrets over the wire, as azure-keyvault-secrets asks for them; who may is lab/key_vault/front.py's to
-say.
+"""Key Vault's secrets over the wire, as azure-keyvault-secrets asks for them.
 
 Faithful: set, get with and without version, versions, update, list with paging, soft delete, recover, purge; a disabled
-secret's 403. Left out: backup and restore. Source: learn rest/api/keyvault/secrets.
+secret's 403. Left out: backup and restore. lab/key_vault/front.py checks the caller's rights.
+Source: learn rest/api/keyvault/secrets.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""How a Key Vault's requests are read and its answers written, alike for secrets and keys."""
+"""How a Key Vault's requests are read and its answers written. Secrets, keys and certificates share this."""
 
 import base64
 import binascii
@@ -20,11 +20,11 @@ from lab.key_vault.objects import (
     scheduled_purge,
 )
 
-# Those of the client's ApiVersion that are in support; 7.3 and older are not offered, so that nobody starts with one.
+# The supported versions of the client's ApiVersion. 7.3 and older are left out, so that nobody begins to use them.
 API_VERSIONS = ("7.4", "7.5", "7.6-preview.2", "7.6", "2025-07-01", "2026-04-01")
 PAGE_SIZE = 25  # also the most that `maxresults` takes
 PAGING = ("maxresults", "$skiptoken")
-# A client may send back what it has read; only the first three are its to set.
+# A client may send back every attribute that it has read. Only enabled, nbf and exp have an effect.
 ATTRIBUTES = {"enabled", "nbf", "exp", "created", "updated", "recoveryLevel", "recoverableDays"}
 BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 
@@ -62,7 +62,7 @@ def text(fields: Mapping[str, Any], name: str) -> str | None:
 
 
 def octets(fields: Mapping[str, Any], name: str) -> bytes:
-    """Return a field that is base64url without padding, and must be there."""
+    """Return a required field that is base64url without padding."""
     value = text(fields, name)
     if value is None or not BASE64URL.fullmatch(value):
         raise bad_parameter(f"Property {name} is required and must be base64url.")
@@ -116,7 +116,7 @@ def shown_attributes(version: Version[Content], recovery_level: str) -> dict[str
 
 
 def require_own(kind: str, *, managed: bool, operation: str) -> None:
-    """Refuse to write a secret or key alone that lives and dies with a certificate."""
+    """Refuse to write a secret or key alone if it belongs to a certificate."""
     if managed:
         message = f"Operation {operation} is not allowed on a {kind} that is associated with a key vault certificate."
         raise VaultRefusedError(403, "Forbidden", message)

@@ -39,7 +39,7 @@ class Certificates:
 
 
 def ensure(directory: Path) -> Certificates:
-    """Return the lab's certificates, with the CA that `directory` holds, so that clients may go on trusting it."""
+    """Return the lab's certificates. They use the CA that `directory` holds, so that clients still trust it."""
     files = Certificates(
         ca=directory / "ca.pem", server=directory / "server.pem", server_key=directory / "server-key.pem"
     )
@@ -103,7 +103,7 @@ def _make_server(
 def builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime.datetime, days: int
 ) -> x509.CertificateBuilder:
-    """Return a certificate to be, without extensions, valid from yesterday for `days` more."""
+    """Return the builder of a certificate without extensions. It is valid from yesterday until in `days` days."""
     return x509.CertificateBuilder(
         subject_name=subject,
         issuer_name=issuer,

@@ -37,7 +37,7 @@ def client_inode(client: Address, server: Address) -> int | None:
 
 
 def _ask_kernel(client: Address, server: Address) -> int | None:
-    """Raises OSError if the kernel has no sock_diag, or does not let this process use it."""
+    """Ask the kernel. Raises OSError if it has no sock_diag, or does not let this process use it."""
     ends = _SOCKET.pack(client[1], server[1], _packed(client), _packed(server))
     query = _QUERY.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, 0, _ALL_STATES) + ends + _ANY_DEVICE_AND_COOKIE
     with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, _SOCK_DIAG) as kernel:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-# After the command's name in /proc/<pid>/stat, of which the first is the state (field 3).
+# Positions among the fields after the command's name in /proc/<pid>/stat. The first of these fields is the state.
 USER_TICKS_FIELD, SYSTEM_TICKS_FIELD = 11, 12
 
 

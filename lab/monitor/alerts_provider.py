@@ -9,7 +9,7 @@ notifications. `POST /alerts` of the control API changes a rule or a group:
     {"name": "vibedata-health", "actions": []}                  a rule that notifies nobody (ids of action groups)
     {"name": "vibedata-operators", "receivers": "Disabled"}     receivers that have unsubscribed (or "Enabled")
 
-`DELETE` of a rule is `POST /resources {"delete": [...]}`. Source: learn rest/api/monitor.
+`POST /resources {"delete": [...]}` deletes a rule. Source: learn rest/api/monitor.
 """
 
 from typing import Any

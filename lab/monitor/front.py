@@ -2,12 +2,11 @@
 
 Ingestion, faithful: audience, api-version, unknown rule and stream (404), gzip, 1 MB both compressed and uncompressed
 (413), an array of objects, the declared columns only, and what lab/monitor/tables.py says of values; 204. Injected 429s
-carry Retry-After. Left out: the data collection endpoint's network rules, rates per rule, ingestion delay; roles (a
-test that wants the 403 of a missing role injects it).
+carry Retry-After. Left out: the data collection endpoint's network rules, rates per rule, ingestion delay.
 
 Query, faithful: `POST /v1/workspaces/{id}/query` with query and timespan, the table form of the answer, the bodies of
 errors. lab/monitor/kql.py says which part of the language it knows. Left out: `$batch`, queries by GET and by resource,
-other workspaces, statistics and visualizations, limits (500,000 rows, 200 requests in 30 s), partial results.
+other workspaces, statistics and visualizations, limits (500,000 rows, 200 requests in 30 s), partial results, roles.
 
 Sources: docs/azure-facts.md#log-analytics; learn logs-ingestion-api-overview, logs/api/errors; the live tests of the
 SDKs (ContentLengthLimitExceeded; "Data collection rule with immutable Id '...' not found."). Not documented, so chosen

@@ -4,7 +4,8 @@
 
 `sort by` is `order by`, `limit` is `take`; any number of steps in any order. Literals: "text" and 'text' with backslash
 escapes, whole numbers, true, false, datetime(2026-11-23T10:00:00Z). As in Kusto, `==` compares with case, `order by`
-descends by default, and null is the smallest value. Kusto does not promise the order of equal rows; here they keep it.
+descends by default, and null is the smallest value. Kusto does not promise an order of equal rows; here they keep
+theirs.
 Everything else is refused with Kusto's errors for what it cannot parse (SYN0002) or resolve (SEM0100, SEM0064).
 
 Source: learn kusto/query; the error bodies of the SDKs' recordings.
@@ -86,7 +87,7 @@ class _Reader:
         return self._tokens[self._next].kind == "end"
 
     def take(self, *kinds_or_text: str) -> Token:
-        """Return the next token, of the kind, and with the text if one is given."""
+        """Return the next token. It must be of the kind, and it must have the text if one is given."""
         token = self._tokens[self._next]
         kind, *text = kinds_or_text
         if token.kind != kind or (text and token.text not in text):
@@ -142,7 +143,7 @@ def _value(token: Token) -> object:
     if token.kind == "text":
         inner = token.text[1:-1]
         try:
-            # Kusto's escapes are those of JSON and \'. Without the latter, a JSON reader reads them.
+            # Kusto's escapes are those of JSON and \'. If \' is replaced, a JSON reader can read them.
             escaped = re.sub(r"\\(.)|\"", lambda part: _json_escape(part.group(1)), inner)
             return str(json.loads(f'"{escaped}"'))
         except ValueError as error:

@@ -2,8 +2,8 @@
 
 Faithful: GET of the table and of the list, PUT and PATCH with `schema` (200 at once, where Azure may answer 202),
 DELETE. After a write, the table has exactly the sent columns and the standard ones. No column changes its type. Left
-out: other tables, plans, retention, search jobs. Ingestion drops values without a column; here the table has every
-column.
+out: other tables, plans, retention, search jobs. In Azure, ingestion drops values without a column. In the lab,
+ingestion knows every column, even one that the table does not show.
 Source: learn rest/api/loganalytics, tables; azure-mgmt-loganalytics 14.0.0.
 """
 

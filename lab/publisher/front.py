@@ -2,8 +2,8 @@
 
 Real: `python -m publisher` answers. The front passes each request on byte for byte, with its Host header, because
 signatures cover it. The first request starts the processes (lab/publisher/processes.py). They share only the
-publisher's vault and tables. Faithful: several instances, asked in turn. The front answers 502, as Azure's front ends
-do, if an instance cannot be started, is killed or breaks off. Left out: health probes.
+publisher's vault and tables. Faithful: several processes that are asked in turn. The front answers 502, as Azure's
+front ends do, if a process cannot be started, is killed or breaks off. Left out: health probes.
 
 The control API:
 

@@ -58,7 +58,10 @@ class PublisherProcesses:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[str]:
-        """Give the base address of the next process, which is not ended meanwhile; CannotStartError if it fails."""
+        """Give the base address of the next process; CannotStartError if it does not start.
+
+        A restart without `kill` waits until the block is left, at most DRAIN_SECONDS.
+        """
         async with self._starting:
             number = self._next = (self._next + 1) % len(self._slots)
             running = self._slots[number]
@@ -73,7 +76,7 @@ class PublisherProcesses:
                 running.idle.set()
 
     async def restart(self, *, processes: int | None = None, kill: bool = False) -> None:
-        """End every process, at once if `kill`, else after its present requests. The next requests reach new ones.
+        """End every process: at once if `kill`, otherwise after its present requests. The next requests reach new ones.
 
         `processes`: how many run from now on; None: as many as before.
         """

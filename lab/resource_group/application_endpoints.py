@@ -72,7 +72,7 @@ class _Application:
     """One application: its port and its mode."""
 
     name: str
-    # Bound, never listening: keeps the port for the application while it is closed.
+    # It is bound but never listens. It keeps the port for the application while the application is closed.
     kept: socket.socket
     site: web.SockSite | None = None
     mode: str = "healthy"
@@ -153,7 +153,7 @@ class Applications:
         if type(seconds) not in (int, float) or not 0 <= seconds <= MAX_SECONDS:
             raise InvalidFaultError(f"seconds is {seconds!r}; it takes a number from 0 to {MAX_SECONDS}")
         if bool(location) != (mode == "redirect") or not isinstance(location, str):
-            raise InvalidFaultError("location is the address that the mode redirect leads to, and goes with no other")
+            raise InvalidFaultError("location is the address that the mode redirect leads to; no other mode takes it")
         async with self._changing:
             await self._set(one, mode, status=status, seconds=float(seconds), location=location)
         return one.view()
@@ -190,7 +190,7 @@ class Applications:
         return certificates.ensure(directory).server_context()
 
     async def _break_connections(self, one: _Application) -> None:
-        """Return when they are gone, so that a client that knows of the change has no old connection left."""
+        """Break them, and wait until they are gone. After the change no client has an old connection left."""
         while connections := self._connections(one):
             for transport in connections:
                 transport.abort()
@@ -244,7 +244,7 @@ async def _huge(request: web.Request, _seconds: float, _changed: asyncio.Event) 
     try:
         for _ in range(HUGE_BYTES // len(BLOCK)):
             await answer.write(BLOCK)
-            await asyncio.sleep(0)  # a write need not wait: without this the loop never hears that the client has gone
+            await asyncio.sleep(0)  # A write may not wait at all. Then nobody would notice that the client has gone.
             if _gone(request):
                 return await reset_connection(request)
         await answer.write_eof()
@@ -282,7 +282,7 @@ def _gone(request: web.Request) -> bool:
 
 
 def _bound(port: int) -> socket.socket:
-    """Return a socket that has the port (0: any) but does not listen; several may, while none of them listens."""
+    """Return a socket that is bound to the port (0: any) but does not listen. Several such sockets may have one port."""
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.bind(("127.0.0.1", port))

@@ -1,6 +1,6 @@
 """Vibedata's applications in the managed resource group, and what they run on.
 
-The container apps' images are the customer's container registry's, their addresses those of
+The container apps' images are in the customer's container registry. Their addresses are those of
 lab/resource_group/application_endpoints.py. Sources: learn rest/api and azure/templates.
 """
 
@@ -11,7 +11,7 @@ from lab.arm.resources import Resource
 from lab.resource_group.resources import identity_of, resource, resource_id
 from lab.shared import Lab
 
-VERSION = "2026.11.0"  # of the applications' images, as the demo's release has it
+VERSION = "2026.11.0"  # of the applications' images, the same as in the demo's release
 SLUG = "vibedata"  # first part of the images' repositories
 CONTAINER_APPS = (
     "control-panel",
@@ -121,7 +121,7 @@ def applications(lab: Lab, addresses: Mapping[str, str]) -> list[Resource]:
                 "Microsoft.Web/sites",
                 name,
                 {
-                    # Microsoft.Web says nothing of provisioning on a site: its state is all there is.
+                    # Microsoft.Web shows no provisioning state of a site, only its state.
                     "state": "Running",
                     "sku": "WorkflowStandard",
                     "enabled": True,

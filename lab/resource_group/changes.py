@@ -2,17 +2,18 @@
 
     GET  /resources   {"count", "page_size", "types": {type: count}}
     POST /resources   one of:
-        {"count": 10000}                                     adds synthetic resources, evenly of SYNTHETIC_TYPES;
+        {"count": 10000}                                     adds synthetic resources, the same number of each of
+                                                             SYNTHETIC_TYPES;
                                                              "type" narrows it to one type, "prefix" names them
                                                              (PREFIX-00001 ...), "application" is the application of
                                                              lab/resource_group/application_endpoints.py at whose
-                                                             address synthetic container apps answer (else they have an
-                                                             address that nobody has)
+                                                             address synthetic container apps answer (by default they
+                                                             have an address at which nobody answers)
         {"delete": ["studio", "/subscriptions/..."]}         removes resources by name or id
         {"provisioningState": {"studio": "Failed"}}
         {"availabilityState": {"vibedata-kv": "Degraded"}}   what resource health says
         {"version": {"studio": "2026.10.0"}}                 the tag of a container app's image
-        {"page_size": 5}                                     of the listing, where the client names none
+        {"page_size": 5}                                     of the listing, if the client asks for no other size
 
 A name that several resources have means all of them. A reset undoes everything.
 """
@@ -91,7 +92,7 @@ def _availability_state(managed: ManagedResources, one: Resource, value: str) ->
 
 def _version(managed: ManagedResources, one: Resource, value: str) -> None:
     if one["type"] != "Microsoft.App/containerApps":
-        raise InvalidFaultError(f"{one['name']} is a {one['type']}, not a container app, which has an image's tag")
+        raise InvalidFaultError(f"{one['name']} is a {one['type']}; only a container app has an image with a tag")
     template = one["properties"]["template"]
     containers = [
         {**container, "image": f"{str(container['image']).rpartition(':')[0]}:{value}"}

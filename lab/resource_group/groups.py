@@ -1,6 +1,6 @@
-"""Resource groups: by name, whether one exists, and their list.
+"""Resource groups: GET by name, the question whether one exists, and their list.
 
-Faithful: GET, HEAD (204 where it is there, 404 where not) and the list of azure-mgmt-resource's ResourceGroups; the
+Faithful: GET, HEAD (204 if the group exists, 404 if not) and the list of azure-mgmt-resource's ResourceGroups; the
 managed group names its managed application. Left out: writes, `$filter` on tags, exports.
 Source: learn rest/api/resources, resource-groups.
 """
@@ -18,7 +18,7 @@ LIST_PARAMETERS = {"api-version", "$top"}
 
 
 def register(arm: Arm, check: Callable[[web.Request], None]) -> None:
-    """Serve the subscription's groups; `check` refuses an api-version that ARM itself has not."""
+    """Serve the subscription's groups; `check` refuses an api-version that ARM itself does not have."""
     home = arm.home.resource_group
     by_name = {name: _group(arm, home if name == home.lower() else name) for name in arm.groups()}
     if arm.home.managed_by:

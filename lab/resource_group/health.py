@@ -58,7 +58,8 @@ def register(arm: Arm) -> None:
                 "summary": SUMMARIES[state],
                 "reasonType": "" if well else "Unplanned",
                 "reasonChronicity": "Persistent" if well else "Transient",
-                "occuredTime": timestamp(since),  # When the state began. Azure spells it so.
+                # In Azure, when the state began; here, when the lab started. Azure spells the name so.
+                "occuredTime": timestamp(since),
                 "reportedTime": timestamp(arm.lab.clock.now()),
             },
         }

@@ -36,7 +36,7 @@ def register(arm: Arm) -> None:
     group = lab.names.application_group
     arm.provider(NAMESPACE, "applications/{application}", API_VERSIONS, {"GET": get}, group=group)
     arm.provider(NAMESPACE, "applications", API_VERSIONS, {"GET": every}, group=group)
-    arm.provider(NAMESPACE, "applications", API_VERSIONS, {"GET": none})  # The managed group is empty.
+    arm.provider(NAMESPACE, "applications", API_VERSIONS, {"GET": none})  # No application is in the managed group.
     arm.subscription_provider(NAMESPACE, "applications", API_VERSIONS, {"GET": every})
     arm.listed(lambda: [_application(lab)])
 

@@ -31,7 +31,7 @@ PRIVATE_LINKS = (
         "privatelink.postgres.database.azure.com",
     ),
 )
-# Each subnet has its own network security group, but the functions' subnet uses the group of the apps.
+# Each subnet has its own network security group.
 SUBNETS = {"gateway": "10.40.0.0/24", "apps": "10.40.2.0/23", "private-endpoints": "10.40.4.0/24"}
 
 

@@ -78,7 +78,7 @@ def _getter(arm: Arm, managed: ManagedResources, resource_type: str) -> Handler:
         if found is None:
             raise resource_not_found(resource_type, "/".join(names.values()), arm.home.resource_group)
         shown = {key: found[key] for key in (*LISTED, "properties") if key in of_provider(found)}
-        # The listing names a child with its parent (`zone/link`), its own provider without.
+        # The listing names a child with its parent (`zone/link`). The child's provider leaves the parent out.
         own = {"name": str(found["name"]).rpartition("/")[2], "type": SPELT.get(resource_type, resource_type)}
         return web.json_response({**shown, **own})
 
@@ -104,7 +104,7 @@ def _lister(
         found = list(islice(filter(wanted, _all(arm, managed, after)), size + 1))
         answer: dict[str, Any] = {"value": [_listed(resource, expanded) for resource in found[:size]]}
         if len(found) > size:
-            # The token is the page's last id, not an offset: a resource that comes or goes moves no other one.
+            # The token is the page's last id, not an offset. So a new or deleted resource does not move the others.
             token = base64.urlsafe_b64encode(str(found[size - 1]["id"]).lower().encode()).decode()
             next_page = request.rel_url.update_query({"$skiptoken": token})
             answer["nextLink"] = f"{arm.lab.urls['arm']}{next_page.raw_path_qs}"
@@ -114,7 +114,7 @@ def _lister(
 
 
 def _all(arm: Arm, managed: ManagedResources, after: str) -> Iterator[Resource]:
-    """Yield the group's resources with an id after `after`, in the order of their ids."""
+    """Yield the resources with an id after `after`, in the order of their ids."""
     others = sorted(((str(one["id"]).lower(), one) for one in arm.resources()), key=itemgetter(0))
     listings = (managed.listing(), others)
     parts = (islice(listing, position_after(listing, after), None) for listing in listings)

@@ -1,4 +1,4 @@
-"""The way from the public network to a service: what ARM shows and changes of it, and the refusal at the data plane.
+"""Access from the public network: the rules that ARM shows and changes, and the refusals of the data planes.
 
 Faithful: `publicNetworkAccess` and the firewall's `defaultAction` of storage accounts, vaults and container registries,
 with PATCH (storage, container registry) and PUT (vault) as the Azure CLI sends them; the refusals of each data plane.

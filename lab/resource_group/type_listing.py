@@ -1,4 +1,4 @@
-"""Listings of one resource type, which show `properties` where the listing of all resources does not.
+"""Listings of one resource type. They show `properties`, but the listing of all resources does not.
 
 Faithful: `GET .../providers/Microsoft.App/containerApps` and the like, below the group and below the subscription,
 whole resources as GET shows them, `nextLink` with `$skipToken` (learn rest/api/containerapps,

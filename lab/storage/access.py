@@ -1,7 +1,7 @@
 """Who may use the storage account: bearer tokens, user delegation SAS, and the refusals of everything else.
 
-The account is as the deployment creates it: shared key access off, anonymous access off, TLS only. Every principal of
-the tenant holds the data roles. A test that needs a 403 injects it.
+The account is as the deployment creates it: shared key access off, anonymous access off, TLS only. lab/storage/front.py
+checks the caller's roles.
 
 Sources: learn rest/api/storageservices authorize-with-azure-active-directory (the bearer challenge from 2019-12-12 on),
 common-rest-api-error-codes, versioning-for-the-azure-storage-services; prevent-shared-key-authorization (a service or

@@ -1,4 +1,4 @@
-"""Azurite, the real server behind the fronts of Blob and Table: its start, its emptying, its tokens."""
+"""Azurite, the real server behind the fronts of Blob and Table: start it, empty it, make tokens for it."""
 
 import base64
 import json

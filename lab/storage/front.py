@@ -8,13 +8,13 @@ starts without containers and policies. Azurite renews an expired lease under an
 
 Faithful: lab/storage/access.py (who may use it), lab/storage/immutability.py (what a policy forbids),
 `x-ms-has-immutability-policy`. Left out and refused: blob batch (its parts would bypass the policies), version-level
-immutability, legal holds. Roles are not modelled. Not documented, so chosen here: a create with `If-None-Match: *` on a
-retained blob is answered BlobAlreadyExists, as on any other blob.
+immutability, legal holds. lab/authorization knows the callers' roles. Not documented, so chosen here: a create with
+`If-None-Match: *` on a retained blob is answered BlobAlreadyExists, as on any other blob.
 
 A fault of action `status` with a `code` makes the account full, read-only or overloaded:
     403 InsufficientAccountPermissions   writes are disabled        403 AuthorizationPermissionMismatch   no role
     403 AccountIsDisabled                                           409 AccountCapacityExceeded (chosen)  full
-    503 ServerBusy                       (the code without asking)  500 OperationTimedOut
+    503 ServerBusy                       (the default code)         500 OperationTimedOut
 
 Sources: learn rest/api/storageservices common-rest-api-error-codes, blob-service-error-codes,
 get-container-properties; docs/azure-facts.md#blob-immutability.

@@ -1,8 +1,8 @@
 """Container-level immutability (WORM): the policies of the blob containers, and what they forbid.
 
 Faithful: time-based retention at container level, unlocked and locked; ETags. A locked policy can only be extended, and
-only five times. The same operations are forbidden while a blob is retained. An expired blob may be deleted but never
-overwritten. Protected append writes; the audit log.
+only five times. While a blob is retained, the same operations are forbidden as in Azure. An expired blob may be deleted
+but never overwritten. Protected append writes and the audit log are there, too.
 A container may be created with version-level immutability. Its policy is then the default for its blobs' versions, and
 newer versions may be written. The account does not keep versions, so they are left out.
 Left out: adding blocks to a block blob (the documentation says that allowProtectedAppendWritesAll allows it), legal

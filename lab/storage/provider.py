@@ -1,6 +1,6 @@
 """ARM's view of the storage accounts, of the blob containers and of their immutability policies.
 
-The account's network rules are lab/resource_group/public_network.py's.
+lab/resource_group/public_network.py has the account's network rules.
 
 Faithful: GET, PUT and DELETE of a container (one with a policy can be deleted only if it is empty, and only here).
 GET, PUT, DELETE, lock and extend of its policy with ETags (If-Match is optional only with PUT). A container without a
@@ -8,7 +8,7 @@ policy answers with the default, 0 days and Unlocked. Read-only fields in a body
 containers, the 30 seconds for which a deleted container's name stays taken, leases, legal holds, public access (the
 account has none).
 A container that is made with version-level immutability says so, and its policy is made by the same calls.
-Source: Microsoft.Storage 2023-05-01, BlobContainers; lab/storage/immutability.py names those of the rules.
+Source: Microsoft.Storage 2023-05-01, BlobContainers; lab/storage/immutability.py names the sources of the rules.
 """
 
 import contextlib
@@ -51,7 +51,7 @@ def register(arm: Arm, policies: Immutability) -> None:
 
 
 def register_account(arm: Arm, name: str, addresses: Mapping[str, str]) -> None:
-    """Add a storage account; `addresses` are those of its kinds of data, by kind. The listing's module answers GET."""
+    """Add a storage account. addresses: by the kind of data. lab/resource_group/provider.py answers GET."""
     properties = {
         "provisioningState": "Succeeded",
         "primaryEndpoints": {kind: f"{address}/{name}" for kind, address in addresses.items()},
@@ -244,7 +244,7 @@ class _Containers:
 
 
 def _check_defaults(lab: Lab, names: Names) -> None:
-    """There is one account, one blob service of it and one policy of a container."""
+    """Refuse other names: an account has only the default blob service, a container only the default policy."""
     if names["service"] != "default" or names.get("policy", "default") != "default":
         name = f"{names['account']}/{names['service']}/{names['container']}/{names.get('policy', '')}".rstrip("/")
         raise resource_not_found(TYPE, name, lab.names.resource_group)
