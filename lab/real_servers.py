@@ -132,7 +132,7 @@ class RealServers:
             await server.empty(lab, self._directory)
 
     async def keep(self, folder: Path) -> None:
-        """Copy the servers' data to `folder`. They are ended before, because some data may be only in their memory."""
+        """Copy the servers' data to `folder`. They are ended first, because some data may be only in their memory."""
         async with self._restarting:
             await asyncio.gather(*(self._end_in_order(server.name) for server in self._on_disk()))
             _copy([server.name for server in self._on_disk()], self._directory, folder)

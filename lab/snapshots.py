@@ -83,8 +83,8 @@ class Snapshots:
         async with self._changing:
             if name not in self._kept:
                 raise InvalidFaultError(f"there is no snapshot {name!r}; there are {', '.join(self._kept) or 'none'}")
-            # These hooks also run at the end of the lab. They end the tasks that make requests in the background, before
-            # the services forget their state.
+            # These hooks also run at the end of the lab. Here they end the tasks that make requests in the background,
+            # before the services forget their state.
             for hook in reversed(self._lab.on_close):
                 await hook()
             await self._servers.put_back(self._folder(name))

@@ -99,7 +99,7 @@ def _condition(value: object, rule: str) -> dict[str, Any]:
     condition = only_fields(value, CONDITION_FIELDS, f"a condition of '{rule}'")
     variables = condition.get("matchVariables")
     if variables != [{"variableName": "RemoteAddr"}] or condition.get("operator") != "IPMatch":
-        raise _invalid(f"The lab knows conditions on the client's address alone; '{rule}' has another one.")
+        raise _invalid(f"The lab knows only conditions on the client's address; '{rule}' has another one.")
     if condition.get("transforms"):
         raise _invalid(f"Custom rule '{rule}' transforms an address.")
     values = condition.get("matchValues") or []

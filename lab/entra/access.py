@@ -2,7 +2,8 @@
 
 Azure has two tenants, and the identities of one are unknown in the other. The lab has only one tenant. So the tokens
 that jobs get are marked. The publisher's services refuse these tokens, and the customer's services refuse the callback
-API's identity. The operator and the engineer's login of lab.env, with any client id, belong to both sides.
+API's identity. The operator belongs to both sides. So does the engineer's login of lab.env, but not with the client id
+of the callback API.
 """
 
 from collections.abc import Mapping

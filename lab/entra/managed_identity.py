@@ -21,7 +21,8 @@ PARAMETERS = {"resource", "client_id", "api-version"}
 
 def routes(lab: Lab) -> web.Application:
     """Return the app behind IDENTITY_ENDPOINT."""
-    # Azure caches a managed identity's token for its lifetime, so the next request gets the same token.
+    # Azure caches a managed identity's token, so the next request gets the same token. Here this holds for half of the
+    # token's lifetime.
     issued: dict[tuple[str, str, bool], tuple[float, str]] = {}
 
     async def forget() -> None:

@@ -76,7 +76,7 @@ class Fault:
 
     match: Match
     action: str  # a name in ACTIONS
-    jobs: bool | None  # whether only jobs' requests count (always with `kill_job`), or only others'; None: all
+    jobs: bool | None  # true: only jobs' requests count (so with `kill_job`); false: only the others; None: all
     deployment: bool  # whether only jobs' and the operator's requests count; always true with `kill_client`
     nth: int | None  # counts from 1; matching requests before the nth are left alone
     every: int | None  # e.g. 3: from the nth on, every third request is met, but never a repetition

@@ -25,7 +25,7 @@ class Entry:
     client: str  # User-Agent
     job_id: str | None
     operator: bool = False  # whether the operator's process made the request (lab/front/operator.py)
-    status: int | None = None  # the service's status; None before its answer, and if the request did not reach it
+    status: int | None = None  # of the answer, even if it was injected or dropped; None if there is none
     fault: str | None = None  # the injected fault's action
     seconds: float | None = None  # None before the answer
 

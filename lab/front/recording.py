@@ -4,7 +4,7 @@
 
     {"sequence", "service", "method", "path", "fault", "job", "client", "test",
      "request":  {"headers": [[name, value], ...], "body": BODY},
-     "response": {"status", "headers", "body": BODY} or null, where the client got none}
+     "response": {"status", "headers", "body": BODY} or null, if the client got none}
 
 BODY is {"text"} for text, {"base64" (the beginning), "bytes"} for other content, or only {"bytes"} for a body that is
 too long or was not kept (-1: nobody counted it). gzip is unpacked. `test` is the content of the file DIR/current_test;
@@ -105,7 +105,7 @@ class Recording:
         line = json.dumps(record) + "\n"
         self._left -= len(line)
         if self._left <= 0:
-            LOGGER.warning("the recording in %s has reached its size; nothing more is recorded", self._test.parent)
+            LOGGER.warning("the recording in %s is full; nothing more is recorded", self._test.parent)
             return
         self._file.write(line)
 

@@ -110,7 +110,7 @@ def policy_of(given: object, *, before: Policy | None = None) -> Policy:
     properties, issuer = _object(fields.get("x509_props"), "x509_props"), _object(fields.get("issuer"), "issuer")
     names = _object(properties.get("sans"), "sans")
     if names.get("emails") or names.get("upns"):
-        raise bad_parameter("This vault takes DNS names alone as subject alternative names.")
+        raise bad_parameter("This vault takes only DNS names as subject alternative names.")
     found = before or Policy()
     wanted: dict[str, Any] = {
         "subject": _text(properties, "subject"),

@@ -70,7 +70,7 @@ def register(arm: Arm) -> None:
         without = {name for name in OPERATIONS_COLUMNS if name not in {each.get("name") for each in columns}}
         wanted = rule(lab, without)
         if {**properties, "provisioningState": "Succeeded"} != wanted["properties"]:
-            raise ArmRefusal(400, "InvalidPayload", "The lab changes nothing of a rule but its stream's columns.")
+            raise ArmRefusal(400, "InvalidPayload", "The lab can change only the columns of a rule's stream.")
         missing.clear()
         missing.update(without)
         return web.json_response(wanted)

@@ -116,7 +116,7 @@ def compact(value: object) -> str:
 
 
 def truncated(text: str) -> str:
-    """Cut a text to MAX_FIELD_BYTES of UTF-8, between characters."""
+    """Cut a text to at most MAX_FIELD_BYTES of UTF-8, but never inside a character."""
     data = text.encode(errors="surrogatepass")
     if len(data) <= MAX_FIELD_BYTES:
         return text

@@ -244,7 +244,7 @@ async def _huge(request: web.Request, _seconds: float, _changed: asyncio.Event) 
     try:
         for _ in range(HUGE_BYTES // len(BLOCK)):
             await answer.write(BLOCK)
-            await asyncio.sleep(0)  # A write may not wait at all. Then nobody would notice that the client has gone.
+            await asyncio.sleep(0)  # A write may return at once. Then nobody would notice that the client is gone.
             if _gone(request):
                 return await reset_connection(request)
         await answer.write_eof()
@@ -282,7 +282,7 @@ def _gone(request: web.Request) -> bool:
 
 
 def _bound(port: int) -> socket.socket:
-    """Return a socket that is bound to the port (0: any) but does not listen. Several such sockets may have one port."""
+    """Return a socket that is bound to the port (0: any) but does not listen. Several of them may have one port."""
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.bind(("127.0.0.1", port))

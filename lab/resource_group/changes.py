@@ -2,8 +2,7 @@
 
     GET  /resources   {"count", "page_size", "types": {type: count}}
     POST /resources   one of:
-        {"count": 10000}                                     adds synthetic resources, the same number of each of
-                                                             SYNTHETIC_TYPES;
+        {"count": 10000}                                     adds synthetic resources, of all SYNTHETIC_TYPES in turn;
                                                              "type" narrows it to one type, "prefix" names them
                                                              (PREFIX-00001 ...), "application" is the application of
                                                              lab/resource_group/application_endpoints.py at whose

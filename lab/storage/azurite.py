@@ -73,7 +73,7 @@ async def _delete_containers(session: aiohttp.ClientSession, account: str, heade
             async with session.delete(url, headers=headers, raise_for_status=True):
                 pass
         elif status != 202:
-            raise RealServerFailedError(f"Azurite answered {status} when container {container} was to be deleted")
+            raise RealServerFailedError(f"Azurite answered {status} to the deletion of container {container}")
 
 
 async def _delete_tables(session: aiohttp.ClientSession, account: str, headers: Mapping[str, str]) -> None:

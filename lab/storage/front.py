@@ -2,7 +2,7 @@
 
 Real: Azurite holds the data and answers (its gaps, such as page ranges of copies, remain). The fronts check each
 request's token, which Azurite does not do. They enforce container-level immutability, which Azurite does not implement.
-Otherwise they change no byte, and bodies stream both ways. Path-style: `https://127.0.0.1:PORT/<account>/...`. There
+Otherwise they change no byte, and bodies stream both ways. An address is `https://127.0.0.1:PORT/<account>/...`. There
 are two accounts, the customer's and the publisher's. Each refuses callers of the other side. The publisher's account
 starts without containers and policies. Azurite renews an expired lease under any lease id; Azure refuses another id.
 
