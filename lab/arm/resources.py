@@ -54,7 +54,7 @@ class ManagedResources:
         self._by_key: dict[str, Resource] = {}
         self._sorted: list[tuple[str, Resource]] | None = None
         self.page_size = PAGE_SIZE
-        self.availability: dict[str, str] = {}  # availabilityState by lower-cased id, where it is not Available
+        self.availability: dict[str, str] = {}  # availabilityState by lower-cased id, if it is not Available
         for resources in self._deployed:
             self._deploy(resources())
 

@@ -1,12 +1,15 @@
 """Microsoft.Authorization: the built-in roles that this product's pages name, role assignments and deny assignments.
 
-Faithful: at the scope of a subscription, of its resource groups and of their resources: roleDefinitions by
-`$filter=roleName eq`, roleAssignments by id and as a list (what is assigned at the scope, above it or, for a
-subscription or group, below it; `$filter` `atScope()` and `principalId eq`, `assignedTo`), PUT (201, 409
-RoleAssignmentExists for the same role, principal and scope) and DELETE, with the bodies' fields of
-azure-mgmt-authorization; the caller's permissions; the deny assignments at a scope, above it and, without `$filter`
-`atScope()`, below it; the list of locks, of which there are none. Custom roles of one permission; at the start, what
-lab/authorization/deployed.py assigns. Left out: conditions, the time that an assignment takes to work.
+Faithful, at the scope of a subscription, of its resource groups and of their resources, with the fields of
+azure-mgmt-authorization:
+- roleDefinitions by `$filter=roleName eq`, and custom roles with one permission;
+- roleAssignments by id and as a list: what is assigned at the scope, above it and, without `$filter` `atScope()`, below
+  it; also `$filter` `principalId eq` and `assignedTo`; PUT (201, 409 RoleAssignmentExists for the same role, principal
+  and scope) and DELETE;
+- the caller's permissions, the deny assignments at a scope (listed in the same way), and an empty list of locks.
+
+At the start there is what lab/authorization/deployed.py assigns. Left out: conditions, the time that an assignment
+takes to work.
 
 The control API:
 

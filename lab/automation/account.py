@@ -56,7 +56,7 @@ class Variable:
 
 @dataclass(slots=True, kw_only=True)
 class Package:
-    """A package of a runtime environment. `wheel` is set once `state` is Succeeded, unless jobs get no file of it."""
+    """A package of a runtime environment. If its state is Succeeded, `wheel` is set, unless jobs get no file of it."""
 
     name: str
     state: str

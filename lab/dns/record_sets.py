@@ -87,7 +87,7 @@ class RecordSet:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """The headers If-Match and If-None-Match of a write; "" where the request has none."""
+    """The headers If-Match and If-None-Match of a write; "" if the request does not have the header."""
 
     if_match: str = ""
     if_none_match: str = ""

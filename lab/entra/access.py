@@ -13,7 +13,7 @@ from lab.tokens import SANDBOX_CLAIM
 
 
 def admitted(lab: Lab, claims: Mapping[str, object], *, publishers: bool) -> bool:
-    """Tell whether the publisher's services (or else the customer's) know the principal of a token."""
+    """Tell whether the publisher's services, or the customer's if not `publishers`, know the principal of a token."""
     if publishers:
         return not claims.get(SANDBOX_CLAIM)
     return claims["oid"] != lab.names.publisher_principal_id

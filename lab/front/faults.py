@@ -211,7 +211,7 @@ class Latencies:
         return 0.0
 
     def operation_seconds(self, name: str, *, service: str | None, otherwise: float) -> float:
-        """Return how many seconds the operation `name` takes in `service` (None: any); else `otherwise`."""
+        """Return how many seconds the operation `name` takes in `service` (None: any), or `otherwise`."""
         for latency in reversed(self.entries):
             if latency.operation == name and (service is None or latency.match.service in (None, service)):
                 return latency.seconds

@@ -87,7 +87,7 @@ class _Vault:
         )
 
     def deploy(self) -> None:
-        """Start anew."""
+        """Empty the vault, and put in what it starts with."""
         self._options.purge_protection = False
         self._secrets.clear()
         self._keys.clear()

@@ -1,4 +1,4 @@
-"""What a Key Vault knows of its keys, and what it does with them. Pure but for the making of keys; the clock is given.
+"""What a Key Vault knows of its keys, and what it does with them. Pure, but keys are random. The clock is given.
 
 Faithful: RSA (2048, 3072, 4096) and EC (P-256, P-384, P-521) keys that never leave the vault; the operations are the
 real ones of `cryptography`; `key_ops` enforced; a disabled key does nothing; a key that has expired or is not valid yet

@@ -43,7 +43,7 @@ def check_query(request: web.Request, parameters: Collection[str]) -> None:
 
 
 async def body(request: web.Request, known: Collection[str]) -> dict[str, Any]:
-    """Return the fields of a JSON body, without those that are null; 400 if it has one that is not known."""
+    """Return the fields of a JSON body, without those that are null; 400 if a field is not known."""
     try:
         fields = json.loads(await request.read())
     except ValueError as error:

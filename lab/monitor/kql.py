@@ -40,7 +40,7 @@ class QueryRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A word of a query and where it starts, counted from 1; `value` is a literal's."""
+    """A word of a query and where it starts, counted from 1. value: the value of a literal."""
 
     kind: str
     text: str

@@ -1,7 +1,7 @@
 """A subscription's resources: their listing with paging, the groups, the providers, and GET of each resource.
 
-Faithful: `resources` lists every resource of a group, also runbooks, which are resources of their own, or those of the
-subscription; `$top`, `$filter` on name, resourceType, resourceGroup and location, `$expand`, `nextLink` with
+Faithful: `resources` lists every resource of a group or of the subscription, also runbooks, which are resources of
+their own; `$top`, `$filter` on name, resourceType, resourceGroup and location, `$expand`, `nextLink` with
 `$skiptoken` (learn rest/api/resources, resources/list-by-resource-group, resources/list). GET of a resource is answered
 by its provider, if the lab has it; otherwise in the shape of its REST reference. A page has 1,000 resources, as in
 Azure. `POST /resources` of the control API makes it smaller, so that tests meet a `nextLink`. Left out: filters on

@@ -11,8 +11,8 @@ Faithful:
 
 Left out: schedules that fire by themselves; time zones other than UTC; `Minute` schedules, which the API has but the
 documentation does not; the next run of a schedule with an `advancedSchedule`. `POST /schedules/fire {"name": ...}` of
-the control API fires a schedule: it starts a job for each link and answers with the jobs' names. azure-mgmt-automation
-2.0.0 would read a 409 to a schedule's PUT as a schedule without properties.
+the control API fires a schedule: it starts a job for each link and answers with the jobs' names. A PUT of a schedule is
+never answered 409, because azure-mgmt-automation 2.0.0 would read that as a schedule without properties.
 """
 
 import re
