@@ -98,13 +98,17 @@ def control(state: AcmeState, lab: Lab, body: Any) -> object:
     known = {"renew_now", "refuse_replaces", "bad_nonces", "slow_looks", "window", "chain"}
     if not isinstance(body, dict) or not body or not set(body) <= known:
         raise InvalidFaultError(f"the body has one or more of {', '.join(sorted(known))}")
+    try:
+        bad_nonces = int(body.get("bad_nonces", state.bad_nonces))
+        slow_looks = int(body.get("slow_looks", state.slow_looks))
+        window = tuple(map(str, body.get("window", state.window)))
+        chain = tuple(map(int, body.get("chain", state.chain)))
+    except (TypeError, ValueError) as error:
+        raise InvalidFaultError("bad_nonces and slow_looks take whole numbers, window and chain take lists") from error
     if body.get("renew_now"):
         state.renewals.renew_now(datetime.fromtimestamp(lab.clock.now(), timezone.utc))
     state.renewals.refuse_replaces = bool(body.get("refuse_replaces", state.renewals.refuse_replaces))
-    state.bad_nonces = int(body.get("bad_nonces", state.bad_nonces))
-    state.slow_looks = int(body.get("slow_looks", state.slow_looks))
-    state.window = tuple(map(str, body.get("window", state.window)))
-    state.chain = tuple(map(int, body.get("chain", state.chain)))
+    state.bad_nonces, state.slow_looks, state.window, state.chain = bad_nonces, slow_looks, window, chain
     return {
         "refuse_replaces": state.renewals.refuse_replaces,
         "bad_nonces": state.bad_nonces,

@@ -79,9 +79,9 @@ class ManagedResources:
         self._sorted = None
 
     def remove(self, resource_ids: Iterable[str]) -> None:
-        """Remove resources; KeyError if an id is unknown."""
-        for one in resource_ids:
-            del self._by_key[one.lower()]
+        """Remove resources. An id that several names led to counts once; KeyError if an id is unknown."""
+        for key in {one.lower() for one in resource_ids}:
+            del self._by_key[key]
         self._sorted = None
 
     def get(self, resource_id: str) -> Resource | None:

@@ -141,9 +141,11 @@ class Jobs:
         job, status = self.by_name.get(str(body["id"]).lower()), str(body["status"])
         if job is None or status not in {*STATUSES, REMOVED}:
             raise InvalidFaultError(f"POST /jobs takes the id of a job, and one of {', '.join((*STATUSES, REMOVED))}")
-        task = self._tasks[job.name]
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        # A job that was put back from a snapshot has ended, and no task runs it.
+        task = self._tasks.get(job.name)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         if status == REMOVED:
             del self.by_name[job.name.lower()]
         elif status in TERMINAL:

@@ -77,8 +77,9 @@ class RegistryTokens:
         """Return the tokens by name."""
         return [self._tokens[name] for name in sorted(self._tokens)]
 
-    def generate(self, token: RegistryToken, name: str | None, *, expires: float | None) -> list[Password]:
-        """Make one new password (None: both) and return what was made."""
+    def generate(self, token_name: str, name: str | None, *, expires: float | None) -> list[Password]:
+        """Make one new password (None: both) of an existing token, and return what was made."""
+        token = self._tokens[token_name.lower()]
         made = [
             Password(name=one, value=registry_password(), created=self._now(), expires=expires)
             for one in (PASSWORDS if name is None else (name,))
@@ -86,13 +87,13 @@ class RegistryTokens:
         self._keep(replace(token, passwords={**token.passwords, **{one.name: one for one in made}}))
         return made
 
-    def update(
-        self, token: RegistryToken, *, status: str | None, kept: Mapping[str, float | None] | None
-    ) -> RegistryToken:
-        """Change what is given (None: no change). `kept`: the passwords that stay, with their expiries.
+    def update(self, token_name: str, *, status: str | None, kept: Mapping[str, float | None] | None) -> RegistryToken:
+        """Change what is given of an existing token (None: no change), and return the token.
 
-        If one of these does not exist, raise UnknownPasswordError and change nothing.
+        kept: the passwords that stay, with their expiries. If one of these does not exist, raise UnknownPasswordError
+        and change nothing.
         """
+        token = self._tokens[token_name.lower()]
         passwords = token.passwords
         if kept is not None:
             unknown = next((name for name in kept if name not in passwords), None)

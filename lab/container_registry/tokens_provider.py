@@ -88,7 +88,7 @@ class _Tokens:
 
         def change() -> RegistryToken:
             try:
-                return self._registry_tokens.update(token, status=status, kept=kept)
+                return self._registry_tokens.update(token.name, status=status, kept=kept)
             except UnknownPasswordError as error:
                 raise _invalid(f"Password '{error}' cannot be added; it is to be generated.") from error
 
@@ -122,7 +122,7 @@ class _Tokens:
 
         async def made(seconds: float) -> Mapping[str, Any]:
             await asyncio.sleep(seconds)
-            passwords = self._registry_tokens.generate(token, name, expires=expires)
+            passwords = self._registry_tokens.generate(token.name, name, expires=expires)
             return {"username": token.name, "passwords": [_password(one, with_value=True) for one in passwords]}
 
         seconds = self._lab.gate.operation_seconds(OPERATION, otherwise=0.0)

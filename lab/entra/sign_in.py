@@ -1,11 +1,11 @@
 """Entra ID for the lab's one tenant: discovery, signing keys, and tokens for the publisher's operator.
 
-Discovery is answered for `organizations` and `common` too. These names stand for the tenant that a user belongs to;
-clients use them before they know it (azure-cli at `az logout`). The issuer is then the pattern `{tenantid}`, as in
-Entra. Tokens come only from the tenant itself, because an application that signs in as itself cannot use the two names
-(AADSTS50194). The only grant is client credentials with a secret in the form body, as the SDKs send it. The codes are
-those of the AADSTS error reference (learn reference-error-codes). Unknown form fields are ignored, as Entra does (MSAL
-adds telemetry).
+Discovery and the signing keys are answered for `organizations` and `common` too. These names stand for the tenant that
+a user belongs to; clients use them before they know it (azure-cli at `az logout`). The issuer is then the pattern
+`{tenantid}`, as in Entra. Tokens come only from the tenant itself, because an application that signs in as itself
+cannot use the two names (AADSTS50194). The only grant is client credentials with a secret in the form body, as the SDKs
+send it. The codes are those of the AADSTS error reference (learn reference-error-codes). Unknown form fields are
+ignored, as Entra does (MSAL adds telemetry).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,7 +26,7 @@ def routes(lab: Lab) -> web.Application:
     application.router.add_get(
         "/{tenant}/v2.0/.well-known/openid-configuration", _of_tenant(lab, _configuration, any_tenant=True)
     )
-    application.router.add_get("/{tenant}/discovery/v2.0/keys", _of_tenant(lab, _keys))
+    application.router.add_get("/{tenant}/discovery/v2.0/keys", _of_tenant(lab, _keys, any_tenant=True))
     application.router.add_post("/{tenant}/oauth2/v2.0/token", _of_tenant(lab, _token))
     return application
 

@@ -90,12 +90,23 @@ class Certificates(VaultObjects[Certificate]):
 
         return put_back
 
+    def add(
+        self, name: str, content: Certificate, *, tags: Mapping[str, str], attributes: Attributes, version_id: str = ""
+    ) -> Found:
+        """Add a version. A name that is free again begins without the policy of its former certificate."""
+        if self._true(name) is None:
+            self._policies.pop(name.lower(), None)
+        return super().add(name, content, tags=tags, attributes=attributes, version_id=version_id)
+
     def require_free(self, name: str) -> None:
         """Refuse a new operation or import as `require_name` does.
 
-        Refuse it with 409, too, if an operation is in progress, or if a secret or key of no certificate has the name.
+        Refuse it with 409, too, if an operation is in progress, or if a secret or key of no certificate has the name,
+        deleted or not.
         """
         self.require_name(name)
+        self._secrets.require_name(name)
+        self._keys.require_name(name)
         alone = self._secrets.newest(name) or self._keys.newest(name)
         if alone is not None and not alone.content.managed:
             raise VaultRefusedError(409, "Conflict", f"A secret or key with the name {name} already exists.")

@@ -7,7 +7,7 @@ endpoints, associations. Source: Microsoft.Insights dataCollectionRules 2023-03-
 The control API: `POST /rule {"without": [columns]}` shows the rule's stream without these columns from now on.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -34,14 +34,11 @@ def register(arm: Arm) -> None:
     missing: set[str] = set()
 
     async def change(body: object) -> object:
-        if (
-            not isinstance(body, dict)
-            or set(body) != {"without"}
-            or not set(body["without"]) <= set(OPERATIONS_COLUMNS)
-        ):
+        columns = body["without"] if isinstance(body, dict) and set(body) == {"without"} else None
+        if not isinstance(columns, list) or not all(name in tuple(OPERATIONS_COLUMNS) for name in columns):
             raise InvalidFaultError("a rule is {without}, a list of columns of its stream")
         missing.clear()
-        missing.update(body["without"])
+        missing.update(columns)
         return body
 
     async def reset() -> None:
@@ -65,9 +62,8 @@ def register(arm: Arm) -> None:
         present = rule(lab, missing)
         sent = await json_body(request, {*present, "tags"})
         properties = only_fields(sent.get("properties", {}), present["properties"], "properties")
-        stream = f"Custom-{lab.names.operations_table}"
-        columns = [dict(each) for each in properties["streamDeclarations"][stream]["columns"]]
-        without = {name for name in OPERATIONS_COLUMNS if name not in {each.get("name") for each in columns}}
+        named = _columns(properties, f"Custom-{lab.names.operations_table}")
+        without = {name for name in OPERATIONS_COLUMNS if name not in named}
         wanted = rule(lab, without)
         if {**properties, "provisioningState": "Succeeded"} != wanted["properties"]:
             raise ArmRefusal(400, "InvalidPayload", "The lab can change only the columns of a rule's stream.")
@@ -77,6 +73,14 @@ def register(arm: Arm) -> None:
 
     arm.provider("Microsoft.Insights", "dataCollectionRules", API_VERSIONS, {"GET": every})
     arm.provider("Microsoft.Insights", "dataCollectionRules/{rule}", API_VERSIONS, {"GET": one, "PUT": put})
+
+
+def _columns(properties: Mapping[str, Any], stream: str) -> list[object]:
+    """Return the names of the columns that a body gives a stream; none if it does not describe the stream."""
+    found: object = properties.get("streamDeclarations")
+    for key in (stream, "columns"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return [each.get("name") for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def _workspace(lab: Lab) -> Resource:

@@ -14,6 +14,7 @@ structure-data-collection-endpoint ("stream declarations"), kusto management/jso
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -26,6 +27,7 @@ MAX_FIELD_BYTES = 64 * 1024
 MAX_AGE = timedelta(days=2)
 MAX_AHEAD = timedelta(days=1)
 INTEGER_BITS = {"int": 32, "long": 64}
+MAX_REAL = sys.float_info.max
 
 # docs/design.md#log-lock-callbacks. `Sequence` counts a run's events, `DurationMs` and `Attempts` are whole numbers,
 # `Details` is JSON.
@@ -95,6 +97,8 @@ def converted(value: object, kind: ColumnType) -> Any:
 def _number(value: object, kind: ColumnType) -> float | int | None:
     """Return a number as `int`, `long` or `real` stores it; None if it is not a number or does not fit."""
     if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not -MAX_REAL <= value <= MAX_REAL:  # not infinite, and not NaN
         return None
     if kind == "real":
         return float(value)

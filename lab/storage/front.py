@@ -91,13 +91,17 @@ class _Front:
         if isinstance(claims, web.Response):
             return claims
         publishers = account == self._lab.names.publisher_storage_account
-        if claims and not (admitted(self._lab, claims, publishers=publishers) and self._allows(claims, request)):
+        if claims and not self._allows(claims, request, publishers=publishers):
             message = "This request is not authorized to perform this operation using this permission."
             return refuse(self._service, 403, "AuthorizationPermissionMismatch", message)
         return await self._serve(request, self._headers(claims, request))
 
-    def _allows(self, claims: Mapping[str, str], request: web.Request) -> bool:
-        """Tell whether the caller's roles let it do what the request asks for. A SAS has no caller."""
+    def _allows(self, claims: Mapping[str, str], request: web.Request, *, publishers: bool) -> bool:
+        """Tell whether the caller may do this. A SAS has no caller. The lab has no roles at the publisher's account."""
+        if not admitted(self._lab, claims, publishers=publishers):
+            return False
+        if publishers:
+            return True
         names, path = self._lab.names, unquote(_below_account(request)[1])
         scope = f"{names.resource_group_id}/providers/Microsoft.Storage/storageAccounts/{names.storage_account}"
         if self._service == "blob":

@@ -101,6 +101,8 @@ def test_a_refused_nonce_is_tried_again_by_the_client(lab: LabUnderTest) -> None
     lab.control("POST", "/acme", {"bad_nonces": 1})
     assert account.client.new_order(request_for(NAME)[0]).body.status == messages.STATUS_PENDING
     assert "bad_nonces" in lab.control("POST", "/acme", {"unknown": 1}, status=400)["error"]["message"]
+    for body in ({"bad_nonces": "many"}, {"slow_looks": None}, {"window": 5}, {"chain": ["a"]}):
+        assert "whole numbers" in lab.control("POST", "/acme", body, status=400)["error"]["message"]
 
 
 def test_an_order_replaces_a_certificate_once(lab: LabUnderTest) -> None:

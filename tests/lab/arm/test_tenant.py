@@ -55,6 +55,7 @@ def test_a_tenants_discovery_is_answered_for_every_tenant_and_its_tokens_for_one
         address = f"{login['loginEndpoint']}/{tenant}/v2.0/.well-known/openid-configuration"
         configuration = requests.get(address, timeout=60).json()
         assert configuration["issuer"] == f"{login['loginEndpoint']}/{issuer}/v2.0"
+        assert requests.get(configuration["jwks_uri"], timeout=60).json()["keys"]
         assert configuration["token_endpoint"] == f"{login['loginEndpoint']}/{tenant}/oauth2/v2.0/token"
     form = {
         "grant_type": "client_credentials",

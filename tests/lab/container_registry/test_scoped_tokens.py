@@ -4,6 +4,7 @@ them.
 
 import base64
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -145,6 +146,17 @@ def test_generating_may_take_its_time(lab: LabUnderTest, tokens: Tokens) -> None
     assert tokens.works(tokens.generate("password2")["password2"])
     statuses = [entry["status"] for entry in lab.journal(service="arm")]
     assert statuses[-2:] == [202, 200]
+
+
+def test_two_operations_at_the_same_time_lose_no_password(lab: LabUnderTest, tokens: Tokens) -> None:
+    for operation, seconds in (("generateCredentials", 0.5), ("updateToken", 1.0)):
+        lab.latency(operation=operation, seconds=seconds)
+    with ThreadPoolExecutor() as pool:
+        made = [pool.submit(tokens.generate, name) for name in ("password1", "password2")]
+        changed = pool.submit(tokens.update, status="enabled")
+        passwords = [value for each in made for value in each.result().values()]
+        changed.result()
+    assert [tokens.works(one) for one in passwords] == [True, True]
 
 
 def test_lost_answer_has_changed_the_password(lab: LabUnderTest, tokens: Tokens, first: str) -> None:

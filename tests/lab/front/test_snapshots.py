@@ -117,6 +117,9 @@ def test_what_was_kept_is_there_again_and_nothing_else(instance: Instance) -> No
         assert instance.read() == kept
         found = list(instance.blobs.get_container_client(CONTAINER).list_blobs())
         assert [(blob.name, blob.lease.state) for blob in found] == [("a", "available")]
+    # No task of the lab runs a job that was put back.
+    (job,) = kept["jobs"]
+    assert lab.control("POST", "/jobs", {"id": job, "status": "Removed"})["jobs"] == []
 
 
 def test_nothing_is_kept_while_a_job_runs(instance: Instance) -> None:

@@ -189,6 +189,7 @@ def test_deletion_recovery_and_purge_of_all_three(
 ) -> None:
     begun(certificates)
     merged(certificates, authority)
+    old = certificates.get_certificate_policy("tls").created_on
     lab.control("POST", "/vaults", {"service": "key_vault", "purge_protection": protected})
     certificates.begin_delete_certificate("tls").wait()
     assert certificates.get_deleted_certificate("tls").name == "tls"
@@ -207,7 +208,10 @@ def test_deletion_recovery_and_purge_of_all_three(
         assert codes(refused.value) == (403, "Forbidden")
     else:
         certificates.purge_deleted_certificate("tls")
+        lab.control("POST", "/clock", {"advance_seconds": 3600})
         begun(certificates)
+        new = certificates.get_certificate_policy("tls").created_on
+        assert old is not None and new is not None and (new - old).total_seconds() >= 3600
 
 
 def test_policies_decide_about_key_and_secret(
@@ -237,6 +241,12 @@ def test_policies_decide_about_key_and_secret(
     with pytest.raises(ResourceExistsError) as taken:
         certificates.begin_create_certificate("plain", POLICY)
     assert codes(taken.value) == (409, "Conflict")
+    secrets.begin_delete_secret("plain").wait()
+    with pytest.raises(ResourceExistsError) as recoverable:
+        certificates.begin_create_certificate("plain", POLICY)
+    assert codes(recoverable.value) == (409, "Conflict")
+    with pytest.raises(ResourceNotFoundError):
+        certificates.get_certificate("plain")
 
 
 def test_an_import_is_a_version_of_its_own(
@@ -251,6 +261,11 @@ def test_an_import_is_a_version_of_its_own(
     begun(certificates)
     with pytest.raises(ResourceExistsError):
         certificates.import_certificate("tls", pfx)
+    secrets.set_secret("deleted", "value")
+    secrets.begin_delete_secret("deleted").wait()
+    with pytest.raises(ResourceExistsError):
+        certificates.import_certificate("deleted", pfx)
+    assert [each.name for each in certificates.list_properties_of_certificates()] == ["tls"]
     with pytest.raises(HttpResponseError) as garbage:
         certificates.import_certificate("other", b"no certificate")
     assert codes(garbage.value) == (400, "BadParameter")

@@ -62,9 +62,17 @@ def test_what_a_table_cannot_become_is_refused(lab: LabUnderTest, made: list[dic
 def test_the_columns_of_the_rules_stream_change_and_nothing_else_does(lab: LabUnderTest) -> None:
     path = f"{group(lab)}/providers/{RULE}"
     before = send(lab, path).json()
+    malformed: list[object] = [{"without": 5}, {"without": ["Unknown"]}, {"without": [[]]}, {}, []]
+    for wrong in malformed:
+        lab.control("POST", "/rule", wrong, status=400)
     lab.control("POST", "/rule", {"without": ["Attempts"]})
     assert send(lab, path).json() != before
     assert send(lab, path, "PUT", json=before).json() == before == send(lab, path).json()
+    others: list[object] = [{}, {"Custom-Other_CL": {"columns": []}}, {STREAM: {}}, {STREAM: {"columns": "all"}}, []]
+    for streams in others:
+        odd = {**before, "properties": {**before["properties"], "streamDeclarations": streams}}
+        assert code(send(lab, path, "PUT", json=odd)) == (400, "InvalidPayload"), streams
+    assert send(lab, path).json() == before
     before["properties"]["dataFlows"] = []
     assert code(send(lab, path, "PUT", json=before)) == (400, "InvalidPayload")
     other = path.replace("vibedata-operations", "other")

@@ -110,11 +110,13 @@ def test_values_of_another_type_become_null_or_are_converted(logs: Logs) -> None
     logs.send(
         {"RunId": 7, "Sequence": "3", "DurationMs": 1.5, "Attempts": True, "Details": "text", "Message": {"a": 1}},
         {"RunId": True, "Sequence": 2**31, "DurationMs": 2**31, "Attempts": "many", "Details": [1], "Message": "x"},
+        {"Sequence": "1e999", "DurationMs": "-1e999", "Attempts": 10**400},
     )
-    first, second = logs.query(TABLE)
+    first, second, beyond = logs.query(TABLE)
     columns = ("RunId", "Sequence", "DurationMs", "Attempts", "Details", "Message")
     assert [first[name] for name in columns] == ["7", 3, None, None, "text", '{"a":1}']
     assert [second[name] for name in columns] == ["true", None, 2**31, None, "[1]", "x"]
+    assert [beyond[name] for name in columns[1:4]] == [None, None, None]
 
 
 def test_times_too_old_or_too_far_ahead_are_replaced(lab: LabUnderTest, logs: Logs) -> None:

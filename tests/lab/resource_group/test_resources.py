@@ -108,7 +108,7 @@ def test_resources_come_go_and_fail(lab: LabUnderTest) -> None:
     assert answer["properties"]["provisioningState"] == "Failed"
     assert answer["properties"]["operationalState"] == "Running"
     studio = f"{group(lab)}/providers/{APP}/studio"
-    removed = lab.control("POST", "/resources", {"delete": ["vibedata-gateway", studio]})
+    removed = lab.control("POST", "/resources", {"delete": ["vibedata-gateway", studio, "studio"]})
     assert removed["count"] == before - 2
     assert code(send(lab, f"{gateway}?api-version=2024-07-01")) == (404, "ResourceNotFound")
     refused: tuple[object, ...] = (

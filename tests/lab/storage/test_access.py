@@ -43,6 +43,24 @@ def test_tokens_are_checked(lab: LabUnderTest, credential: ManagedIdentityCreden
     assert ask(f"Bearer {good}") == (401, "InvalidAuthenticationInfo")
 
 
+def test_the_customers_roles_say_nothing_of_the_publishers_account(lab: LabUnderTest) -> None:
+    names = lab.control("GET", "/names")
+    lab.control("POST", "/authorization", {"judged": "everybody"})
+    with ManagedIdentityCredential(client_id=names["publisher_client_id"]) as publisher:
+        url = lab.env["VIBEDATA_TABLE_ENDPOINT"]
+        for account, status in ((names["publisher_storage_account"], 200), (names["storage_account"], 403)):
+            answer = requests.get(
+                f"{url.rpartition('/')[0]}/{account}/Tables",
+                headers={
+                    "Accept": "application/json",
+                    "Authorization": f"Bearer {token(publisher)}",
+                    "x-ms-version": "2021-12-02",
+                },
+                timeout=30,
+            )
+            assert answer.status_code == status, account
+
+
 def test_the_client_is_told_what_is_wrong_with_its_token(lab: LabUnderTest) -> None:
     with (
         ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
