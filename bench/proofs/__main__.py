@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do cases, and return 0 if all cases that were ever done with these sources are good."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.proofs",
-        description="Prove the deployment in the lab: kill it at every request, disturb each request, race for its lock.",
+        description="Kill a deployment in the lab at every request, disturb every request, and race for its lock.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
