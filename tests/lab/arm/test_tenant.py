@@ -91,7 +91,7 @@ def test_a_groups_existence_is_asked_with_head(lab: LabUnderTest) -> None:
     assert code(send(lab, f"{here}?api-version=2024-11-01", "PUT")) == (405, "MethodNotAllowed")
 
 
-def test_an_empty_segment_of_a_path_is_none(lab: LabUnderTest) -> None:
+def test_an_empty_segment_of_a_path_is_ignored(lab: LabUnderTest) -> None:
     listing = f"{group(lab)}/resources?api-version=2024-11-01"
     headers = {"Authorization": f"Bearer {oci.identity_token(lab)}"}
     address = f"{lab.env['VIBEDATA_ARM_ENDPOINT']}//{listing[1:]}"

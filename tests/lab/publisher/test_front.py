@@ -166,7 +166,7 @@ def test_killed_in_mid_request_is_a_bad_gateway(api: LabUnderTest) -> None:
     assert call(api).status_code == 200
 
 
-def test_what_cannot_start_is_said_with_its_log(api: LabUnderTest, root: Path) -> None:
+def test_a_program_that_cannot_start_is_reported_with_its_log(api: LabUnderTest, root: Path) -> None:
     program = root / "publisher/__main__.py"
     program.write_text("raise SystemExit('no such luck')")
     try:

@@ -112,7 +112,7 @@ def test_an_altered_manifest_names_nothing_and_fails_the_check_at_its_end(world:
     assert (world.health.health("scheduler"), world.health.health("studio")) == ("healthy", "degraded")
 
 
-def test_a_manifest_that_cannot_be_had_is_no_verdict(world: World) -> None:
+def test_a_manifest_that_cannot_be_read_fails_no_check(world: World) -> None:
     world.install()
     world.lab.fault("status", status=403, times=0, match={"service": "blob", "path": "release-manifests"})
     (summary,) = world.check(correlation_id="")

@@ -1,4 +1,4 @@
-"""What a session does and does not do, whatever surrounds it."""
+"""A session works in the same way in any environment and with many threads."""
 
 from typing import Any
 

@@ -126,7 +126,7 @@ def test_a_release_of_an_earlier_suite_lacks_what_a_deployment_begins_with(relea
         ("run", "deploy_instance", "--allow-downgrade"),
     ],
 )
-def test_what_stops_or_overwrites_something_asks_for_the_instances_name(
+def test_a_command_that_stops_or_overwrites_something_asks_for_the_instances_name(
     lab: LabUnderTest, pushed: Path, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert pushed

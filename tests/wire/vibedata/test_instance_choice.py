@@ -1,5 +1,5 @@
-"""The instance that a command works on: named first, refused if its parts do not belong together, confirmed before
-harm.
+"""The instance that a command works on. It is named first, refused if its parts do not belong together, and confirmed
+before a command does harm.
 """
 
 import json

@@ -183,7 +183,7 @@ def test_a_new_release_marks_what_it_no_longer_has(world: World) -> None:
     assert states == {f"release/{VERSION}": "former", "release/2026.12.0": "current"}
 
 
-def test_health_is_left_to_who_probes(world: World) -> None:
+def test_a_bootstrap_does_not_change_health(world: World) -> None:
     world.install(component("studio"))
     assert world.bootstrap().status == "succeeded"
     probed = {"health": "healthy", "healthReason": "", "checkedAt": "2026-11-23T10:00:00Z", "healthStreak": 4}

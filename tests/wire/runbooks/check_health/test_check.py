@@ -119,7 +119,7 @@ def test_a_policy_out_of_bounds_is_told_and_the_default_holds(three: Rig, value:
     assert "WARNING: policy healthPolicies in table Policies is out of bounds; the default is used" in result.text
 
 
-def test_arm_tells_of_what_cannot_be_asked(three: Rig) -> None:
+def test_arm_gives_the_health_of_a_component_that_cannot_be_probed(three: Rig) -> None:
     three.check()
     three.lab.control("POST", "/resources", {"provisioningState": {"vibedata-kv": "Updating"}})
     three.check()
@@ -223,7 +223,7 @@ def test_a_trial_before_the_first_bootstrap_is_no_failed_job(ready: Rig) -> None
         ready.tables.create_table_if_not_exists("Components")  # it is empty
 
 
-def test_without_arm_it_could_not_do_its_job(three: Rig) -> None:
+def test_without_arm_the_check_fails(three: Rig) -> None:
     three.check()
     three.lab.fault("status", status=403, match={"service": "arm", "path": "/resources\\?"}, times=0)
     result = three.check()
@@ -231,7 +231,7 @@ def test_without_arm_it_could_not_do_its_job(three: Rig) -> None:
     assert three.health("api-gateway") == "healthy"
 
 
-def test_without_its_tables_it_could_not_do_its_job(three: Rig) -> None:
+def test_without_its_tables_the_check_fails(three: Rig) -> None:
     three.lab.fault("status", status=503, match={"service": "table", "method": "POST", "path": "batch"}, times=0)
     policy = three.tables.get_table_client("Policies")
     policy.create_entity(

@@ -135,7 +135,7 @@ def test_a_purged_secret_is_provisioned_anew(customer: Vault, rotation: Credenti
     assert customer.enabled(SECRET) == [turn.rotation_id]
 
 
-def test_what_somebody_disabled(lab: LabUnderTest, customer: Vault, rotation: CredentialMaker) -> None:
+def test_versions_that_somebody_disabled(lab: LabUnderTest, customer: Vault, rotation: CredentialMaker) -> None:
     turn = rotation()
     turn.through("test")
     customer.secrets.update_secret_properties(PENDING, enabled=False)
