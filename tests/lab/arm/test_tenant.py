@@ -72,7 +72,7 @@ def test_a_tenants_discovery_is_answered_for_every_tenant_and_its_tokens_for_one
     assert [one["subscriptionId"] for one in shown] == [names["subscription_id"], names["publisher_subscription_id"]]
 
 
-def test_the_publishers_identity_sees_the_publishers_subscription_alone(lab: LabUnderTest) -> None:
+def test_the_publishers_identity_sees_only_the_publishers_subscription(lab: LabUnderTest) -> None:
     names = lab.control("GET", "/names")
     answer = requests.get(
         lab.env["IDENTITY_ENDPOINT"],

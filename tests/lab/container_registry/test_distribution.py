@@ -140,7 +140,7 @@ def test_a_mount_from_nowhere_begins_an_upload(registry: Registry, source: str) 
     assert answer.status_code == 202 and answer.headers["Location"]
 
 
-def test_the_referrers_of_nobody_are_an_empty_index(registry: Registry) -> None:
+def test_the_referrers_of_an_absent_manifest_are_an_empty_index(registry: Registry) -> None:
     for query, filters in (("", None), ("?artifactType=a/b", "artifactType")):
         answer = registry.send("GET", f"/v2/{REPOSITORY}/referrers/{NOBODYS}{query}")
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, oci.INDEX)

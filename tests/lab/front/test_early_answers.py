@@ -144,8 +144,8 @@ def _upstream(
     serving: list[threading.Thread] = []
 
     def serve(plain: socket.socket) -> None:
-        # Without this, an answer may wait for the peer's acknowledgements. Then the server's reset would lose it, and the
-        # test would blame the proxy.
+        # Without this, an answer may wait for the peer's acknowledgements. Then the server's reset would lose the
+        # answer, and the test would blame the proxy.
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = plain if context is None else context.wrap_socket(plain, server_side=True)
         kept.append(connection)

@@ -184,7 +184,7 @@ def test_an_answer_that_nobody_got_is_not_recorded(pointed: LabUnderTest, folder
     assert one["response"] is None
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a file").touch()
     command = lab_process.command(tmp_path / "lab", "--record", str(tmp_path / "a file"))
     ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)

@@ -103,7 +103,7 @@ def test_first_request_starts_the_process_and_is_passed_on_whole(api: LabUnderTe
     assert (entry["method"], entry["status"]) == ("POST", 200)
 
 
-def test_its_identity_is_the_publishers_alone(api: LabUnderTest) -> None:
+def test_it_has_only_the_publishers_identity(api: LabUnderTest) -> None:
     environment = call(api).json()["environment"]
     headers = {"X-IDENTITY-HEADER": environment["IDENTITY_HEADER"]}
 

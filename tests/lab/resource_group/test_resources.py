@@ -149,7 +149,7 @@ def test_synthetic_container_apps_answer_at_an_applications_address(lab: LabUnde
     assert requests.get(f"https://{fqdn}/healthz", timeout=60).json()["application"] == "metering"
 
 
-def test_resource_health_tells_of_the_platform_only(lab: LabUnderTest) -> None:
+def test_resource_health_is_only_about_the_platform(lab: LabUnderTest) -> None:
     version = "api-version=2025-05-01"
     vault = f"{group(lab)}/providers/Microsoft.KeyVault/vaults/vibedata-kv"
     well = send(lab, f"{vault}/{HEALTH}/current?{version}").json()

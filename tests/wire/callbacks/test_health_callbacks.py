@@ -90,7 +90,7 @@ def test_the_summary_names_what_the_release_names(world: World) -> None:
         assert theirs.encode() not in sent
 
 
-def test_a_scheduled_check_tells_health_alone(world: World) -> None:
+def test_a_scheduled_check_reports_only_health(world: World) -> None:
     world.install()
     assert [report["kind"] for report in world.check(correlation_id="")] == ["health"]
 

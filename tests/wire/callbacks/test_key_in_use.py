@@ -43,7 +43,7 @@ def test_without_a_key_reports_wait_and_go_in_order_once_there_is_one(bare: Rig)
         (None, "canary-key"),
     ],
 )
-def test_a_key_that_is_none_keeps_the_report_waiting(bare: Rig, key: str | None, key_id: str) -> None:
+def test_a_malformed_key_keeps_the_report_waiting(bare: Rig, key: str | None, key_id: str) -> None:
     bare.provision(key, key_id)
     made = bare.run()
     assert "WARNING: VD-CALLBACK-028" in made.text

@@ -9,7 +9,7 @@ from runbook_lib.callbacks.spool import MAX_WAITING_BYTES
 from tests.support.callback_rig import DEPLOYMENT, DOWN, REFUSED, SPOOL, TAKEN, Rig
 
 
-def test_a_report_that_is_not_taken_holds_up_no_other(one: Rig) -> None:
+def test_a_report_that_is_not_taken_delays_no_other(one: Rig) -> None:
     waiting = one.left_waiting(3)
     made = one.run(REFUSED, TAKEN, TAKEN, TAKEN)
     assert one.ids_sent()[:3] == waiting
@@ -51,7 +51,7 @@ def test_five_blobs_of_a_stranger_delay_no_report(one: Rig) -> None:
     assert [made.text.count("WARNING: VD-CALLBACK-026") for made in (first, second)] == [1, 0]
 
 
-def test_a_refusal_that_cannot_be_noted_holds_up_no_report(one: Rig) -> None:
+def test_a_refusal_that_cannot_be_noted_delays_no_report(one: Rig) -> None:
     waiting = one.left_waiting(2)
     one.lab.fault("status", status=403, times=0, match={**SPOOL, "path": "comp=metadata"})
     made = one.run(REFUSED, TAKEN, TAKEN)

@@ -133,7 +133,7 @@ def test_more_bytes_than_agreed_are_not_read(server: ScriptedServer, reader: Con
         Answer(status=501),
     ],
 )
-def test_where_head_gives_no_digest_the_bytes_do(
+def test_if_head_gives_no_digest_the_bytes_do(
     server: ScriptedServer, reader: ContainerRegistryReader, head: Answer
 ) -> None:
     server.play(TOKEN, head, Answer(body=BODY))

@@ -73,7 +73,7 @@ def test_a_job_is_waited_for_until_it_ends_by_itself(account: Automation) -> Non
     assert lines[0] == f"waiting for the end of probe (Running, job {job}), which a former deployment left; 0 s"
 
 
-def test_a_job_is_stopped_where_that_is_asked_for_and_others_go_on(account: Automation) -> None:
+def test_a_job_is_stopped_if_that_is_wanted_and_others_go_on(account: Automation) -> None:
     account.publish(LONG)
     account.publish(LONG, name="check_health")
     mine, other = started(account), started(account, "somebody-else")
@@ -134,7 +134,7 @@ def test_a_job_that_ends_while_it_is_to_be_stopped_has_ended(account: Automation
     assert account.status(job) == "Completed"
 
 
-def test_a_stop_that_is_refused_is_told(account: Automation) -> None:
+def test_a_stop_that_is_refused_is_reported(account: Automation) -> None:
     account.publish(LONG)
     started(account)
     account.lab.fault("status", status=403, times=0, match=STOP)

@@ -130,7 +130,7 @@ def test_every_runbook_is_a_component_by_its_text(world: World) -> None:
 # --- Drift, what vanishes, what others write --------------------------------------------------------------------------
 
 
-def test_drift_is_recorded_and_told_and_heals(world: World) -> None:
+def test_drift_is_recorded_and_reported_and_heals(world: World) -> None:
     world.install(component("studio"), component("scheduler"))
     assert world.bootstrap().status == "succeeded"
     world.resources(version={"studio": "2026.10.0"})

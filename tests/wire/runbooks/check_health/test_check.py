@@ -40,7 +40,7 @@ def test_a_first_check_finds_all_well_and_records_it(three: Rig) -> None:
     ]
 
 
-def test_every_check_says_when_it_was_and_only_changes_are_told(three: Rig) -> None:
+def test_every_check_says_when_it_was_and_only_changes_are_reported(three: Rig) -> None:
     three.check()
     before = three.entity("api-gateway")
     result = three.check()
@@ -109,7 +109,7 @@ def test_the_policys_thresholds_count(three: Rig) -> None:
 
 
 @pytest.mark.parametrize("value", [0, 101, "3", 2.5])
-def test_a_policy_out_of_bounds_is_told_and_the_default_holds(three: Rig, value: object) -> None:
+def test_a_policy_out_of_bounds_is_reported_and_the_default_holds(three: Rig, value: object) -> None:
     entity = {"PartitionKey": "policy", "RowKey": "healthPolicies", "failures_to_unhealthy": value}
     three.tables.get_table_client("Policies").create_entity(
         {**entity, "failures_to_degraded": 1, "successes_to_healthy": 1}
