@@ -1,6 +1,7 @@
 """`make bench`: measure, show each figure beside its aim, and keep them in bench/results.json.
 
-A missed aim is not a failure: figures depend on the machine and its load. A measurement that could not be made is one.
+A missed aim is not a failure, because figures depend on the machine and its load. If a measurement could not be made,
+the command fails.
 """
 
 import argparse
@@ -50,19 +51,19 @@ examples:
 
 measurements:
   jobs         size of the built runbooks; each job's peak memory, and its CPU time to the first request
-  imports      time of import_images over the critical path: 40 images, 6 s an import, 150 ms a call to ARM
+  imports      time of import_images over the critical path: 40 images; an import takes 6 s, a call to ARM 150 ms
   requests     requests of a first run and of a rerun: import_manifest; import_images, for 10, 40 and 160 images
-  publish      time and requests of publish_runbooks, slowed down, in an empty account: one wheel, again, single wheels
-  bootstrap    time, requests and memory of bootstrap_registry, for 60, 1,000 and 10,000 resources, and again
+  publish      time and requests of publish_runbooks in an empty, slow account: one wheel, a rerun, single wheels
+  bootstrap    time, requests and memory of bootstrap_registry and of a rerun, for 60, 1,000 and 10,000 resources
   health       time of check_health over one probe's deadline, for 30 and 1,000 components, 1 % of which hang
   verification what a signature's verification adds to a job: memory, processor time, each algorithm
   callbacks    time to sign and verify a callback, over that of http-message-signatures
   rotation     requests and time of a rotation: the first key, the next one, the container registry token
-  certificates time and requests of a first certificate, of a renewal, and of a look with nothing due
+  certificates time and requests of a first certificate, of a renewal, and of a run that finds nothing due
   deployment   a first deployment of 40 images with Azure's latencies: time over the critical path, requests; a rerun
   demo         wall time of `make demo` when everything is installed
 
-Each has labs of its own, in temporary folders. They are always ended.
+Each measurement has labs of its own, in temporary folders. The labs are always ended.
 """
 
 
@@ -70,16 +71,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure, and return 0 if all requested measurements could be made."""
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure what the runbooks cost, beside the project's aims; kept in bench/results.json.",
+        description="Measure what the runbooks cost, beside the project's aims. bench/results.json keeps the figures.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--only", action="append", choices=tuple(MEASUREMENTS), metavar="NAME", help="measure this; may be repeated"
+        "--only", action="append", choices=tuple(MEASUREMENTS), metavar="NAME", help="measure only this; repeatable"
     )
     names = parser.parse_args(argv).only or tuple(MEASUREMENTS)
     started = time.monotonic()
-    # Like Ctrl-C: the labs are ended before the exit.
+    # SIGTERM acts like Ctrl-C: the labs are ended before the exit.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
     def report(line: str) -> None:

@@ -1,4 +1,4 @@
-"""Measure bootstrap_registry for small and large resource groups: time, requests, memory, and those of a rerun."""
+"""Measure the time, requests and memory of bootstrap_registry and of a rerun, for small and large resource groups."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ ARM_SECONDS = 0.15
 TABLE_SECONDS = 0.02
 MIB = 1024 * 1024
 MEMORY_AIM_MB, MEMORY_LIMIT_MB = 120, 400
-# Requests of a rerun for each entity. In a small group, the requests that every run makes are more than this.
+# The requests of a rerun, divided by the entities. In a small group, the requests that every run makes exceed this.
 SHARE_AIM = 1 / 50
 SMALLEST_SHARE = 10_000
 

@@ -53,7 +53,7 @@ def measure(report: WriteLine) -> list[Figure]:
 
 
 def _make_demo(folder: Path, environ: Mapping[str, str]) -> None:
-    """Run it. Always end all processes of its session. Raises CommandError if it fails."""
+    """Run `make demo`. Always end all processes of its session. Raises CommandError if it fails."""
     process = subprocess.Popen(
         ["make", "demo"],  # noqa: S607
         cwd=folder,
@@ -87,7 +87,7 @@ def _copy_sources(target: Path) -> None:
     )
     for name in filter(None, listed.stdout.split("\0")):
         source = PROJECT / name
-        if source.is_file():  # not deleted since git noted it
+        if source.is_file():  # git also lists a file that somebody has deleted
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target / name)
     for name in INSTALLED:

@@ -53,7 +53,7 @@ class Deployment:
 def measure(
     report: WriteLine, *, images: int = IMAGES, latencies: Sequence[Mapping[str, object]] = LATENCIES
 ) -> list[Figure]:
-    """Deploy `images` images with latencies to a customer that has nothing, and once more without."""
+    """Deploy `images` images with latencies to a customer that has nothing. Then deploy again without latencies."""
     with world(images=images) as made:
         report(f"{images} images: pushing a release")
         made.renew()
@@ -62,7 +62,7 @@ def measure(
         report("the first deployment, with latencies")
         first = _deployed(made)
         made.lab.control("DELETE", "/latency")
-        report("the same again, without")
+        report("the same again, without latencies")
         again = _deployed(made)
     return _figures(first, again, images)
 

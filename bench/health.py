@@ -1,4 +1,4 @@
-"""Measure the time of a check with hanging components. It should be little more than one probe's deadline."""
+"""Measure the time of a health check while some components hang. It should be little more than one probe's deadline."""
 
 import hashlib
 import io

@@ -18,7 +18,7 @@ FIRST_REQUEST_AIM_SECONDS = 0.6
 
 
 def measure(report: WriteLine, *, images: int = IMAGES) -> list[Figure]:
-    """Run the whole chain on a release of `images` images, import_images twice. Return figures of files and jobs."""
+    """Run the whole chain on a release of `images` images, then import_images again. Return all figures."""
     with customer(images=images, report=report) as one:
         sizes = {path.stem: path.stat().st_size for path in sorted((one.release / "runbooks").glob("*.py"))}
         report(f"{images} images: running the jobs")

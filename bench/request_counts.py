@@ -1,4 +1,4 @@
-"""Count the requests of the import runbooks, once when everything is imported, and once when nothing is."""
+"""Count the requests of the import runbooks: of a run that imports everything, and of one that finds nothing to do."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from bench.figures import Figure
 from vibedata.progress import WriteLine
 
 COUNTS = (10, 40, 160)
-# Two tags, the signature, three blobs.
+# import_manifest imports two tags and the signature, and stores three blobs.
 MANIFEST_PARTS = 6
 
 

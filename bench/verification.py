@@ -19,8 +19,8 @@ ALGORITHMS = ("es256", "es384", "es512", "ps256", "ps384", "ps512")
 RUNS, VERIFICATIONS = 5, 100
 MEMORY_AIM_MB, FIRST_AIM_MS, NEXT_AIM_MS = 8, 100, 5
 
-# It runs in a separate process, like a job, because memory is never given back and imports happen once. The peak is the
-# kernel's VmHWM, because getrusage would count the process that it was forked from.
+# This runs in a separate process, like a job, because a process gives no memory back and imports each module once. The
+# peak is the kernel's VmHWM, because getrusage would also count the process that it was forked from.
 PROGRAM = """
 import importlib, json, time
 from pathlib import Path
@@ -43,7 +43,7 @@ BEFORE = {"a job": ("runbooks.import_manifest", "azure.identity", "requests"), "
 
 
 def measure(report: WriteLine) -> list[Figure]:
-    """Verify the Notary Project's own signatures of each algorithm. The first one has processes of its own."""
+    """Verify the Notary Project's own signatures of each algorithm. Separate processes measure a first verification."""
     figures: list[Figure] = []
     for what, before in BEFORE.items():
         report(f"verifying one signature in {what}, {RUNS} times")

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Installs everything that building, testing and the lab need, below the project's root and without root's rights:
+# Installs everything that building, testing and the lab need, below the project's folder and without the rights of root:
 #   .venv    Python packages, exactly those of requirements-dev.lock (hashes checked)
 #   .tools   skopeo, Docker Registry, Knot DNS, Pebble, HAProxy and the demo images' contents from the Debian or Ubuntu
-#            archive,
-#            Azurite from npm (hashes checked), the Azure CLI from PyPI in an environment of its own (hashes checked)
-# Run again it does nothing, within a moment. What cannot be installed is said at once, with the command that mends it.
+#            archive, Azurite from npm (hashes checked), the Azure CLI from PyPI in an environment of its own (hashes
+#            checked)
+# A second run does nothing and takes a moment. If something cannot be installed, the script ends at once, and says which
+# command mends it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf 'set-up: %s\n' "$*"; }
 fail() { printf 'set-up: %s\n  what to do: %s\n' "$1" "$2" >&2; exit 1; }
-# A step is done when its stamp holds the digest of what it was made from.
+# A step is done when its stamp holds the digest of the files that it was made from.
 digest_of() { sha256sum "$@" | sha256sum | cut -d' ' -f1; }
 is_done() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
 
@@ -19,7 +20,7 @@ case "$(uname -s)-$(uname -m)" in
   *) fail "this is $(uname -s) on $(uname -m); the runbooks' packages and the lab are for Linux on x86_64" "use a Linux x86_64 machine or virtual machine" ;;
 esac
 
-# Python 3.10 is what Azure Automation runs, so it is taken first; any newer one serves.
+# Azure Automation runs Python 3.10, so this version is tried first. Any newer version works, too.
 find_python() {
   local candidate
   for candidate in "${PYTHON:-}" python3.10 "$HOME"/.pyenv/versions/3.10.*/bin/python3.10 /opt/python3.10/bin/python3.10 python3.11 python3.12 python3.13 python3; do
@@ -32,7 +33,7 @@ find_python() {
   fail "no CPython 3.10 or newer was found" "apt-get install python3 (or set PYTHON=/path/to/python3.10) and run make again"
 }
 
-# A private package state, so that neither root nor the machine's own lists are needed.
+# apt-get with a private state, so that it needs neither root nor the machine's own lists.
 root=$PWD
 apt_private() {
   apt-get -q -o Dir::State="$root/.tools/apt/state" -o Dir::State::status=/var/lib/dpkg/status -o Dir::Cache="$root/.tools/apt/cache" \
@@ -57,13 +58,14 @@ apt_download() {
   return 1
 }
 
-# apt_extract FOLDER PACKAGE...: downloads what of the packages and their needs this machine lacks, and unpacks it into FOLDER.
+# apt_extract FOLDER PACKAGE...: downloads these packages, and those of their needs that this machine lacks. Unpacks all of
+# them into FOLDER.
 apt_extract() {
   local folder=$1 packages; shift
   apt_lists
   packages=$(apt_private install --simulate --no-install-recommends "$@" 2>.tools/apt/plan.log | awk '/^Inst /{print $2}') || true
   mkdir -p .tools/apt/packages "$folder"
-  # Installed ones have no line in the plan; they are wanted all the same.
+  # The plan has no line for a package that is installed. So the given names are added to it.
   apt_download .tools/apt/packages $(printf '%s\n' "$@" $packages | sort -u) || fail "$* could not be downloaded: $(tail -n 1 .tools/apt/download.log)" "apt-get install $* and run make again"
   local deb
   for deb in .tools/apt/packages/*.deb; do dpkg -x "$deb" "$folder"; done
@@ -76,7 +78,7 @@ install_python_packages() {
   local python; python=$(find_python)
   say "Python packages into .venv, with $("$python" --version) ($python)"
   rm -rf .venv
-  # Debian's python3 comes without ensurepip, so pip is taken from its wheel package where the interpreter has none.
+  # Debian's python3 comes without ensurepip. For such an interpreter, pip comes from Debian's package of its wheel.
   if "$python" -c 'import ensurepip' 2>/dev/null; then
     "$python" -m venv .venv
     run_pip() { .venv/bin/python -m pip "$@"; }
@@ -102,7 +104,7 @@ install_debian_tools() {
   echo "$want" >.tools/debian/.set-up
 }
 
-# The demo's images are made of these packages' own files; scripts/demo/images.py says which goes into which.
+# The demo's images are made of these packages' files. scripts/demo/images.py says which package goes into which image.
 download_demo_packages() {
   local want; want=$(digest_of scripts/demo_packages.txt)
   is_done .tools/demo-packages/.set-up "$want" && return
@@ -123,14 +125,14 @@ install_azurite() {
   # npm trusts what the system trusts, such as the certificate of a company's proxy.
   local trust=/etc/ssl/certs/ca-certificates.crt
   [ -f "$trust" ] && export NODE_EXTRA_CA_CERTS="${NODE_EXTRA_CA_CERTS:-$trust}"
-  # Install scripts are off: nothing that Azurite needs here has one, and code from a registry does not run at set-up.
+  # Install scripts are off. Azurite needs none here, and no code from a registry may run at set-up.
   (cd .tools && PATH="$node:$PATH" "$node/../lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund >npm.log 2>&1) ||
     fail "Azurite could not be installed: $(tail -n 3 .tools/npm.log | tr '\n' ' ')" "check that the npm registry can be reached, then run make again"
   echo "$want" >.tools/node_modules/.set-up
 }
 
-# The lab's own test client: Microsoft's CLI, whose packages would not go together with the project's. 370 MB; nothing is
-# compiled beforehand, since the tests use a small part of it.
+# The lab's tests use Microsoft's CLI as a client. Its packages do not fit together with the project's, so it has an
+# environment of its own, with 370 MB. Nothing is compiled beforehand, because the tests use a small part of it.
 install_azure_cli() {
   local want; want=$(digest_of lab/azure_cli/azure-cli.lock .venv/.set-up)
   is_done .tools/azure-cli/.set-up "$want" && .tools/azure-cli/bin/python -c '' 2>/dev/null && return

@@ -32,9 +32,9 @@ PROOFS = (KILLED, WHOLE, *TROUBLES, RACE)
 EXAMPLES = f"""\
 examples:
   make proof                      all cases: some hours of one processor
-  make proof SHARD=2/8            an eighth of them; eight such runs are all
+  make proof SHARD=2/8            an eighth of them; eight such runs do all
   make proof SECONDS=480          begin no case after 480 s; the next run goes on from there
-  make proof CASE='503 / import_images / 1'     one case, done before or not
+  make proof CASE='503 / import_images / 1'     one case, even if it was done before
   .venv/bin/python -m bench.proofs --only killed --step import_images --seconds 480
   .venv/bin/python -m bench.proofs --page       write docs/proofs.md from what was found, and do nothing else
 
@@ -46,25 +46,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do cases, and return 0 if all cases that were ever done with these sources are good."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.proofs",
-        description="Prove the deployment in the lab: killed at every request, with trouble at every request, raced.",
+        description="Kill a deployment in the lab at every request, disturb every request, and race for its lock.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--shard", type=_shard, default=(1, 1), metavar="I/N", help="do the Ith of N parts")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no case later than this")
-    parser.add_argument("--only", action="append", choices=PROOFS, metavar="PROOF", help="may be repeated")
-    parser.add_argument("--step", action="append", choices=ACTS, metavar="STEP", help="may be repeated")
+    parser.add_argument("--only", action="append", choices=PROOFS, metavar="PROOF", help="do only this; repeatable")
+    parser.add_argument("--step", action="append", choices=ACTS, metavar="STEP", help="do only this step; repeatable")
     parser.add_argument("--case", type=case_of, help="do this case, by its name in docs/proofs.md, and no other")
-    parser.add_argument("--page", action="store_true", help="write docs/proofs.md alone")
+    parser.add_argument("--page", action="store_true", help="only write docs/proofs.md")
     arguments = parser.parse_args(argv)
     records = Records(folder=FOLDER, sources=digest_of_today())
-    # Like Ctrl-C: the lab is ended before the exit.
+    # SIGTERM acts like Ctrl-C: the lab is ended before the exit.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     if not arguments.page:
         _prove(records, arguments)
     page.write(records)
     ill = [record for record in records.today() if record.problems]
-    _say(f"{len(records.today())} cases, {len(ill)} of them not as they must be; {page.PAGE.name} is written")
+    _say(f"{len(records.today())} cases, {len(ill)} of them with problems; {page.PAGE.name} is written")
     return 1 if ill else 0
 
 

@@ -128,7 +128,7 @@ class Prover:
         try:
             ended = self._ended(case)
         except (TimeoutError, subprocess.TimeoutExpired) as error:
-            ended = {"problems": [f"it came to no end: {error}"]}
+            ended = {"problems": [f"it did not end: {error}"]}
         return Record(**asdict(case), sources=digest_of_today(), seconds=_since(started), ended=_now(), **ended)
 
     def _ended(self, case: Case) -> dict[str, Any]:

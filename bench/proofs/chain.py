@@ -10,10 +10,10 @@ from bench.proofs.run import Ran, command, deploy, failure, is_write, run
 from bench.proofs.world import World
 from vibedata.deployment.chain import STEPS
 
-# The name of the snapshot before the first step; after a step it has the step's name.
+# The name of the snapshot before the first step. The snapshot after a step has the step's name.
 EMPTY = "empty"
-# What follows the deployment: the certificate is renewed, until the vault has the new one. What comes after that waits
-# for hours. Tests kill it at each change (tests/wire/certificates).
+# After the deployment the certificate is renewed, until the vault has the new one. The rest of a renewal waits for
+# hours. Tests kill it at each change (tests/wire/certificates).
 RENEWAL = "renewal"
 ACTS = (*STEPS, RENEWAL)
 # Only in these steps the command's own requests are moments, because they are the same in every step.
@@ -68,7 +68,7 @@ class Chain:
 
 
 def step_alone(world: World, step: str) -> Sequence[str]:
-    """Return the command that does one step, and then the report, or the renewal."""
+    """Return the command that does one step and reports it, or the command that begins the renewal."""
     return command("rotate-tls", "--now") if step == RENEWAL else deploy(world, "--only", step)
 
 

@@ -23,9 +23,9 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[0-9.]*(?:Z|\+00:00)")
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # This column counts the checks of a component's health.
 COUNTS = ("healthStreak",)
-# The names of a rotation: a part of its id, and a digest of the delivery.
+# Columns that are new in each rotation: a part of its id, a digest of the delivery, and a time.
 OF_A_ROTATION = ("credentialId", "delivery", "expires")
-# The check that makes the schedule says so in its row. The next check finds the schedule.
+# The check that makes the schedule says so in this row. The next check finds the schedule, and says another thing.
 SCHEDULE_ROW = "customer: Components observability schedule"
 OF_A_LOOK = ("health", "healthProbed", "healthReason")
 REPORTS = "callbacks-spool"
@@ -112,7 +112,10 @@ def _reports(container: ContainerClient, blobs: Sequence[BlobProperties]) -> Map
 
 
 def _newest(reports: Iterable[dict[str, Any]]) -> Mapping[str, Any]:
-    """Return the last report of each kind and step. The work of a run depends on the run before it."""
+    """Return the last report of each kind and step.
+
+    "succeeded" and "unchanged" count as the same, because the run before it may have done the work.
+    """
     newest = {}
     for report in reports:
         report["status"] = "well" if report.get("status") in WELL else report.get("status")
@@ -188,7 +191,7 @@ def _automation(world: World) -> Iterator[tuple[str, Any]]:
 
 
 def _bytes(part: object) -> bytes:
-    """Return a part of a runbook's content: the client says bytes and gives text."""
+    """Return a part of a runbook's content as bytes. The client's type says bytes, but the client gives text."""
     return part if isinstance(part, bytes) else str(part).encode()
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from bench.proofs.run import is_write
 
-# Parts that are new in each run, or with each version of something else; the longest first.
+# Parts that are new in each run, or with each version of something else. The longest part comes first.
 PARTS: tuple[tuple[str, str], ...] = (
-    # Of the lab's certificate authority. Python wants a look behind of one length.
+    # The ids of the lab's certificate authority. A look-behind of Python has one length, so there are several.
     ("{acme}", r"(?:(?<=/my-order/)|(?<=/authZ/)|(?<=/chalZ/)|(?<=/finalize-order/)|(?<=/certZ/))[\w-]+"),
     ("{id}", r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
     ("{digest}", r"[0-9a-f]{64}"),
@@ -28,7 +28,7 @@ PARTS: tuple[tuple[str, str], ...] = (
 PART = re.compile("|".join(re.escape(name) for name, _ in PARTS))
 # The parameter that distinguishes the requests on one blob.
 COMPONENT = re.compile(r"[?&]comp=([a-z]+)")
-# The requests of the command itself, the same in every step: for its lock, and for its report to the publisher.
+# The requests that the command itself makes in every step: for its lock, and for its report to the publisher.
 COMMANDS_OWN = re.compile(r"^/vibedatapublisher/(?:deployments|InstanceReports|Tables)\b|^/vibedatastorage/locks\b")
 
 
@@ -58,7 +58,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Moment:
-    """The end of a step's `count`th request of this kind, from 1."""
+    """The end of a step's `count`th request of this kind. The first is 1."""
 
     request: Request
     count: int

@@ -11,9 +11,8 @@ from runbook_lib.application_gateway import firewall, listener
 from runbook_lib.tls_certificate.name import CERTIFICATE
 
 DNS_VERSION = "2018-05-01"
-# The columns of an issuance that are new each time.
-# The authority may know the renewed certificate as
-# replaced already if the answer to an order was lost. Then the second order names none.
+# The columns of an issuance that are new each time. If the answer to an order was lost, the authority may already know
+# the renewed certificate as replaced. Then the second order does not name it in `renews`.
 OF_AN_ISSUANCE = ("signingRequest", "chain", "certificateId", "renews")
 
 
@@ -38,9 +37,7 @@ def name_state(world: World) -> Iterator[tuple[str, Any]]:
 
 
 def orders(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the hosts that a certificate was issued for, one for each. An order whose answer was lost is not among
-    them.
-    """
+    """Return the host of each issued certificate. An order whose answer was lost is not among them."""
     return sorted(str(row["host"]) for row in rows if row.get("issuedAt"))
 
 
@@ -53,7 +50,7 @@ def _versions(client: CertificateClient) -> list[Mapping[str, Any]]:
 
 
 def _operation(client: CertificateClient) -> str:
-    """Return whether an operation waits. One that ended may still be shown."""
+    """Return whether an operation waits. The vault may still show one that has ended."""
     try:
         return "waits" if client.get_certificate_operation(CERTIFICATE).status == "inProgress" else "none"
     except ResourceNotFoundError:

@@ -70,7 +70,7 @@ def page(records: Records) -> str:
     """Return the page."""
     undisturbed = records.undisturbed()
     wanted = {step: set(_cases(undisturbed.get(step, ()), step)) for step in ACTS} | {"": set(races())}
-    # Do not count a case whose moment no undisturbed run had.
+    # Count only cases whose moment all undisturbed runs have.
     today = [record for record in records.today() if record.case in wanted[record.step]]
     earlier = [record for record in records.earlier() if record.case in wanted[record.step]]
     total, unseen = sum(map(len, wanted.values())), [step for step in ACTS if step not in undisturbed]

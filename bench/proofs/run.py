@@ -40,7 +40,7 @@ def deploy(world: World, *options: str) -> Sequence[str]:
 
 
 def command(*words: str) -> Sequence[str]:
-    """Return a command of the operator, which is started."""
+    """Return the command line of a `vibedata` command that gives its result as JSON."""
     return (sys.executable, "-m", "vibedata.cli", *words, "--output", "json")
 
 

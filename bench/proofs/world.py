@@ -81,7 +81,7 @@ class World:
         self.lab.control("POST", "/snapshots", {"name": name})
 
     def put_back(self, name: str) -> None:
-        """Restore the state that was kept under this name. The gateway's listener ends by that, and starts anew."""
+        """Restore the state that was kept under this name. This ends the gateway's listener, so start it again."""
         self.lab.control("POST", "/snapshots/put_back", {"name": name})
         self.lab.control("POST", "/gateway", {"listen": True})
 

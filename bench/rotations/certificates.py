@@ -1,4 +1,4 @@
-"""Measure the time and the requests of a certificate: the first one, a renewal, and a look with nothing due.
+"""Measure the time and the requests of a certificate: the first one, a renewal, and a run that finds nothing due.
 
 The count has no polls of jobs, because they depend on the jobs' duration. The time has no wait for the gateway and no
 overlap, because nothing happens in them.
@@ -30,7 +30,7 @@ LATENCIES: tuple[Mapping[str, object], ...] = (
     {"service": "arm", "seconds": ARM_SECONDS},
     {"operation": "jobQueue", "seconds": QUEUE_SECONDS},
 )
-# The phases that are jobs, one after the other. A first certificate replaces none, so nothing is retired.
+# How many phases are jobs, one after the other. A first certificate replaces no other one, so nothing is retired.
 FIRST_JOBS, RENEWAL_JOBS = 3, 4
 # A renewal waits before these phases: for the gateway, and for the end of the overlap.
 WAITS = ("test", "retire")
@@ -39,7 +39,7 @@ PATH_AIM = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """What runs have cost: seconds, and the requests by who made them and of which service."""
+    """What runs have cost: seconds, and the number of requests for each side that called and each service."""
 
     seconds: float
     requests: Counter[str]
@@ -50,7 +50,7 @@ class Driven:
 
 
 def measure(report: WriteLine, *, latencies: Sequence[Mapping[str, object]] = LATENCIES) -> list[Figure]:
-    """Order a first certificate, look twice, and renew it, with latencies."""
+    """Order a first certificate, do two runs that issue nothing, and renew the certificate, with latencies."""
     with customer(images=1, report=report) as one:
         for runbook in ("import_manifest", "import_images", "publish_runbooks"):
             one.run(runbook)

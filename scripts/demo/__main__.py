@@ -50,7 +50,7 @@ WHILE_DOWN = (
 )
 # Automation accepts 5 package imports in 30 s. The demo does not wait for that, but tests do.
 PACKAGE_IMPORT_WINDOW_SECONDS = 0.1
-# It needs no overlap, because nothing else runs here.
+# The rotation needs no overlap, because nothing else runs here.
 ROTATION = ("rotate-acr-token", "--overlap-seconds", "0")
 
 
@@ -206,7 +206,7 @@ def _result_of(name: str, arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def _status_page() -> str:
-    """Write the status' page and return the verdict."""
+    """Write the status page and return the verdict."""
     result = _result_of("status", ("status", "--html", str(FOLDER / PAGE)))
     return f"status: {result['verdict']['headline']}"
 
@@ -214,7 +214,7 @@ def _status_page() -> str:
 def _summary(deployment: Deployment, status: str) -> str:
     """Return the deployment's steps as a table for people, with each failure and its remedy below.
 
-    `status` is that of the whole. It may have failed before a step was added.
+    `status` is the status of the whole demo, which may have failed before a step was added.
     """
     rows = [(step.name, step.status, step.changed, f"{step.seconds:.1f} s") for step in deployment.steps]
     failures = [

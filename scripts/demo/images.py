@@ -61,7 +61,7 @@ RECIPES = (
 def push_all(
     *, container_registry: str, username: str, password: str, report: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    """Push every demo image and return the release definition's `images` entries (size in bytes of the manifest)."""
+    """Push every demo image. Return the entries for `images` of the release definition. `size` is the manifest's."""
     make_layout()
     with _login(container_registry, username, password) as environment, ThreadPoolExecutor(PUSHES_AT_ONCE) as pool:
 
@@ -74,7 +74,7 @@ def push_all(
 
 
 def make_layout() -> None:
-    """Make an OCI image layout of the images, only once for these recipes and packages."""
+    """Make an OCI image layout of the images, if there is none yet of these recipes and packages."""
     stamp = hashlib.sha256(Path(__file__).read_bytes() + (PACKAGES / ".set-up").read_bytes()).hexdigest()
     marker = LAYOUT / ".made-from"
     if marker.is_file() and marker.read_text() == stamp:
@@ -148,7 +148,7 @@ def _push(recipe: Recipe, container_registry: str, environment: dict[str, str]) 
 
 @contextmanager
 def _login(container_registry: str, username: str, password: str) -> Iterator[dict[str, str]]:
-    """Yield an environment in which skopeo is logged in, by a file of its own. The password is never an argument."""
+    """Yield an environment in which skopeo is logged in, by a temporary file. The password is never an argument."""
     libraries = next(SKOPEO_ROOT.glob("usr/lib/*-linux-gnu"))
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {

@@ -53,7 +53,7 @@ commands: a wrong option, a file that cannot be written, the lab. They still say
 
 A run that fails prints its code. Its last line of output is a JSON object with the member `error`: `code`, `message`,
 `cause`, `remedy`, `retryable`. Changes that a run made before its failure stay, and the next run finds them. You never
-have to undo a run, and you can safely repeat each.
+have to undo a run, and you can safely repeat every run.
 
 Exit codes: 1 failed, 2 bad parameters or settings, 3 another deployment holds the lock.
 

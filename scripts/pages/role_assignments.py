@@ -27,8 +27,8 @@ ROLE_IDS: Mapping[str, str] = {
     "Storage Table Data Contributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
     "Storage Table Data Reader": "76199698-9eea-4c19-bc75-cec21354c6b6",
 }
-# The place of a permission: the symbol of the resource in the template, and its type. The group is the deployment's
-# own.
+# The place of a permission: the symbol of the resource in the template, and its type. The managed resource group has
+# neither, because the template is deployed into it.
 RESOURCES: Mapping[Resource, tuple[str, str]] = {
     "managed resource group": ("", ""),
     "storage account": ("storageAccount", "Microsoft.Storage/storageAccounts@2026-04-01"),
@@ -42,7 +42,8 @@ RESOURCES: Mapping[Resource, tuple[str, str]] = {
     "virtual network": ("network", "Microsoft.Network/virtualNetworks@2025-09-01"),
     "public address": ("address", "Microsoft.Network/publicIPAddresses@2025-09-01"),
 }
-# The gateway reads the vault when it is made, so it needs the first file's roles. Its own come after it.
+# The gateway reads the vault when it is made. So the roles of the first file are assigned before the gateway is made,
+# and the roles at the gateway are assigned after that.
 _AT_GATEWAY: tuple[Resource, ...] = ("Application Gateway", "firewall policy", "virtual network", "public address")
 FILES: Mapping[str, tuple[Resource, ...]] = {
     "roleAssignments.bicep": tuple(on for on in RESOURCES if on not in _AT_GATEWAY),

@@ -66,7 +66,7 @@ class Day:
         return self._typed(line, said.getvalue(), ended, code)
 
     def types_and_leaves(self, line: str, *, at: str, by: signal.Signals) -> str:
-        """Type a command, and end it by a signal at its first line that begins with `at`. Return its output.
+        """Type a command, and end it by a signal at the first line that the pattern `at` matches. Return its output.
 
         Raises DayError if it ends in another way than by the signal.
         """
@@ -113,7 +113,7 @@ def operators_shell(lab: RunningLab) -> dict[str, str]:
 
 
 def _until_it_ends(process: "subprocess.Popen[str]", at: str, by: signal.Signals) -> str:
-    """Return the output before the signal, and the answer to it. The lines between them depend on the moment."""
+    """Return the output before the signal, and the answer to it. The lines between them vary, so they are left out."""
     said: list[str] = []
     stream = process.stdout
     if stream is None:
@@ -127,7 +127,7 @@ def _until_it_ends(process: "subprocess.Popen[str]", at: str, by: signal.Signals
             sent = True
             process.send_signal(by)
     if not answered:
-        raise DayError(f"nobody could end it at {at!r}:\n{''.join(said)}")
+        raise DayError(f"it did not answer to a signal at {at!r}:\n{''.join(said)}")
     return "".join(said)
 
 

@@ -98,7 +98,7 @@ def interrupted_rotation(day: Day) -> None:
 
 
 def lost_terminal(day: Day) -> None:
-    """Close the terminal while a job runs. The printed line follows the job again."""
+    """Close the terminal while a job runs. Then the line that the command printed follows the job again."""
     line = f"vibedata invoke check_health --instance {CONTOSO}"
     said = day.types_and_leaves(line, at="check_health: job ", by=signal.SIGHUP)
     told = re.search("`(vibedata logs [^`]*)`", said)
@@ -110,7 +110,7 @@ def lost_terminal(day: Day) -> None:
 
 
 def new_release(day: Day) -> None:
-    """Build, push and validate the next release, and see what it would change at the first instance."""
+    """Build, push and validate the next release, and show what it would change at the first instance."""
     _define(day, NEXT)
     infra = day.folder / "infra"
     infra.mkdir()

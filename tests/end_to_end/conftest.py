@@ -19,7 +19,7 @@ WINDOW_SECONDS = 0.1
 DELAY_SECONDS = 0.1
 
 
-# It ends with this folder's last test: until the session's end its servers would only hold memory.
+# The lab ends with this folder's last test. Until the end of the session its servers would only use memory.
 @pytest.fixture(scope="package")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     with _deployed(tmp_path_factory) as made:
@@ -30,7 +30,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 def own_deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """A lab for one module.
 
-    Its tests rotate a credential, and other tests begin with a credential that nobody has rotated.
+    Its tests rotate a credential, and the tests of other modules need a credential that nobody has rotated.
     """
     with _deployed(tmp_path_factory) as made:
         yield made
@@ -56,8 +56,9 @@ def _deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 @contextmanager
 def _automation(lab: LabUnderTest) -> Iterator[Automation]:
-    """The same as in tests/support/automation.py, but it waits if ARM throttles, because these tests read hundreds of
-    streams.
+    """Open a client that waits if ARM throttles, because these tests read hundreds of streams.
+
+    The client of tests/support/automation.py does not wait.
     """
     with (
         ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,

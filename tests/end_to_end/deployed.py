@@ -33,7 +33,7 @@ WAIT_SECONDS = 300.0
 POLL_SECONDS = 0.15
 SUMMARY_CHARACTERS = 500
 TOKEN_SERVICES = ("identity", "entra")
-# How the interpreter of a command takes warnings. The publisher runs acme on a newer Python (pyproject.toml).
+# How a command's interpreter handles warnings. The publisher runs acme on a newer Python (pyproject.toml).
 ACME_ON_PYTHON_3_10 = "ignore:Python 3.10 support will be dropped in the next release of acme:DeprecationWarning"
 STRICT = ("-W", "error", "-W", ACME_ON_PYTHON_3_10)
 

@@ -37,7 +37,7 @@ def test_a_verification_is_measured_in_a_process_of_its_own() -> None:
         [measured[f"verification in {what}: {figure}"].value for figure in ("first", "memory")]
         for what in ("a job", "a bare process")
     )
-    # Modules that a job has imported in any case do not count as verification's.
+    # A job has imported some modules anyway. The memory for these does not count as the verification's.
     assert 0 < in_a_job[1] < bare[1]
     assert all(measured[f"verification, {name.upper()}"].value > 0 for name in verification.ALGORITHMS)
 

@@ -33,9 +33,9 @@ def provision(side: PublisherSide) -> None:
 
 @contextmanager
 def without_a_key(side: PublisherSide) -> Iterator[None]:
-    """Take away the credentials that tests of another file have put into use, and give them back.
+    """Disable the keys that tests of another file have put into use, and enable them again afterwards.
 
-    A key that is alone stays in use.
+    If there was no such key, the key of this test stays in use.
     """
     vault = side.customer.secrets
     there = any(each.name == "hmac-key" for each in vault.list_properties_of_secrets())
@@ -56,7 +56,7 @@ def kept(side: PublisherSide) -> list[Mapping[str, Any]]:
     return [json.loads(row["content0"]) for row in sorted(rows, key=lambda row: str(row["receivedAt"]))]
 
 
-def test_the_first_job_with_a_key_tells_what_all_before_it_had_to_tell(deployed: Deployed) -> None:
+def test_the_first_job_with_a_key_sends_the_reports_of_all_jobs_before_it(deployed: Deployed) -> None:
     release, deployment = deployed.release(), str(uuid.uuid4())
     with publisher_side(deployed.lab) as side, without_a_key(side):
         spool = side.customer.blob_service.get_container_client(CONTAINER)

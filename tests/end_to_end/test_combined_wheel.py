@@ -45,7 +45,7 @@ def combined(wheels: tuple[LockedWheel, ...], tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="module")
 def installed(combined: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder into which pip has installed it."""
+    """A folder into which pip has installed the combined wheel."""
     target = tmp_path_factory.mktemp("installed")
     command = [sys.executable, "-I", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-compile"]
     subprocess.run([*command, f"--target={target}", str(combined)], check=True, timeout=300)
@@ -128,7 +128,7 @@ def test_the_runbooks_find_their_modules_however_it_is_unpacked(
         assert all(file == "None" or file.startswith(str(folder)) for file in import_all(folder, modules))
 
 
-def test_a_deployment_imports_one_wheel_and_the_single_ones_where_it_is_refused(deployed: Deployed) -> None:
+def test_a_deployment_imports_one_wheel_and_the_single_ones_if_it_is_refused(deployed: Deployed) -> None:
     release = deployed.release()
     environment = environment_of(release.pins[f"vibedata/python-packages:{release.version}"])
     # The first job fails with the runbook's own error. So it has found its packages. The chain ends there.

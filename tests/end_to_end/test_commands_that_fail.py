@@ -44,20 +44,20 @@ def test_a_job_that_died_without_a_result(deployed: Deployed) -> None:
         ({"IDENTITY_ENDPOINT": "http://127.0.0.1:1/token"}, "VD-IDENTITY-001", 1),
     ],
 )
-def test_invoke_where_azure_cannot_be_used(
+def test_invoke_names_the_reason_if_azure_cannot_be_used(
     deployed: Deployed, settings: dict[str, str], code: str, exit_code: int
 ) -> None:
     failed = deployed.vibedata("invoke", "import_manifest", "--output", "json", environ=settings)
     assert (error_of(failed), failed.returncode) == (code, exit_code)
 
 
-def test_invoke_of_what_is_not_published(deployed: Deployed) -> None:
+def test_invoke_refuses_an_unknown_runbook_and_a_parameter_without_a_value(deployed: Deployed) -> None:
     assert error_of(deployed.vibedata("invoke", "no_such_runbook", "--output", "json")) == "VD-AUTOMATION-020"
     wrong = deployed.vibedata("invoke", "import_manifest", "--parameter", "release_tag", "--output", "json")
     assert (error_of(wrong), wrong.returncode) == ("VD-PARAM-002", 2)
 
 
-def test_deploy_where_it_cannot(deployed: Deployed) -> None:
+def test_deploy_names_the_reason_if_it_cannot_begin(deployed: Deployed) -> None:
     folder = str(deployed.release().folder)
     away = deployed.vibedata("deploy", folder, "--output", "json", environ={"VIBEDATA_ARM_ENDPOINT": NOWHERE})
     assert error_of(away) == "VD-NET-001"

@@ -46,7 +46,7 @@ def pushed(own_deployed: Deployed) -> Iterator[Release]:
 
 
 @pytest.fixture
-def release(own_deployed: Deployed, pushed: Release, pointed_at_the_lab: None) -> Release:  # noqa: ARG001 - its clients ask the lab alone
+def release(own_deployed: Deployed, pushed: Release, pointed_at_the_lab: None) -> Release:  # noqa: ARG001 - its clients only ask the lab
     """A release at the publisher. Its deploy_instance is published as the template does it."""
     text = (pushed.folder / "runbooks" / f"{NAME}.py").read_bytes()
     link = upload(own_deployed.lab, f"{NAME}.py", text)
@@ -195,7 +195,7 @@ def test_a_job_that_was_killed_again_and_again_comes_to_the_same_end(own_deploye
     assert ended.status == "Completed", ended.text
     assert state(own_deployed, release) == GOOD
     taken = [e for e in own_deployed.lab.journal(since=since) if "/importImage" in e["path"] and e["status"] == 202]
-    assert len(taken) == len(release.pins) + 3  # the manifest under two tags, its signature: nothing came twice
+    assert len(taken) == len(release.pins) + 3  # the manifest under two tags, and its signature; nothing came twice
     problems = verify_chain(table_rows(own_deployed.lab))
     assert {problem.kind for problem in problems if problem.run_id in runs(ended)} == set()
     assert {problem.kind for problem in problems} <= {"open", "copy"}

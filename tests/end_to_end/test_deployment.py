@@ -116,7 +116,7 @@ def job_ids(deployed: Deployed) -> list[str]:
 
 
 def assert_portal_shows_no_failure(deployed: Deployed, jobs: list[str]) -> None:
-    """No job of a deployment that succeeds, trials included, has failed or has written to the stream of errors."""
+    """Check that no job of a deployment, trials included, has failed or has written to the stream of errors."""
     assert len(jobs) > len(IMPORTS)
     for job in map(deployed.wait, jobs):
         assert job.status == "Completed", job.text

@@ -20,7 +20,7 @@ HELD_SECONDS = 600.0
 
 @contextmanager
 def deploying(deployed: Deployed, release: Release, *options: str) -> "Iterator[subprocess.Popen[str]]":
-    """The command as a process; it is killed at the end."""
+    """Run the command as a process. It is killed at the end."""
     with subprocess.Popen(
         [sys.executable, "-m", "vibedata.cli", "deploy", str(release.folder), "--output", "json", *options],
         cwd=ROOT,
@@ -49,13 +49,13 @@ def wait_until(look: Callable[[], bool]) -> None:
 
 
 def jobs(deployed: Deployed, since: int) -> list[str]:
-    """The runbooks of the jobs that were started since, in their order."""
+    """Return the runbooks of the jobs that were started since a request, in their order."""
     entries = deployed.lab.journal(since=since, service="arm")
     ids = [e["path"].partition("/jobs/")[2][:36] for e in entries if e["method"] == "PUT" and "/jobs/" in e["path"]]
     return [str(deployed.record(job_id)["runbook"]) for job_id in ids]
 
 
-def test_a_second_command_is_refused_and_waits_where_it_is_told_to(deployed: Deployed) -> None:
+def test_a_second_command_is_refused_or_waits_if_it_is_told_to(deployed: Deployed) -> None:
     release = deployed.release()
     with holder(deployed.lab, lease_seconds=SHORT_SECONDS) as other:
         assert other.take() == "held"
@@ -93,7 +93,7 @@ def test_a_command_that_loses_the_lock_in_a_step_begins_no_further_step(deployed
     error = json.loads(out)["error"]
     assert (error["code"], error["retryable"]) == ("VD-LOCK-002", True)
     assert "the lock of the subscription" in error["message"]
-    # The preflight's job, perhaps the job of a first token, and no job after import_manifest's.
+    # The preflight's job is the first, and import_manifest's is the last. A job of a first token may be between them.
     started = jobs(deployed, since)
     assert (started[0], started[-1], started.count("import_manifest")) == ("preflight", "import_manifest", 1)
     assert all(lease_state(place) != "leased" for place in places(deployed.lab.env))

@@ -1,4 +1,6 @@
-"""A deployment script deploys, started as Azure starts it: with each Python, twice, and beside another script."""
+"""A deployment script deploys, started as Azure starts it: with the newest Python, again with the oldest one, and while
+another deployment holds the lock.
+"""
 
 import base64
 import json
@@ -59,7 +61,7 @@ def test_it_deploys_and_does_nothing_twice(
     assert (first.outputs["version"], first.outputs["correlation_id"]) == (pushed.version, "attempt-1")
     assert own_deployed.installed(pushed) == wanted(pushed)
     assert {row["Runbook"] for row in table_rows(lab) if row["CorrelationId"] == "attempt-1"} >= {"deploy_instance"}
-    assert first.text.count("\n{") == 0, "the result is for the outputs"
+    assert first.text.count("\n{") == 0, "the result belongs only to the outputs"
 
     inputs = encoded(settings_of(lab), {"correlation_id": "attempt-2"})
     programs = path_with(tmp_path / "second", python3=USABLE[oldest])
@@ -103,7 +105,7 @@ def test_the_azure_clis_own_python_is_found(script: Path, tmp_path: Path) -> Non
     assert (ended.exit_code, ended.error_code) == (2, "VD-SCRIPT-002")
 
 
-# As an argument each of these letters is written as an escape of six characters.
+# In the argument, each of these letters becomes an escape of six characters.
 LONG = json.dumps({"parameters": {"correlation_id": "é" * 22_000}}, ensure_ascii=False).encode()
 
 
@@ -132,7 +134,7 @@ def test_malformed_inputs_are_exit_code_2(script: Path, tmp_path: Path, inputs: 
     assert told in ended.outputs["error"]["message"]
 
 
-def test_what_the_runbook_refuses_is_told_as_the_runbook_tells_it(script: Path, tmp_path: Path) -> None:
+def test_the_runbooks_own_refusal_is_passed_on(script: Path, tmp_path: Path) -> None:
     programs = path_with(tmp_path / "path", python3=USABLE[OWN])
     ended = deployment_script.run(script, inputs=encoded({}, {"relase_tag": "x"}), scratch=tmp_path, programs=programs)
     assert (ended.exit_code, ended.error_code) == (2, "VD-PARAM-001")
@@ -151,7 +153,7 @@ def test_a_wheel_with_other_bytes_is_never_used(script: Path, tmp_path: Path) ->
     assert wheel.name in ended.outputs["error"]["message"]
 
 
-def test_packages_that_this_python_cannot_use_are_told_before_anything_begins(script: Path, tmp_path: Path) -> None:
+def test_packages_that_this_python_cannot_use_are_named_before_anything_begins(script: Path, tmp_path: Path) -> None:
     # A release whose script needs a module that no package has.
     changed = tmp_path / "changed.sh"
     changed.write_bytes(script.read_bytes().replace(b'"modules": [', b'"modules": ["absent_module",', 1))

@@ -14,7 +14,7 @@ from tests.end_to_end.leavings import job_ids
 from vibedata.deployment.chain import STEPS
 
 
-def test_a_customer_without_credentials_gets_the_first_ones_and_single_steps_go_on(own_deployed: Deployed) -> None:
+def test_a_customer_without_credentials_gets_the_first_ones_and_single_steps_find_them(own_deployed: Deployed) -> None:
     release = own_deployed.release()
     env = own_deployed.lab.env
     own_deployed.purge_secret("publisher-acr-token")

@@ -1,6 +1,6 @@
 """A build's folder or a given file may hold anything.
 
-It is refused with a code, in a short time and with little memory.
+A bad one is refused with a code, in a short time and with little memory.
 """
 
 import json

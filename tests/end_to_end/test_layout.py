@@ -65,7 +65,7 @@ def test_every_blob_has_the_name_of_its_bytes(layout: Path) -> None:
         assert path.name == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_the_order_of_calls_does_not_show(layout: Path, tmp_path: Path) -> None:
+def test_the_order_of_calls_changes_no_file(layout: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     assert files(write(tmp_path / "other" / "layout", backwards=True)) == files(layout)
 

@@ -61,7 +61,7 @@ def test_a_disk_that_is_full_ends_a_build_with_the_reason_and_leaves_nothing(tmp
         ("/proc/vibedata/dist", "No such file or directory"),
     ],
 )
-def test_a_place_where_nothing_can_be_written_is_told_with_its_reason(tmp_path: Path, out: str, why: str) -> None:
+def test_a_place_where_nothing_can_be_written_is_named_with_the_reason(tmp_path: Path, out: str, why: str) -> None:
     (tmp_path / "file").write_text("mine")
     (tmp_path / "loop").symlink_to("loop")
     done = build(tmp_path, tmp_path / out)
@@ -71,7 +71,7 @@ def test_a_place_where_nothing_can_be_written_is_told_with_its_reason(tmp_path: 
     assert set(os.listdir(tmp_path)) == {"file", "loop", "release.json"}  # noqa: PTH208
 
 
-def test_output_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_output_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     for arguments in (("--help",), ("lab", "status", "--dir", str(tmp_path)), ("--output", "json", "lab", "frob")):
         with Path("/dev/full").open("w") as full:
             done = run(*arguments, stdout=full)
@@ -88,7 +88,7 @@ def test_errors_that_cannot_be_written_change_no_exit_code(tmp_path: Path) -> No
     assert run("lab", "reset", "--dir", str(tmp_path), stderr=None, preexec_fn=lambda: os.close(2)).returncode == 1
 
 
-def test_a_reader_that_goes_does_not_end_a_build(tmp_path: Path) -> None:
+def test_a_build_goes_on_if_nobody_reads_its_output(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     done = build(tmp_path, tmp_path / "dist", stdout=writing)
@@ -97,7 +97,7 @@ def test_a_reader_that_goes_does_not_end_a_build(tmp_path: Path) -> None:
     assert "could be written" not in done.stderr
 
 
-def test_a_name_that_no_terminal_can_show_is_told(tmp_path: Path) -> None:
+def test_a_name_that_no_terminal_can_show_ends_in_a_message(tmp_path: Path) -> None:
     name = os.fsencode(tmp_path) + b"/\xff\xfe/dist"
     done = build(tmp_path, os.fsdecode(name + b"/" + b"x" * 300))
     assert done.returncode == 1

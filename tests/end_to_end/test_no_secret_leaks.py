@@ -24,8 +24,8 @@ CANARY = "canary'7\"\\/+&=<ü> %41-password"
 TOKEN = re.compile(rb"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}")
 SIGNATURE = re.compile(rb"[?&]sig=(?!\*\*\*)[\w%]{10,}")
 MIN_FORM_BYTES = 8
-# The places that receive credentials, besides the vaults and ARM's importImage. There the search finds them in
-# requests.
+# These services receive credentials, and so do the vaults and ARM's importImage. So the search finds credentials in the
+# requests to these services.
 PRESENTED = {"publisher_registry", "identity"}
 
 

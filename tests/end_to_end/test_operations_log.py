@@ -55,7 +55,7 @@ def _details(event: Mapping[str, Any]) -> dict[str, Any]:
     return dict(json.loads(details) if isinstance(details, str) else details)
 
 
-def test_every_change_is_told_before_and_after(deployed: Deployed) -> None:
+def test_every_change_is_logged_before_and_after_it_is_made(deployed: Deployed) -> None:
     release = deployed.release()
     jobs = [
         deployed.succeed(name, correlation_id=f"log-{release.version}") for name in ("import_manifest", "import_images")
@@ -88,7 +88,7 @@ def test_every_change_is_told_before_and_after(deployed: Deployed) -> None:
     ]
 
 
-def test_a_failed_change_is_told_with_its_code(deployed: Deployed) -> None:
+def test_a_failed_change_is_logged_with_its_code(deployed: Deployed) -> None:
     release = deployed.release()
     deployed.succeed("import_manifest")
     target = {"service": "arm", "path": "importImage", "nth": 2}

@@ -66,7 +66,7 @@ def test_the_page_of_third_party_notices_is_what_the_wheels_say(wheels: tuple[Lo
         ("a-1.dist-info/LICENSE", "x" * (notices.MAX_FILE_BYTES + 1), "at most"),
     ],
 )
-def test_a_wheel_whose_licence_can_not_be_shown_is_told(tmp_path: Path, file: str, text: str, why: str) -> None:
+def test_a_wheel_whose_licence_can_not_be_shown_is_refused(tmp_path: Path, file: str, text: str, why: str) -> None:
     path = tmp_path / "a-1-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: a\nVersion: 1\n")

@@ -153,7 +153,7 @@ def test_what_cannot_be_downloaded_is_an_error_without_addresses(empty_index: st
 
 
 @pytest.mark.parametrize("size", [7, MAX_WHEEL_BYTES + 1])
-def test_what_pip_brings_is_held_against_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+def test_a_file_of_pip_is_compared_with_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     pip = tmp_path / "python"
     name = f"msal_extensions-{SMALL.version}-py3-none-any.whl"
     pip.write_text(
@@ -171,7 +171,7 @@ def test_what_pip_brings_is_held_against_the_lock(tmp_path: Path, monkeypatch: p
     assert caught.value.code == "VD-BUILD-005"
 
 
-def test_pip_refuses_what_has_another_hash(tmp_path: Path) -> None:
+def test_pip_refuses_a_file_with_another_hash(tmp_path: Path) -> None:
     other = LockedPackage(SMALL.name, SMALL.version, "0" * 64)
     with pytest.raises(RunbookError) as caught:
         packages.collect([other], cache=tmp_path)

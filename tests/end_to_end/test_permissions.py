@@ -1,4 +1,4 @@
-"""Each runbook runs as a job with exactly the declared permissions. It succeeds, and it uses all of them."""
+"""Each runbook runs as a job with declared permissions only. It succeeds, and it uses all that a first run needs."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -166,7 +166,7 @@ def test_on_a_terminal_one_block_is_drawn_over_until_the_verdict(
 def test_the_import_of_packages_is_never_silent(
     own_deployed: Deployed, release: Release, state: str, tells: str
 ) -> None:
-    """One wheel that takes long, or 29 that Automation takes a few at a time. A line appears at least every 15 s."""
+    """One wheel takes long, or Automation accepts 29 wheels a few at a time. A line appears at least every 15 s."""
     lab = own_deployed.lab
     remove_packages(own_deployed)
     lab.latency(operation="packageImport", seconds=26)
@@ -236,7 +236,7 @@ def test_ctrl_c_on_a_terminal(own_deployed: Deployed, release: Release) -> None:
     assert not [line for line in lines if line.startswith("> ")]
 
 
-def test_ctrl_c_tells_of_the_job_that_was_invoked(own_deployed: Deployed, release: Release) -> None:  # noqa: ARG001
+def test_ctrl_c_names_the_job_that_was_invoked(own_deployed: Deployed, release: Release) -> None:  # noqa: ARG001
     environ = running_lab.environment(own_deployed.lab)
     asked = [sys.executable, "-m", "vibedata.cli", "invoke", "check_health", "--plan"]
     with (
@@ -267,7 +267,7 @@ def test_a_program_gets_the_interruption_as_json(own_deployed: Deployed, release
     assert result["resume"] == f"vibedata deploy {release.folder} --only check_health"
 
 
-def test_a_deployment_whose_output_nobody_reads_goes_on_and_tells_the_rest_elsewhere(
+def test_a_deployment_whose_output_nobody_reads_goes_on_and_writes_the_rest_to_stderr(
     own_deployed: Deployed, release: Release
 ) -> None:
     words = shlex.join(command(release, "--only", "check_health"))

@@ -1,4 +1,4 @@
-"""A sample of `make proof`, from the first steps. A process is killed, or requests fail, and the end is the same.
+"""Do a sample of `make proof`, from the first steps. A process is killed, or requests fail, and the end is the same.
 
 The cases are fixed, and each means the same moment in every run (bench/proofs/moments.py).
 """
@@ -32,7 +32,7 @@ def prover(made: World) -> Prover:
     return Prover(made)
 
 
-def test_a_step_without_trouble_is_as_it_must_be_and_what_is_not_is_found_out(made: World, prover: Prover) -> None:
+def test_a_step_without_trouble_has_no_problem_and_the_proof_finds_made_problems(made: World, prover: Prover) -> None:
     for step, case in ((JOBS, JOB_KILLED), (WRITES, COMMAND_KILLED)):
         undisturbed = prover.undisturbed(step)
         assert undisturbed.problems == []
@@ -59,5 +59,5 @@ def test_a_step_whose_job_or_command_is_killed_comes_to_the_same_end(prover: Pro
 def test_a_step_whose_answers_are_lost_comes_to_the_same_end(prover: Prover) -> None:
     troubled = prover.prove(ANSWERS_LOST)
     assert troubled.problems == [], "\n".join(troubled.problems)
-    # At least one for each kind of request.
+    # At least one request of each kind has met trouble.
     assert troubled.met > 40

@@ -208,7 +208,7 @@ def test_a_command_that_is_killed_after_any_write_is_taken_up(rotations: Rotatio
 
 
 def test_no_key_is_in_anything_that_rotations_leave(rotations: Rotations) -> None:
-    """This test is the last in the file, because then there is most to search."""
+    """This test is the last one in the file, because the other tests leave more to search."""
     deployed = rotations.deployed
     assert rotations.command("rotate-acr-token", "--overlap-seconds", "0")["status"] == "succeeded"
     password = json.loads(str(rotations.side.customer.secrets.get_secret("publisher-acr-token").value))["password"]

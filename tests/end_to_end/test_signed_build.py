@@ -94,7 +94,7 @@ def test_the_environment_names_key_and_chain(
     assert (code, signed["signature"]["algorithm"]) == (0, "ES256")
 
 
-def test_what_cannot_sign_is_said_before_the_work(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unusable_key_or_chain_is_refused_before_the_work(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     key, chain = material(folder, LEAF, LEAF, ROOT)
     stranger = make(Wanted())
     for arguments, exit_code, code in (

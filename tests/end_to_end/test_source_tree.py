@@ -104,7 +104,7 @@ def test_line_ends_that_git_wrote_are_no_change_and_other_filters_are(tree: Path
     write(tree, **{LOCK_FILE: "a==1\r\n"})
     assert seen(tree).different == (LOCK_FILE,)
     write(tree, **{LOCK_FILE: FILES[LOCK_FILE], "runbook_lib/a.py": text.replace("1", "3")})
-    # To git's porcelain it is the same: a filter brings back what was committed.
+    # `git status` sees no change, because a filter restores the committed content.
     git(tree, "config", "filter.same.clean", "sed s/3/1/")
     (tree / ".git" / "info" / "attributes").write_text("*.py filter=same\n")
     git(tree, "add", "-u")
@@ -125,7 +125,7 @@ def test_a_replaced_object_is_not_the_commits(tree: Path) -> None:
     assert release_time(tree, {}) == TIME
 
 
-def test_the_environment_leads_nowhere_else(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_leads_to_no_other_clone(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit = git(tree, "rev-parse", "HEAD")
     other = tmp_path / "other"
     write(other, **FILES)
@@ -206,7 +206,7 @@ def test_a_tree_without_a_commit_has_none(tree: Path) -> None:
     assert code_of(lambda: release_time(tree, {})) == "VD-BUILD-008"
 
 
-def test_what_git_refuses_is_no_missing_clone(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_git_is_not_taken_for_a_missing_clone(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     git(tree, "config", "core.repositoryFormatVersion", "99")
     assert code_of(lambda: seen(tree)) == "VD-BUILD-009"
     assert code_of(lambda: release_time(tree, {})) == "VD-BUILD-009"

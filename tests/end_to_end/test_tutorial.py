@@ -139,7 +139,7 @@ def test_the_page_runs_what_it_promises() -> None:
         assert any(text.startswith(f"vibedata {wanted} ") for text in words), wanted
 
 
-def test_the_pages_document_is_one() -> None:
+def test_the_pages_instance_document_is_valid_and_agrees_with_its_variables() -> None:
     document = files(PAGE)["instance.json"]
     found = read(json.dumps(document).encode(), source="docs/tutorial.md")
     values = {step.name: step.value for step in STEPS if isinstance(step, Export)}
@@ -148,7 +148,7 @@ def test_the_pages_document_is_one() -> None:
     )
 
 
-def test_the_template_takes_what_the_page_gives_and_lacks_nothing() -> None:
+def test_the_template_accepts_the_pages_values_and_needs_no_others() -> None:
     values: dict[str, str] = {}
     for step in STEPS:
         if isinstance(step, Export):

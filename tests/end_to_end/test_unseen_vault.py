@@ -1,4 +1,4 @@
-"""A person without any right on the customer's vault deploys. Only the preflight's job sees which credentials lack."""
+"""A person without any right on the customer's vault deploys. Only the preflight's job sees the missing credentials."""
 
 from typing import Any
 
@@ -11,11 +11,12 @@ from vibedata.deployment.chain import STEPS
 from vibedata.deployment.first_credentials import REGISTRY_TOKEN
 
 TOKEN = "publisher-acr-token"
-# What the operator asks of the vault. The gateway's own request for its certificate is none of a job either.
+# The operator's requests to the vault. The path leaves out the gateway's request for its certificate, which is not sent
+# by a job either.
 UNSEEN = {"service": "key_vault", "jobs": False, "path": r"^/secrets\?|^/certificates"}
 
 
-def test_who_cannot_see_the_vault_still_gives_the_first_token(own_deployed: Deployed) -> None:
+def test_a_person_who_cannot_see_the_vault_still_gives_the_first_token(own_deployed: Deployed) -> None:
     release = own_deployed.release()
     folder = str(release.folder)
     purge(own_deployed, TOKEN)
@@ -69,7 +70,7 @@ def forget_rotations(deployed: Deployed) -> None:
 
 
 def purge(deployed: Deployed, secret: str) -> None:
-    """Remove a secret, as the runbooks' identity. The faults of the test do not last through it."""
+    """Remove a secret, as the runbooks' identity. The faults of the test are off meanwhile."""
     faults = deployed.lab.control("GET", "/faults")["faults"]
     deployed.lab.control("DELETE", "/faults")
     deployed.purge_secret(secret)

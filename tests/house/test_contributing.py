@@ -1,4 +1,4 @@
-"""The worked example of CONTRIBUTING.md works: its files in a copy of the project, and the commands that it shows."""
+"""Try the example of CONTRIBUTING.md: put its files into a copy of the project, and run the commands that it shows."""
 
 import os
 import re

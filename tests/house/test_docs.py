@@ -35,8 +35,8 @@ def test_each_role_that_a_page_names_is_one_of_azures() -> None:
     assert {(page, role) for page, role in named if role not in known} == set()
 
 
-# The name of a file of the project in comments and pages. The worked examples add their own files, and Azure/acr has a
-# folder docs, too.
+# The name of a file of the project in comments and pages. The examples add their own files, and Azure/acr has a folder
+# docs, too.
 NAMED_FILE = re.compile(rf"(?<![\w/.-])(?:{'|'.join((*FOLDERS, 'docs'))})/[\w/-]+\.(?:py|md|txt|toml|sh)\b")
 OF_OTHERS = re.compile(r"leave_note|app_configuration|docs/AAD-OAuth\.md")
 
@@ -86,9 +86,9 @@ def test_no_comment_cites_a_section_by_its_number() -> None:
 
 
 def test_no_page_speaks_of_a_bare_registry() -> None:
-    """Container registry and component registry are two things.
+    """A container registry and a component registry are two things.
 
-    The pages of contracts and facts keep the words of their sources.
+    The pages about contracts and facts keep the words of their sources.
     """
     found = []
     for page in PAGES:
@@ -113,13 +113,13 @@ def test_the_glossary_is_in_order_and_its_words_are_used() -> None:
     assert [word for word in words if not re.search(rf"\b{word}s?\b", pages)] == []
 
 
-def test_the_floors_are_told_as_they_are() -> None:
+def test_the_page_lists_the_floors_as_they_are() -> None:
     text = house.PAGE.read_text(encoding="utf-8").partition("From the ground up:")[2].partition("<!--")[0]
     told = tuple(set(re.findall(r"`(\w+)`", line)) for line in re.findall(r"^\d+\. (.+)$", text, re.MULTILINE))
     assert told == FLOORS
 
 
-def test_the_map_of_the_house_is_what_the_folders_say() -> None:
+def test_the_map_of_the_house_has_the_docstrings_of_the_folders() -> None:
     text = house.PAGE.read_text(encoding="utf-8")
     assert house.page(text) == text, "run: python -m scripts.pages.house"
 
@@ -135,7 +135,7 @@ def test_the_readme_links_every_page() -> None:
     assert {page.name for page in DOCS.glob("*.md")} - set(links) == set()
 
 
-def test_every_target_of_the_makefile_is_told_of() -> None:
+def test_every_target_of_the_makefile_is_documented() -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     told = "\n".join(page.read_text(encoding="utf-8") for page in (ROOT / "README.md", DOCS / "architecture.md"))
     assert [target for target in targets if not re.search(rf"\bmake {target}\b", told)] == []

@@ -1,4 +1,4 @@
-"""Every `vibedata` command line that the documentation and the help show can be typed: it parses, option for option."""
+"""Parse every `vibedata` command line that the documentation and the help show, with all its options."""
 
 import argparse
 import importlib
@@ -16,7 +16,7 @@ from vibedata.runbook_names import runbook_names
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 RUNBOOKS = {name: importlib.import_module(f"runbooks.{name}").RUNBOOK for name in runbook_names()}
-# The places of code in Markdown: indented or fenced lines, and inline code.
+# Indented lines of code in Markdown, and inline code. This does not read fenced blocks.
 CODE = re.compile(r"^(?: {4}|\t)(.+)$|`([^`\n]+)`", re.MULTILINE)
 COMMAND = re.compile(r"(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?vibedata(?: (.+))?")
 
@@ -24,7 +24,7 @@ COMMAND = re.compile(r"(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?vibedata(?: (.+))?")
 def command_lines(text: str) -> Iterator[list[str]]:
     """Yield each `vibedata ...` in a line of code, as the shell splits it, without the command's name."""
     for indented, inline in CODE.findall(text):
-        # The explanation of an example follows it, after two spaces or a number sign.
+        # An explanation may follow an example, after two spaces or a number sign.
         line = re.sub(r"\s{2,}[A-Za-z].*$|#.*$", "", indented or inline)
         for part in re.split(r"[;|&]", line):
             command = COMMAND.fullmatch(part.strip())
@@ -70,7 +70,7 @@ def test_a_documented_command_line_parses(
         return
     parser = cli._parser(cli._modules(typed))
     if len(typed) == 1 and not typed[0].startswith("-"):
-        # A command's bare name, as prose uses it.
+        # Prose may show only a command's name.
         assert f"vibedata {typed[0]}" in [name for name, _ in subcommands(parser)], where
         return
     if "--help" in typed and "--" not in typed:

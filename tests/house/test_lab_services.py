@@ -1,4 +1,4 @@
-"""The services of the lab: each has its folder and its line, and the one that docs/lab-services.md adds works."""
+"""Each service of the lab has its folder and its line, and the service that docs/lab-services.md adds works."""
 
 import ast
 import re
@@ -111,7 +111,7 @@ def test_what_services_share_knows_no_service() -> None:
 
 
 def test_no_service_knows_the_api_versions_of_anothers_type() -> None:
-    """The lab has no service for the types of the managed resource group."""
+    """API_VERSIONS has the resource types for which the lab has no service. So no service's provider may name one."""
     of_others = {
         (file.parent.name, name)
         for file in sorted((ROOT / "lab").glob("*/provider.py"))
@@ -123,7 +123,7 @@ def test_no_service_knows_the_api_versions_of_anothers_type() -> None:
     assert len(API_VERSIONS) > 10
 
 
-def test_the_page_speaks_of_files_that_there_are() -> None:
+def test_the_files_that_the_page_names_are_there() -> None:
     written = {name for name, _ in FILE.findall(TEXT)}
     named = set(re.findall(r"`((?:lab|tests|docs)/[^`]*\.(?:py|md))`", TEXT)) - written
     assert COMPOSITION_ROOT in named

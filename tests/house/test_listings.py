@@ -1,4 +1,4 @@
-"""The product reads every listing of an SDK within limits."""
+"""The product limits each listing that it reads with an SDK."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ OURS = "artifact_storage"
 
 
 def listings() -> list[tuple[str, int, bool]]:
-    """Return each function that asks for a listing: file, line, and whether it limits the listing."""
+    """Return each call that asks for a listing: file, line, and whether its function limits a listing."""
     found = []
     for folder in FOLDERS:
         for file in sorted((ROOT / folder).rglob("*.py")):

@@ -1,4 +1,4 @@
-"""The contents of files that no program reads: one version, the lists for git and for packaging, the notices."""
+"""Check files that no program reads: one version everywhere, the lists for git and for packaging, the notices."""
 
 import re
 import subprocess
@@ -42,14 +42,14 @@ def test_every_package_of_the_product_is_typed_and_says_so_when_installed() -> N
     assert '[tool.setuptools.package-data]\n"*" = ["py.typed"]' in toml
 
 
-def test_the_notices_are_of_the_locked_packages() -> None:
+def test_the_notices_list_the_locked_packages() -> None:
     told = notices.PAGE.read_text(encoding="utf-8").partition("## Packages")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| ([a-z0-9-]+) \| (\d\S*) \|", told, re.MULTILINE)
     locked = package_lock.parse(text_of("oci/packages.lock"))
     assert rows == [(package.name, package.version) for package in locked], "run: python -m scripts.pages.notices"
 
 
-def test_git_blame_looks_through_commits_that_are_there() -> None:
+def test_the_commits_that_git_blame_ignores_are_there() -> None:
     lines = text_of(IGNORED.name).splitlines()
     commits = [line for line in lines if line and not line.startswith("#")]
     assert len(commits) > 50

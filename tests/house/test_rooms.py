@@ -46,7 +46,7 @@ def product() -> dict[str, Path]:
 
 @cache
 def graph() -> dict[str, set[str]]:
-    """Return the modules of the product that each module imports, at its top, in a function or for types."""
+    """Return for each module the modules of the product that it imports: at its top, in a function, or for types."""
     return {module: imported(file) & (set(product()) - {module}) for module, file in product().items()}
 
 
@@ -92,7 +92,8 @@ def test_rooms_of_the_library_import_only_lower_floors() -> None:
 
 
 def test_no_import_circle() -> None:
-    # The import of a module also imports its packages. Only runbook_lib/errors/__init__.py imports modules itself.
+    # An import of a module also imports its packages. The graph leaves that out, because only one package imports
+    # modules itself: runbook_lib.errors.
     try:
         list(graphlib.TopologicalSorter(graph()).static_order())
     except graphlib.CycleError as error:
@@ -106,7 +107,7 @@ def test_no_room_is_crowded() -> None:
     assert crowded == {}
 
 
-def test_each_room_says_what_lives_there_and_has_no_other_face() -> None:
+def test_each_room_says_what_lives_there_and_its_init_file_has_nothing_else() -> None:
     faces = {name: ast.parse(file.read_text("utf-8")) for name, file in product().items() if file.name == "__init__.py"}
     assert [name for name, tree in faces.items() if not ast.get_docstring(tree)] == []
     busy = [name for name, tree in faces.items() if name.startswith("runbook_lib") and len(tree.body) > 1]
@@ -167,7 +168,7 @@ def test_a_runbook_imports_no_sdk_before_it_needs_one(module: str) -> None:
 
 
 def test_only_the_push_loads_the_client_that_writes_to_a_container_registry() -> None:
-    # It takes a fifth of a second to import, and the other commands do not write there.
+    # Its import takes a fifth of a second, and the other commands do not write to a container registry.
     commands = [module for module in product() if module.startswith("vibedata.commands.")]
     writers = [command for command in commands if "oci.container_registry.writer" in reached(command)]
     assert writers == ["vibedata.commands.push"]

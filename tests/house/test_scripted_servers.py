@@ -1,4 +1,4 @@
-"""The tests' own servers report their own faults, but no connections that a test breaks."""
+"""The tests' own servers report their own faults, but not the connections that a test breaks."""
 
 import socket
 import ssl
@@ -48,7 +48,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException] | None]:
 
 @pytest.mark.parametrize("break_off", BREAKS)
 @pytest.mark.parametrize("made", [RawServer, ScriptedServer])
-def test_a_broken_connection_is_no_news(
+def test_a_broken_connection_is_not_reported(
     made: Callable[[Path], Server],
     break_off: Callable[[Server], None],
     tmp_path: Path,

@@ -1,4 +1,4 @@
-"""certbot's own client for the lab's certificate authority, and one issuance over DNS-01 step by step."""
+"""certbot's own client for the lab's certificate authority, and the steps of one issuance over DNS-01."""
 
 from dataclasses import dataclass
 
@@ -49,7 +49,7 @@ def request_for(*names: str) -> tuple[bytes, ec.EllipticCurvePrivateKey]:
 def answer_challenges(
     lab: LabUnderTest, account: Account, order: messages.OrderResource, *, right: bool = True
 ) -> None:
-    """Put the TXT records of an order's DNS-01 challenges into the zone, or wrong ones, and answer the challenges."""
+    """Put right or wrong TXT records for an order's DNS-01 challenges into the zone, and answer the challenges."""
     group, zone = lab.env["VIBEDATA_PUBLISHER_RESOURCE_GROUP"], "vibedata.ai"
     for authorization in order.authorizations:
         body = next(one for one in authorization.body.challenges if isinstance(one.chall, challenges.DNS01))

@@ -23,7 +23,7 @@ def network_client(lab: LabUnderTest) -> AbstractContextManager[NetworkManagemen
 
 
 def under(etag: str) -> dict[str, Any]:
-    """Return the arguments with which a write happens under an ETag."""
+    """Return the arguments for a write that must find this ETag."""
     return {"headers": {"If-Match": etag}}
 
 
@@ -77,7 +77,7 @@ def set_rules(lab: LabUnderTest, rules: list[dict[str, Any]], mode: str = "Preve
 
 
 def rule(action: str, *conditions: tuple[list[str], bool], priority: int = 1, state: str = "Enabled") -> dict[str, Any]:
-    """Return a custom rule. Each condition has ranges, and says whether it holds for all other addresses instead."""
+    """Return a custom rule. Each condition has ranges, and a flag: true means all addresses that are not in them."""
     return {
         "name": f"rule{priority}",
         "priority": priority,

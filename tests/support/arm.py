@@ -1,4 +1,4 @@
-"""Azure Resource Manager of the lab, asked by plain requests and by the official client."""
+"""Requests to the lab's Azure Resource Manager: plain ones, and those of the official client."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager

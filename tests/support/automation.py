@@ -1,4 +1,4 @@
-"""What the Automation tests share: the official client, wheels made on the spot, and a job's way from text to end."""
+"""What the Automation tests share: the official client, wheels that a test makes, and the steps that run a job."""
 
 import base64
 import hashlib
@@ -92,7 +92,7 @@ class Automation:
         return text_of(self.ended(job, wait=False).status)
 
     def ended(self, job: str, *, wait: bool = True) -> m.JobProperties:
-        """Return a job's properties, once it has ended unless `wait` is false."""
+        """Return a job's properties. Wait until the job has ended, unless `wait` is false."""
         found = wait_for(
             lambda: self.client.job.get(*self.at, job),
             lambda got: not wait or (got.properties is not None and got.properties.status in TERMINAL),
@@ -140,7 +140,7 @@ def automation(lab: LabUnderTest) -> Iterator[Automation]:
 
 
 def wait_for(look: Callable[[], T], good: Callable[[T], bool]) -> T:
-    """Look until what is seen is good, and return it."""
+    """Call `look` until its result is good, and return that result."""
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         seen = look()
@@ -156,12 +156,12 @@ def state(package: m.Package) -> str:
 
 
 def text_of(value: object) -> str:
-    """Return an enumeration's value as text: the models hold one where they know it, and a string otherwise."""
+    """Return a value as text. The models hold an enumeration for a known value, and a string for any other."""
     return str(value.value if isinstance(value, Enum) else value)
 
 
 def upload(lab: LabUnderTest, file_name: str, content: bytes) -> str:
-    """Put a file into blob storage and return an address of it that carries its own right to read."""
+    """Put a file into blob storage, and return an address of it that itself gives the right to read it."""
     endpoint = lab.env["VIBEDATA_BLOB_ENDPOINT"]
     now = datetime.now(timezone.utc)
     with (

@@ -1,4 +1,4 @@
-"""The real Azure CLI, in an environment of its own, held to this machine; for tests that drive the lab with it."""
+"""The real Azure CLI, for tests that drive the lab with it. It has its own environment, and reaches only loopback."""
 
 import json
 import os
@@ -19,11 +19,11 @@ from vibedata.lab_process import PROJECT
 CLI = PROJECT / ".tools/azure-cli/bin"
 GUARD = PROJECT / "tests/lab/azure_cli"
 LOCK = PROJECT / "lab/azure_cli/azure-cli.lock"
-# A line takes a second or two, the first of a service some seconds more, each many times that on a busy machine.
+# A line takes a second or two, the first line for a service some seconds more, and many times that on a busy machine.
 LINE_SECONDS = 120.0
 SCRIPT_SECONDS = 480.0
 SETTINGS = {
-    # No usage data, no survey, no search for extensions, and no question to Microsoft which clouds there are.
+    # No usage data, no survey, no search for extensions. The CLI does not ask Microsoft which clouds there are.
     "AZURE_CORE_COLLECT_TELEMETRY": "no",
     "AZURE_CORE_SURVEY_MESSAGE": "no",
     "AZURE_EXTENSION_USE_DYNAMIC_INSTALL": "no",
@@ -45,7 +45,7 @@ class AzureCli:
     """One configuration of the CLI, and a process that runs lines in it."""
 
     def __init__(self, *, environment: Mapping[str, str], notes: Path, process: "subprocess.Popen[str]") -> None:
-        """Keep the environment that a process of its own needs, the guard's notes, and the process for lines."""
+        """Keep the environment for more processes, the file of the guard's notes, and the process that runs lines."""
         self.environment = environment
         self._notes = notes
         self._process = process
@@ -94,7 +94,7 @@ def azure_cli(lab: LabUnderTest, directory: Path) -> Iterator[AzureCli]:
         "PYTHONPATH": str(GUARD),
         "LOOPBACK_ONLY_NOTES": str(notes),
     }
-    # The CLI is 15,000 modules, compiled where they are first used and not at set-up: they are to stay compiled.
+    # The CLI has 15,000 modules. Python compiles each at its first use, not at set-up. So it has to keep the result.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with subprocess.Popen(
         [CLI / "python", GUARD / "lines.py"],
@@ -122,7 +122,7 @@ def configuration(directory: Path) -> Path:
 
 
 def script(cli: AzureCli, text: str) -> str:
-    """Run a shell script whose `az` are processes of their own, stop at the first that fails, return what it prints."""
+    """Run a shell script and return its output. Each `az` is a new process. The first command that fails ends it."""
     environment = {**cli.environment, "PATH": f"{CLI}:{os.environ['PATH']}"}
     ended = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", text],

@@ -36,7 +36,7 @@ class World:
     tables: TableServiceClient
 
     def install(self, *components: Mapping[str, Any], **fields: Any) -> None:
-        """Install a release of these components; their images are pinned, and nothing here imports them."""
+        """Install a release of these components. It pins their images, but nothing here imports the images."""
         images = [image(one["artifact"]) for one in components if one.get("artifact")]
         made = release_maker.document(**{"images": images, "runbooks": [], **fields, "components": list(components)})
         publisher = release_maker.container_registry(self.lab, "publisher")
@@ -47,7 +47,7 @@ class World:
         return run(self.lab, RUNBOOK, **given)
 
     def resources(self, **body: object) -> dict[str, Any]:
-        """Change the managed resource group (lab/resource_group/changes.py) and return what it is then."""
+        """Change the managed resource group (lab/resource_group/changes.py), and return its new state."""
         changed: dict[str, Any] = self.lab.control("POST", "/resources", body)
         return changed
 

@@ -1,4 +1,4 @@
-"""The publisher's API as an instance meets it, and what its publisher keeps."""
+"""The publisher's API as an instance sees it, and the records that the publisher keeps."""
 
 import json
 import secrets
@@ -23,7 +23,7 @@ PING = Ping(instance_id=INSTANCE, at=AT)
 
 @dataclass
 class Api:
-    """The API as an instance meets it, and what its publisher keeps."""
+    """The API as an instance sees it, and the records that the publisher keeps."""
 
     lab: LabUnderTest
     side: PublisherSide
@@ -54,7 +54,7 @@ class Api:
     def signed(
         self, key: SigningKey, *, url: str = "", body: bytes = to_json(PING), created: int = 0, **more: Any
     ) -> dict[str, str]:
-        """Return the fields of a request that `post` sends as it is."""
+        """Return the signed fields of a request. `post` sends them unchanged."""
         return sign(
             method=more.get("method", "POST"),
             url=url or self.url(),
@@ -90,7 +90,7 @@ class Api:
         return list(self.side.clients.table_service.get_table_client(table).list_entities())
 
     def log(self) -> list[dict[str, Any]]:
-        """Return the events of the one process that runs: its predecessors wrote to the same file."""
+        """Return the events of the one process that runs. The processes before it have written to the same file."""
         (running,) = self.lab.control("GET", "/publisher-api")["running"]
         events = [json.loads(line) for line in Path(running["log"]).read_text().splitlines()]
         started = max(number for number, event in enumerate(events) if event["event"] == "listening")

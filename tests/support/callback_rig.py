@@ -1,4 +1,4 @@
-"""A lab whose runbooks report to a publisher that answers by a script, for tests of what a run tells it."""
+"""A lab whose runbooks report to a publisher that answers by a script, for tests of these reports."""
 
 import re
 from base64 import urlsafe_b64encode
@@ -33,7 +33,7 @@ NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[a-z]+-([0-9a-f-]{36})-[0-9a-f]{64}\.jso
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """One lab, its publisher, and the container of what waits."""
+    """One lab, its publisher, and the container of the waiting reports."""
 
     lab: LabUnderTest
     publisher: ScriptedServer
@@ -57,13 +57,13 @@ class Rig:
         return run(self.lab, runbook, environ=environ, correlation_id=correlation_id, **given)
 
     def left_waiting(self, count: int) -> list[str]:
-        """Run so many steps while the publisher takes no signature, and return their reports' ids."""
+        """Run `count` steps while the publisher accepts no signature, and return the ids of their reports."""
         for _ in range(count):
             self.run(Answer(status=401))
         return self.ids_waiting()
 
     def waiting(self) -> list[str]:
-        """Return the names of what waits, oldest first."""
+        """Return the names of the waiting reports, the oldest first."""
         return sorted(self.spool.list_blob_names())
 
     def ids_waiting(self) -> list[str]:
@@ -96,7 +96,7 @@ REFUSED = Answer(status=400)
 
 
 def requests_of(made: Run, *services: str) -> list[str]:
-    """Return what a run asked of services; "spool" is what waits."""
+    """Return a run's requests to these services. "spool" is the container of the waiting reports."""
     return [
         f"{each['service']} {each['method']}"
         for each in made.requests

@@ -1,4 +1,4 @@
-"""Certificates for tests of signing: good chains of every kind of key, and ones that break a single rule."""
+"""Certificates for tests of signing: good chains with every kind of key, and chains that break a single rule."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -28,9 +28,9 @@ RSA_BITS = {"PS256": 2048, "PS384": 3072, "PS512": 4096}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A certificate to be: what a code signer's leaf has, unless said otherwise. None leaves an extension out."""
+    """The parts of a wanted certificate, by default those of a code signer's leaf. None leaves an extension out."""
 
-    # The lab's own signer has the same: one identity is trusted.
+    # The lab's own signer has the same name, because only one identity is trusted.
     name: str = "CN=Vibedata Release Signing,O=Vibedata,ST=Noord-Holland,C=NL"
     key_usage: frozenset[str] | None = frozenset({"digital_signature"})
     key_usage_critical: bool = True
@@ -65,7 +65,7 @@ def new_key(algorithm: str = "ES256") -> Key:
 
 
 def make(wanted: Wanted, *, issuer: Made | None = None, key: Key | None = None) -> Made:
-    """Return a certificate of `issuer`, self-signed where there is none, for `key` or a new one."""
+    """Return a certificate for `key` or a new key. `issuer` signs it. Without an issuer it signs itself."""
     own = key or new_key()
     return Made(certificate=certify(wanted, own.public_key(), issuer=issuer, signer=own), key=own)
 
@@ -73,7 +73,7 @@ def make(wanted: Wanted, *, issuer: Made | None = None, key: Key | None = None) 
 def certify(
     wanted: Wanted, public_key: PublicKey, *, issuer: Made | None = None, signer: Key | None = None
 ) -> x509.Certificate:
-    """Return a certificate for a key whose private half `issuer` need not have, else signed with `signer`."""
+    """Return a certificate for a public key. `issuer` signs it, or without an issuer the key `signer`."""
     signing_key = issuer.key if issuer else signer
     assert signing_key is not None
     name = x509.Name.from_rfc4514_string(wanted.name)

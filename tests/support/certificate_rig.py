@@ -43,7 +43,7 @@ LONG_AGO = "2026-01-01T00:00:00.000000Z"
 
 
 class Gateway(Protocol):
-    """What serves the certificate. address: host and port."""
+    """A server of the certificate. address: host and port."""
 
     @property
     def address(self) -> str: ...

@@ -1,4 +1,4 @@
-"""Chains of certificates that a test builds, and how a signature with one is judged."""
+"""Chains of certificates that a test builds, and the verifier's answer to a signature with such a chain."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +14,7 @@ from tests.support.notary_maker import INTERMEDIATE, LEAF, Chain
 
 
 def code_of(*certificates: Made | bytes, key: object = LEAF.key, trusted: str | None = None) -> str:
-    """Return how a signature with this chain is refused, "" where it is good."""
+    """Return the code with which a signature with this chain is refused, "" if it is good."""
     chain = Chain(certificates, key)
     try:
         chain.verify(roots=frozenset({trusted}) if trusted else chain.roots)
@@ -34,7 +34,10 @@ def authority(issuer: Made | None = None, **fields: object) -> Made:
 def built(
     issuer: Made, *extensions: tuple[x509.ExtensionType, bool], key: object = None, signer: object = None
 ) -> Made:
-    """Return a certificate with exactly these extensions, for `key` (default: the leaf's), by the issuer's key."""
+    """Return a certificate with exactly these extensions for `key` (default: the leaf's key).
+
+    `signer` signs it (default: the issuer's key).
+    """
     own = key or LEAF.key
     builder = (
         x509.CertificateBuilder()

@@ -1,8 +1,9 @@
 """The template as the Bicep compiler would write it: the parsed sources in the form of an ARM template.
 
-Faithful in what the package's rules read: sections, parameters with their types and decorators, literals as literals,
-expressions as ARM functions, modules as nested deployments of inner scope, loops as copy. The text of an expression may
-differ from the compiler's: nothing here can deploy. Source: Azure/bicep docs, "Compare JSON and Bicep for templates".
+It is the same in everything that the package's rules read: sections, parameters with their types and decorators,
+literals as literals, expressions as ARM functions, modules as nested deployments of inner scope, loops as copy. The
+text of an expression may differ from the compiler's, so nobody can deploy the result. Source: Azure/bicep docs,
+"Compare JSON and Bicep for templates".
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Run a deployment script as Azure does: a process with inputs, a folder of supporting files, a place for outputs."""
+"""Run a deployment script as Azure does: a process with inputs, a folder of supporting files, a file for outputs."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from typing import Any
 from runbook_lib.azure.settings import Settings
 from tests.support.running_lab import LabUnderTest
 
-# What the container's login gives. In the lab the identity's endpoint stands for the login of the Azure CLI.
+# The variables that the container's login sets. In the lab the identity's endpoint replaces the Azure CLI's login.
 KEPT = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 TOOLS = ("bash", "cat", "dirname", "mktemp", "sed", "uname")
 PATIENCE_SECONDS = 300
@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """What a script came to. outputs: what it wrote for the deployment."""
+    """How a script ended. outputs: the result that it wrote for the deployment."""
 
     exit_code: int
     text: str
@@ -49,7 +49,7 @@ def settings_of(lab: LabUnderTest) -> dict[str, str]:
 
 
 def path_with(folder: Path, **programs: Path) -> Path:
-    """Make a folder that is all of PATH: the tools that the script needs, and these programs by their names."""
+    """Make a folder that is the whole PATH. It has the tools that the script needs, and these programs."""
     folder.mkdir()
     for tool in TOOLS:
         found = next(Path(place) / tool for place in ("/bin", "/usr/bin") if (Path(place) / tool).exists())
@@ -68,7 +68,7 @@ def run(
     lab: LabUnderTest | None = None,
     beside: Path | None = None,
 ) -> Ended:
-    """Run the script. programs: all of PATH. beside: the folder of supporting files, None for the script's own."""
+    """Run the script. programs: the whole PATH. beside: the folder of supporting files, None for the script's own."""
     output, temporary = scratch / "scriptoutputs.json", scratch / "tmp"
     output.unlink(missing_ok=True)
     temporary.mkdir(exist_ok=True)

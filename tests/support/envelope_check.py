@@ -1,4 +1,4 @@
-"""A second opinion on an envelope, with nothing of the code under test."""
+"""A second check of an envelope, without the code under test."""
 
 import json
 from base64 import b64decode, urlsafe_b64decode
@@ -18,7 +18,7 @@ def base64url(text: str) -> bytes:
 
 
 def verify_envelope_alone(content: bytes) -> None:
-    """RFC 7515, 5.2 and RFC 7518, 3.4 and 3.5, with nothing of the code under test."""
+    """Verify a signature by RFC 7515, 5.2 and RFC 7518, 3.4 and 3.5, without the code under test."""
     envelope: dict[str, Any] = json.loads(content)
     leaf = x509.load_der_x509_certificate(b64decode(envelope["header"]["x5c"][0], validate=True))
     signature, key = base64url(envelope["signature"]), leaf.public_key()

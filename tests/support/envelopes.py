@@ -1,4 +1,4 @@
-"""Envelopes that a test signs, and how they are judged."""
+"""Envelopes that a test signs, and the verifier's answer to each."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every client of a run, against one scripted server that stands for every service."""
+"""Every client of a run, with one scripted server in place of every service."""
 
 import json
 import time
@@ -37,7 +37,7 @@ NO_CONTENT = Answer(status=204, headers={"ETag": '"1"'})
 
 
 class StaticCredential:
-    """A token that nobody checks: these tests are about what comes after it."""
+    """A credential whose token nobody checks, because these tests are about the requests after it."""
 
     def get_token(self, *_: str, **__: Any) -> AccessToken:
         return AccessToken("token", int(time.time()) + 3600)
@@ -48,7 +48,7 @@ class StaticCredential:
 
 @dataclass
 class World:
-    """A scripted server, and the clients of a run that has it for every service."""
+    """A scripted server, and the clients of a run that uses it as every service."""
 
     server: ScriptedServer
     clock: FakeClock
@@ -80,7 +80,7 @@ def world_of(server: ScriptedServer, url: str) -> World:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of one client: what it does, and what answers it well. method: the request's."""
+    """One operation of one client: its function, and a good answer to it. method: the request's."""
 
     name: str
     method: str

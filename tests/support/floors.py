@@ -1,6 +1,6 @@
 """The floors of runbook_lib, as docs/architecture.md lists them and tests/house checks them."""
 
-# The floors of runbook_lib, from the ground up: a room imports rooms of lower floors only.
+# The floors, from the ground up. A room imports only rooms of lower floors.
 FLOORS = (
     {"version", "basics", "permissions", "daemon_threads", "workers"},
     {"errors", "request_signing"},

@@ -1,6 +1,6 @@
-"""Whether the time of a call grows faster than its input.
+"""Find out whether the time of a call grows faster than its input.
 
-Four times the input in four times the time is linear; a square takes sixteen times as long.
+For four times the input, a linear call takes four times as long, and a quadratic call sixteen times as long.
 """
 
 import gc
@@ -8,17 +8,18 @@ import time
 from collections.abc import Callable
 
 SIZE = 8_000
-# Below it nothing is compared: a square of SIZE takes longer on any machine.
+# A shorter time is not compared, because a quadratic call takes longer for SIZE on any machine.
 INSTANT_SECONDS = 0.02
-# So much longer is the long input. Its time is at most GROWTH times the short one's, which is between 4 and 16.
+# The long input is TIMES as long as the short one. Its time may be at most GROWTH times the short one's. GROWTH is
+# between 4 and 16.
 TIMES = 4
 GROWTH = 8.0
-# A busy machine makes some calls slower and none faster: short and long inputs take turns, and the least time counts.
+# A busy machine makes some calls slower and none faster. So short and long inputs take turns, and the best time counts.
 ROUNDS = 3
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """Return the processor time of a call, without what the garbage of all other tests costs."""
+    """Return the processor time of a call, without the time for the garbage of other tests."""
     gc.disable()
     began = time.process_time()
     call()
@@ -28,9 +29,10 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def grows_too_fast(call: Callable[[int], object], *, size: int = SIZE) -> bool:
-    """Tell whether a call, given the size of its input, takes far more than TIMES as long for TIMES as much.
+    """Tell whether a call takes far more than TIMES as long for an input that is TIMES as long.
 
-    size: of the long input. A square of it must take longer than INSTANT_SECONDS.
+    call: gets the length of its input. size: the length of the long input. A quadratic call must take longer than
+    INSTANT_SECONDS for it.
     """
     short, long = [], []
     for _ in range(ROUNDS):

@@ -17,8 +17,8 @@ WAIT_SECONDS = 60.0
 class Handshakes:
     """The observations of the clients: which certificate was served, and which connections failed.
 
-    serials: the serial numbers of the certificates in the order of the renewals. settled: how many of them may not be
-    served any more.
+    serials: the serial numbers of the certificates in the order of the renewals. settled: how many of the first ones
+    may not be served any more.
     """
 
     serials: list[int]

@@ -28,7 +28,7 @@ class Rig:
     addresses: Mapping[str, str]
 
     def register(self, name: str, *, kind: str = "http", component_type: str = "application", **columns: Any) -> None:
-        """Record a component, of the container app of that name unless `columns` say otherwise."""
+        """Record a component. Its resource is the container app of that name, unless `columns` say otherwise."""
         self.tables.create_table_if_not_exists("Components")
         self.tables.create_table_if_not_exists("Policies")
         entity = {
@@ -60,11 +60,11 @@ class Rig:
         self.tables.get_table_client("Components").update_entity(entity)
 
     def ill(self, name: str, mode: str, **fields: Any) -> None:
-        """Make an application ill, or well again with mode healthy."""
+        """Make an application ill. The mode healthy makes it well again."""
         self.lab.control("POST", "/applications", {"name": name, "mode": mode, **fields})
 
     def check(self, **given: Any) -> Run:
-        """Run check_health on the system's own clock: a probe's deadline is of real seconds."""
+        """Run check_health with the system's clock, because a probe's deadline is in real seconds."""
         return run(self.lab, check_health.RUNBOOK, clock=given.pop("clock", SYSTEM_CLOCK), **given)
 
     def entity(self, name: str, component_type: str = "application") -> Mapping[str, Any]:
@@ -97,7 +97,7 @@ SCHEDULE = "vibedata-check_health"
 
 
 def transitions(lab: LabUnderTest, result: Run) -> dict[str, tuple[str, str]]:
-    """Return what the operations log tells of each health that changed: state and reason."""
+    """Return each change of health in the operations log: the new state and the reason, by component."""
     rows = [row for row in table_rows(lab) if row["RunId"] == result.result["run_id"]]
     assert verify_chain(rows) == []
     return {

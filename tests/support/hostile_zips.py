@@ -1,4 +1,4 @@
-"""Zip files that no honest tool writes: what Python's zipfile answers them with many kinds of error."""
+"""Zip files that no honest tool writes. Python's zipfile raises many kinds of error for them."""
 
 from collections.abc import Callable, Mapping
 
@@ -29,7 +29,7 @@ def with_broken_data(content: bytes) -> bytes:
     """Change bytes in the middle of the first file's data, behind its local header of 30 bytes and its name."""
     changed, entry = _first_entry(content)
     begin = 30 + int.from_bytes(content[26:28], "little")
-    # LZMA's data begins with its version and properties, in nine bytes.
+    # LZMA's data begins with nine bytes of version and properties. They stay.
     changed[begin + 9 : entry] = b"\xff" * (entry - begin - 9)
     return bytes(changed)
 

@@ -1,4 +1,4 @@
-"""Imports of images, asked of ARM by plain requests."""
+"""Imports of images by plain requests to ARM."""
 
 import time
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A release of small runbooks and packages as the import runbooks leave it at the customer's, made over the wire."""
+"""A release of small runbooks and packages in the state that the import runbooks leave, made over the wire."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from tests.support.release_maker import EMPTY_TYPE, OCI_MANIFEST, ContainerRegis
 from tests.support.running_lab import LabUnderTest
 
 RUNBOOK_TYPE = "application/vnd.vibedata.runbook.v1+python"
-# Of single wheels alone, as older releases have them, and with a combined wheel as the first layer.
+# The first type has only single wheels, as in older releases. The second has a combined wheel as its first layer.
 SINGLE_PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v1"
 PACKAGES_TYPE = "application/vnd.vibedata.python-packages.v2"
 COMBINED_WHEEL_TYPE = "application/vnd.vibedata.combined-wheel.v1"
@@ -42,7 +42,7 @@ def wheels(*names: str, version: str = "1.0") -> Wheels:
 
 
 def combined(packages: Wheels, folder: Path) -> tuple[str, bytes]:
-    """Return the wheel that `vibedata build` makes of wheels. folder: an empty one, for the files."""
+    """Return the wheel that `vibedata build` makes of these wheels. folder: an empty folder for the files."""
     locked = []
     for name, content in packages:
         (folder / name).write_bytes(content)
@@ -82,7 +82,7 @@ class Customer:
         """Put a release into the customer's container registry and artifact storage.
 
         one_wheel: the combined wheel of the packages; an older release has none. documents: by name, `sbom` or
-        `provenance`. optional: the runbooks that it can do without.
+        `provenance`. optional: the runbooks that the release does not need.
         """
         repository = "vibedata/python-packages"
         if one_wheel is None:
@@ -125,7 +125,7 @@ class Customer:
     def push(self, repository: str, tag: str, kind: str, files: Wheels, *, first_kind: str = "") -> str:
         """Push an artifact with a layer for each file, and return its digest.
 
-        kind: of the artifact and of its layers; first_kind: of the first layer, where that is another.
+        kind: the type of the artifact and of its layers. first_kind: the type of the first layer, if it is another.
         """
         registry = self.container_registry
         registry.push_blob(repository, b"{}")
@@ -143,7 +143,7 @@ class Customer:
         return registry.push_manifest(repository, tag, {**manifest, "layers": layers})
 
     def artifacts(self) -> dict[str, bytes]:
-        """Return what container `artifacts` holds, by name."""
+        """Return the blobs of container `artifacts`, by name."""
         container = self.blobs.get_container_client("artifacts")
         return {name: container.download_blob(name).readall() for name in container.list_blob_names()}
 

@@ -1,6 +1,6 @@
 """One session of `requests` for the requests that tests themselves send to the lab.
 
-A connection anew, with its TLS handshake and the authorities that it trusts, costs both sides ten times as much as the
+A new connection, with its TLS handshake and its list of trusted authorities, costs both sides ten times as much as the
 request. The product and the official clients have sessions of their own.
 """
 
@@ -10,15 +10,15 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-# Of each lab some fifteen sites are asked, and a worker has a few labs.
+# Tests send requests to some fifteen sites of each lab, and a worker has a few labs.
 SITES = 100
 SECONDS = 60
 
 
 def request(method: str, url: str, **options: Any) -> requests.Response:
-    """Send a request as `requests.request` does, over a connection that is there already if possible.
+    """Send a request as `requests.request` does, but over an open connection if possible.
 
-    The shell's proxies and authorities are not asked for: `verify` names the lab's.
+    The shell's proxies and authorities do not count. `verify` names the lab's authority.
     """
     return _session().request(method, url, **{"timeout": SECONDS, **options})
 

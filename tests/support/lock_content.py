@@ -1,4 +1,4 @@
-"""What a holder writes into a lock's blob."""
+"""The content that a holder writes into a lock's blob."""
 
 from datetime import datetime, timedelta, timezone
 

@@ -1,4 +1,4 @@
-"""Deployments that race for the lock of a lab, in threads of this process or in processes of their own."""
+"""Deployments that race for the lock of a lab, in threads of this process or in separate processes."""
 
 import threading
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ RACERS = 2
 
 
 class Round:
-    """One round: all begin at once; who gets the lock holds it until all have tried."""
+    """One round. All deployments begin at once. The one that gets the lock holds it until all have tried."""
 
     def __init__(self, lab: LabUnderTest, found: Sequence[Sequence[LockPlace]]) -> None:
         self._lab = lab

@@ -33,11 +33,11 @@ SHORT_SECONDS = 15
 
 
 def _silent(_line: str) -> None:
-    """Nobody waits."""
+    """Show nothing, because nobody waits."""
 
 
 def quick_session(environ: Mapping[str, str]) -> AzureSession:
-    """A session whose requests are sent again at once."""
+    """Return a session that repeats a failed request at once."""
     return replace(open_session(environ), retry_policy=lambda: NetworkRetryPolicy(delay_seconds=0.02))
 
 
@@ -72,7 +72,7 @@ def content(place: LockPlace) -> bytes:
 
 
 def overwrite(place: LockPlace, content: bytes) -> None:
-    """Write a lock's blob as somebody who has rights on blobs, while nobody holds it."""
+    """Write a lock's blob like anybody with rights on blobs, while nobody holds the lock."""
     place.blob_service.get_blob_client(place.container, place.blob).upload_blob(content, overwrite=True)
 
 
@@ -82,13 +82,13 @@ def lease_state(place: LockPlace) -> str:
 
 
 def break_lease(place: LockPlace) -> None:
-    """End a holder's lease, as somebody who has rights on blobs can."""
+    """End a holder's lease, as anybody with rights on blobs can."""
     BlobLeaseClient(place.blob_service.get_blob_client(place.container, place.blob)).break_lease(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """A deployment in a process of its own."""
+    """A deployment in a separate process."""
 
     process: "subprocess.Popen[str]"
 
@@ -118,7 +118,7 @@ class Holder:
 
 @contextmanager
 def holder(lab: LabUnderTest, *, lease_seconds: int = LEASE_SECONDS) -> Iterator[Holder]:
-    """A process that has everything loaded; it is killed at the end."""
+    """Yield a process that has loaded everything. It is killed at the end."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.support.lock_rig", str(lease_seconds)],
         env=running_lab.environment(lab),

@@ -1,4 +1,4 @@
-"""Read what arrived in the operations table and what waits in the spool, with the official clients."""
+"""Read the events in the operations table, and those that wait in the spool, with the official clients."""
 
 import json
 from typing import Any

@@ -83,7 +83,7 @@ SCHEMA = json.loads((Path(__file__).parents[2] / "oci" / "release-manifest.schem
 
 
 def _ecma_pattern(validator: Any, pattern: str, instance: object, schema: object) -> Any:  # noqa: ARG001 - jsonschema's
-    """JSON Schema's patterns are ECMA-262: `$` is the end of the text, not also the place before a last newline."""
+    """Match a pattern as JSON Schema (ECMA-262) does: `$` is the end of the text, and no newline may follow."""
     import re
 
     if isinstance(instance, str) and not re.search(pattern.removesuffix("$") + r"\Z", instance):

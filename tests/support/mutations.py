@@ -5,12 +5,12 @@ import random
 
 from tests.support.notary_fixtures import Case
 
-# What DER is made of, besides values: lengths, tags, and the borders of both.
+# The bytes that mean something in DER: lengths, tags, and the bytes at their limits.
 TELLING = bytes.fromhex("00010203040506 0c1317183031 7f808182848aa0a3feff".replace(" ", ""))
 
 
 def mutated(content: bytes, dice: random.Random) -> bytes:
-    """Return other bytes: a bit, a byte, a cut, an insertion, a piece of itself elsewhere, the end cut off."""
+    """Return the content with one random change: a bit, a byte, a cut, an insertion, a copied piece, a missing end."""
     changed, at = bytearray(content), dice.randrange(len(content))
     kind = dice.randrange(7)
     if kind == 0:
@@ -32,7 +32,7 @@ def mutated(content: bytes, dice: random.Random) -> bytes:
 
 
 def envelope_of(case: Case) -> bytes:
-    """Return the envelope without its signing agent, which nobody signs and nobody reads."""
+    """Return the envelope without its signing agent, which is not signed, and which nobody reads."""
     (envelope,) = case.envelopes.values()
     document = json.loads(envelope)
     document["header"] = {"x5c": document["header"]["x5c"]}

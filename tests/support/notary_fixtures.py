@@ -1,4 +1,4 @@
-"""The corpus of the Notary Project (tests/fixtures/notation) as a verifier meets it: referrers, and a repository."""
+"""The corpus of the Notary Project (tests/fixtures/notation) as a verifier sees it: referrers, and a repository."""
 
 import gzip
 import hashlib
@@ -18,7 +18,7 @@ from runbook_lib.trust.good_signature import GoodSignature, first_good_signature
 from runbook_lib.trust.signature import Subject, TrustPolicy
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "notation"
-# The day after they were made; the README and the expiries say so.
+# The day after the signatures were made. The README and the expiries show that day.
 NOW = datetime(2026, 11, 24, tzinfo=timezone.utc)
 NOBODY = "CN=nobody"
 
@@ -51,7 +51,7 @@ class Case:
 
     @property
     def envelopes(self) -> dict[str, bytes]:
-        """What the repository serves under which digest."""
+        """The envelope that the repository serves under each digest."""
         served = {}
         for path in sorted(self.folder.iterdir()):
             if path.name.startswith("signature") and path.suffix in (".jws", ".cose", ".gz"):
@@ -66,7 +66,7 @@ class Case:
         return frozenset(certificate.fingerprint(hashes.SHA256()).hex() for certificate in certificates)
 
     def policies(self) -> list[TrustPolicy]:
-        """The case's policy, once for each name that it trusts: `*`, which we have not, is whoever signed."""
+        """Return the case's policy, once for each trusted name. We have no `*`, so it becomes the names that signed."""
         (wanted,) = self.verdict["policy"]["trustedIdentities"]
         names = self._signers() if wanted == "*" else [wanted.removeprefix("x509.subject: ")]
         return [
@@ -97,7 +97,7 @@ class Case:
         raise failures[0]
 
     def manifest(self, digest: str, max_bytes: int) -> bytes | None:
-        """As the registry that was asked: under a digest that no manifest has it serves the only one."""
+        """Answer like the registry. It serves its first manifest for a digest that no manifest has."""
         found = self.manifests
         return next((each for each in found if digest_of(each) == digest), found[0])[: max_bytes + 1]
 

@@ -1,4 +1,4 @@
-"""Signatures and certificates as no honest signer makes them, for the verifier; every one is signed for what it is."""
+"""Signatures and certificates that no honest signer makes, for tests of the verifier. Each is correctly signed."""
 
 import json
 from base64 import b64encode, urlsafe_b64encode
@@ -40,7 +40,7 @@ def der(tag: int, *parts: bytes) -> bytes:
 
 
 def assemble(tbs: bytes, key: Any, algorithm: bytes, digest: hashes.HashAlgorithm) -> bytes:
-    """Return a certificate of these bytes, signed with an EC key; algorithm: the DER of its OID."""
+    """Return a certificate of these bytes, signed with an EC key. algorithm: the DER of the algorithm's OID."""
     signature = key.sign(tbs, ec.ECDSA(digest))
     return der(0x30, tbs, der(0x30, algorithm), der(0x03, b"\0", signature))
 
@@ -49,7 +49,7 @@ ECDSA_SHA256, ECDSA_SHA1 = bytes.fromhex("06082a8648ce3d040302"), bytes.fromhex(
 
 
 def altered(certificate: x509.Certificate, issuer_key: Any, change: Callable[[bytes], bytes]) -> bytes:
-    """Return the certificate with its signed part changed, and signed again. The change keeps its length."""
+    """Change the signed part of a certificate, sign it again, and return it. The change keeps the length."""
     tbs = change(certificate.tbs_certificate_bytes)
     assert len(tbs) == len(certificate.tbs_certificate_bytes)
     assert tbs != certificate.tbs_certificate_bytes
@@ -66,7 +66,7 @@ def base64url(content: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Leaf first. key: of the leaf."""
+    """A chain of certificates, the leaf first. key: the leaf's key."""
 
     certificates: Sequence[Made | bytes]
     key: Any = field(repr=False)
@@ -85,7 +85,7 @@ class Chain:
         header: Mapping[str, Any] | None = None,
         **members: Any,
     ) -> bytes:
-        """Return an envelope; what is given as bytes is signed as it is. members: of the envelope, None leaves out."""
+        """Return an envelope. Bytes are signed unchanged. members: other values for its members, None for no member."""
         body = {"targetArtifact": TARGET} if payload is None else payload
         texts = [
             base64url(each if isinstance(each, bytes) else json.dumps(each).encode()) for each in (protected, body)
@@ -102,7 +102,7 @@ class Chain:
         ).encode()
 
     def verify(self, envelope: bytes | None = None, **policy: Any) -> VerifiedSignature:
-        """Verify an envelope, by default a plain one of this chain."""
+        """Verify an envelope. The default is an ordinary envelope of this chain."""
         return verify_envelope(
             self.sign() if envelope is None else envelope, JWS, subject=SUBJECT, policy=self.policy(**policy), now=NOW
         )
@@ -115,7 +115,7 @@ def fingerprint(certificate: Made | bytes) -> str:
 
 
 def protected_with(**fields: Any) -> dict[str, Any]:
-    """Return a protected header; None leaves a member out. Names stand for the specification's: `time`, `scheme`."""
+    """Return a protected header. None leaves a member out. `time` and `scheme` mean the specification's long names."""
     names = {"scheme": SCHEME, "time": TIME, "authentic_time": AUTHENTIC_TIME, "expiry": EXPIRY}
     changed = dict(PROTECTED) | {names.get(name, name): value for name, value in fields.items()}
     return {name: value for name, value in changed.items() if value is not None}

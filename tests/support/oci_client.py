@@ -53,7 +53,7 @@ class Image:
 
 
 def layer(content: bytes) -> bytes:
-    """Return a layer that skopeo has no wish to compress."""
+    """Return a layer that skopeo does not compress again."""
     return gzip.compress(content, mtime=0)
 
 
@@ -78,7 +78,7 @@ def index(*children: Image) -> Image:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """One container registry of the lab and a user of it, who asks for an access token once for each scope."""
+    """One container registry of the lab and one user of it. The user asks once for the access token of each scope."""
 
     lab: LabUnderTest
     host: str
@@ -101,7 +101,7 @@ class Registry:
     def send(
         self, method: str, path: str, *, scope: str = "", headers: Mapping[str, str] | None = None, **sent: Any
     ) -> requests.Response:
-        """Send a request below /v2/ or /acr/ with a token for `scope`, by default everything on the repository."""
+        """Send a request below /v2/ or /acr/ with a token for `scope` (default: every right on the repository)."""
         repository = path.rsplit("/v2/", maxsplit=1)[-1].rsplit("/acr/v1/", maxsplit=1)[-1]
         for part in ("/manifests/", "/blobs/", "/tags/", "/referrers/", "/_"):
             repository = repository.partition(part)[0]
@@ -115,7 +115,7 @@ class Registry:
     def push(self, repository: str, pushed: Image, *tags: str) -> str:
         """Push an image with everything that it names and return its digest.
 
-        What is there is not sent again, as with every client of repute.
+        It does not send a blob that the registry has, like every good client.
         """
         for child in pushed.children:
             self.push(repository, child)
@@ -161,7 +161,7 @@ def _engineer(lab: LabUnderTest, which: str) -> Registry:
 
 
 def scoped_token(lab: LabUnderTest) -> Registry:
-    """The repository-scoped token that the customer has for the publisher's container registry."""
+    """Return the publisher's container registry, used with the customer's repository-scoped token."""
     names = lab.control("GET", "/names")
     host = lab.env["VIBEDATA_PUBLISHER_REGISTRY"]
     return Registry(lab, host, names["publisher_token_username"], names["publisher_token_password"])

@@ -13,9 +13,9 @@ from runbook_lib.operations_log.events import event_id
 class Problem:
     """What is wrong with a run's events.
 
-    kind: `edited`, the event is not what its EventId says; `gap`, events are missing before this one; `fork`, two
+    kind: `edited`, the event does not fit its EventId; `gap`, events are missing before this one; `fork`, two
     different events claim this place; `order`, the event does not follow the one before it; `open`, the run has no
-    end (killed, still running, or its last events are missing); `copy`, delivered twice, harmless.
+    end (killed, still running, or its last events are missing); `copy`, the event was delivered twice, harmlessly.
     """
 
     run_id: str
@@ -24,7 +24,7 @@ class Problem:
 
 
 def verify_chain(events: Sequence[Mapping[str, Any]]) -> list[Problem]:
-    """Return what is wrong with the events of any number of runs, given in any order; nothing if all is well."""
+    """Return the problems in the events of any number of runs, which may come in any order."""
     problems: list[Problem] = []
     for run_id, group in groupby(sorted(events, key=_place), key=lambda event: str(event["RunId"])):
         problems += _verify_run(run_id, list(group))
@@ -54,7 +54,7 @@ def _verify_run(run_id: str, events: list[Mapping[str, Any]]) -> list[Problem]:
 
 
 def _is_whole(event: Mapping[str, Any]) -> bool:
-    """A query may give Details as its JSON text."""
+    """Tell whether an event fits its EventId. A query may give Details as JSON text."""
     try:
         details = event["Details"]
         hashed = {**event, "Details": json.loads(details)} if isinstance(details, str) else event

@@ -1,4 +1,4 @@
-"""A run of a runbook, as its operations log sees it."""
+"""The operations log of one run of a runbook."""
 
 import io
 
@@ -18,7 +18,7 @@ INGESTION = {"service": "logs"}
 
 
 class Run:
-    """One run's log, as `main` makes it, and what its job printed."""
+    """One run's log, as `main` makes it, and the output of its job."""
 
     def __init__(self, lab: LabUnderTest, run_id: str) -> None:
         settings = load({}, lab.env, None)

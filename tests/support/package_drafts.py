@@ -1,4 +1,4 @@
-"""A package before it is made: its files as values that a test can change, in a folder of its own."""
+"""A package before it is made: its files as values that a test can change and write into a folder."""
 
 import copy
 import json
@@ -17,7 +17,7 @@ INFRA = ROOT / "infra"
 FIXTURES = ROOT / "tests" / "fixtures" / "package"
 RUNBOOK = "runbooks/deploy_instance.py"
 TODAY = date(2026, 11, 1)
-# What stands in for the compiler.
+# The program that replaces the compiler.
 CAT = Path(shutil.which("cat") or "/bin/cat")
 
 
@@ -31,7 +31,7 @@ _USER_INTERFACE, _VIEW = _value(INFRA / "ui" / USER_INTERFACE), _value(INFRA / "
 
 @dataclass(kw_only=True)
 class Draft:
-    """A package's files. As it is made, it keeps every rule."""
+    """A package's files. Unchanged, they keep every rule."""
 
     template: Any = field(default_factory=lambda: copy.deepcopy(_TEMPLATE))
     user_interface: Any = field(default_factory=lambda: copy.deepcopy(_USER_INTERFACE))
@@ -54,7 +54,7 @@ class Draft:
         return {each["name"]: each for found in steps if found["name"] == step for each in found["elements"]}
 
     def write(self, folder: Path) -> Sources:
-        """Write the files into a folder, with a compiler beside them that gives the template. Return where they are."""
+        """Write the files into a folder, with a compiler beside them that gives the template. Return their places."""
         infra, artifacts, bin_ = folder / "infra", folder / "artifacts", folder / "bin"
         for each in (infra / "ui", artifacts, bin_):
             each.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""One seeded fault for each rule of a template, and the line at which it must be found."""
+"""One seeded fault for each rule of a template, and the line that the finding must name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ MACHINE = {
 
 @dataclass(frozen=True, kw_only=True)
 class Seed:
-    """A fault. `marker` stands in the line that the finding must name; it is empty for a file that is not JSON."""
+    """A fault. `marker` is in the line that the finding must name. It is empty for a file that is not JSON."""
 
     rule: str
     marker: str
@@ -59,7 +59,7 @@ def _nested(**properties: object) -> Callable[[Draft], object]:
 
 
 def _secret_in_variables(draft: Draft) -> None:
-    """Each variable uses the two after it: there are very many ways through them to the last."""
+    """Each variable uses the next two. So very many ways lead from the first variable to the last."""
     draft.template["parameters"]["adminKey"] = SECRET
     names = [*map("a".__mul__, range(1, 60))]
     pairs = zip(names, names[1:], names[2:], strict=False)

@@ -1,4 +1,4 @@
-"""Give vibedata-uami a custom role with exactly the actions of some permissions, through ARM, and judge jobs by it."""
+"""Give vibedata-uami a custom role with exactly the actions of some permissions, through ARM, and check jobs by it."""
 
 import uuid
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Jobs of a small runbook that prints what a runbook of the suite prints, and clients that do not wait long."""
+"""Jobs of a small runbook that prints the same lines as a runbook of the suite, and clients that do not wait long."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from runbook_lib.basics.clock import SYSTEM_CLOCK
 from runbook_lib.network.retry import NetworkRetryPolicy
 from tests.support.automation import RUNBOOK, Automation, wait_for
 
-# Ends as its correlation id says: "good", "bad", or "none" for no result.
+# The correlation id says how the job ends: "good", "bad", or "none" for no result.
 PROBE = """
 import base64, json, sys
 given = json.loads(base64.urlsafe_b64decode(sys.argv[1] + "=" * (-len(sys.argv[1]) % 4)))
@@ -38,7 +38,7 @@ def probe(name: str = RUNBOOK) -> str:
 
 
 def impatient_account(environ: Mapping[str, str]) -> AutomationAccount:
-    """The account, through clients that send a request again at once."""
+    """Return the account, with clients that repeat a failed request at once."""
     settings = load({}, environ, None)
     clients = AzureClients(
         settings=settings,
@@ -50,12 +50,12 @@ def impatient_account(environ: Mapping[str, str]) -> AutomationAccount:
 
 
 def bring_to(account: Automation, job: str, status: str, exception: str = "") -> None:
-    """Let a job be in a state."""
+    """Set a job's status."""
     account.lab.control("POST", "/jobs", {"id": job, "status": status, "exception": exception})
 
 
 def running(account: Automation, *, name: str = RUNBOOK) -> str:
-    """Start a job that is to last, and return its id when it runs and has written a line."""
+    """Start a long job. Return its id when it runs and has written a line."""
     job = account.start(name=name)
     wait_for(lambda: list(account.client.job_stream.list_by_job(*account.at, job)), bool)
     return job

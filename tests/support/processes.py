@@ -1,4 +1,4 @@
-"""The processes that work in a folder, and how a test starts one that it interrupts."""
+"""Find the processes that work in a folder, and start a process that a test interrupts."""
 
 import json
 import os

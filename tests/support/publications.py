@@ -1,4 +1,4 @@
-"""What tests of publish_runbooks share: the release's scripts, and what ARM was asked to write."""
+"""What tests of publish_runbooks share: the release's scripts, and the requests that write to ARM."""
 
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ PUT_PACKAGE = {"service": "arm", "method": "PUT", "path": "/packages/"}
 
 
 def arm_writes(done: Run) -> list[str]:
-    """Return the last two parts of each path that ARM was asked to write, in order."""
+    """Return the last two parts of the path of each request that writes to ARM, in order."""
     entries = [entry for entry in done.requests if entry["service"] == "arm" and entry["method"] in ("PUT", "POST")]
     return ["/".join(urlsplit(entry["path"]).path.split("/")[-2:]) for entry in entries]
 

@@ -36,14 +36,14 @@ RUNBOOKS = {runbook.RUNBOOK.name: runbook.RUNBOOK for runbook in (rotate_acr_tok
 
 
 class Killed(BaseException):
-    """The publisher's command ends here, as by SIGKILL: nothing catches it."""
+    """The publisher's command ends here, as if SIGKILL had ended it. Nothing catches this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherSide:
-    """What the publisher's operator works with.
+    """The settings, clients and stores that the publisher's operator works with.
 
-    said: what the command would have shown. jobs: runs phases at the customer's; None: in this process.
+    said: the lines that the command would have shown. jobs: runs the customer's phases; None runs them in this process.
     """
 
     lab: LabUnderTest
@@ -58,7 +58,7 @@ class PublisherSide:
     jobs: RunRunbook | None = None
 
     def by(self, jobs: RunRunbook) -> "PublisherSide":
-        """Return the same, but for who runs the phases."""
+        """Return the same side, on which `jobs` runs the phases."""
         return replace(self, jobs=jobs)
 
     def token_rotation(self, **request: Any) -> RotationRun[TokenFacts]:
@@ -108,14 +108,14 @@ class PublisherSide:
         return drive(rotating, wait=wait, report=self.said.append, redactor=self.redactor, clock=self.clock)
 
     def succeed(self, rotating: Rotating) -> DriveOutcome:
-        """Drive a run that must come to the rotation's end."""
+        """Drive a run that must end the rotation."""
         outcome = self.drive(rotating)
         assert outcome.failed is None and outcome.resume_at is None, "\n".join(self.said)
         return outcome
 
 
 class Interrupted:
-    """A run that is killed at its nth change: before it is made, or before anybody has seen it."""
+    """A run that is killed at its nth change: before the change is made, or before the run has seen the change."""
 
     def __init__(self, rotating: Any, *, at: int, made: bool) -> None:
         self._rotating = rotating

@@ -1,4 +1,4 @@
-"""A release that a test builds, signs and pushes, and what the lab's container registry then holds."""
+"""A release that a test builds, signs and pushes, and the content of the lab's container registry after that."""
 
 import json
 import os
@@ -36,7 +36,7 @@ from vibedata.commands.push import SIDE
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = "2026.11.0"
 SERVICE = "publisher_registry"
-# Faults are many and waits are not what is tested.
+# There are many faults, and these tests are not about waits.
 IMPATIENT = NetworkRetryPolicy(delay_seconds=0.01)
 WRITES = ("PUT", "POST", "PATCH", "DELETE")
 
@@ -84,7 +84,7 @@ def vibedata(
 
 
 def writes(lab: LabUnderTest, since: int = 0) -> list[dict[str, Any]]:
-    """The journal's writes to the data plane; getting a token by POST writes nothing."""
+    """Return the journal's writes to the data plane. A POST for a token writes nothing."""
     entries = lab.journal(service=SERVICE, since=since)
     return [entry for entry in entries if entry["method"] in WRITES and entry["path"].startswith("/v2/")]
 
@@ -138,7 +138,7 @@ def push_with(sent: Push) -> list[Result]:
 
 
 def skopeo(lab: LabUnderTest, repository: str, tag: str) -> bytes:
-    """The manifest's bytes, read by a program that nobody here wrote."""
+    """Return the manifest's bytes, read with a program that is not ours."""
     tool = tools.skopeo()
     credentials = [lab.env[f"VIBEDATA_PUBLISHER_REGISTRY_{part}"] for part in ("USERNAME", "PASSWORD")]
     reference = f"docker://{lab.env['VIBEDATA_PUBLISHER_REGISTRY']}/{repository}:{tag}"
@@ -149,7 +149,7 @@ def skopeo(lab: LabUnderTest, repository: str, tag: str) -> bytes:
 
 
 def is_whole(lab: LabUnderTest, release: Path) -> bool:
-    """Whether everything is there, by another client's word for the manifests."""
+    """Tell whether the container registry has the whole release. Another client reads the manifests."""
     built = read_built_release(release)
     for artifact in built.artifacts:
         if skopeo(lab, artifact.repository, artifact.tag) != artifact.manifest:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-# Each worker of the tests asks every Python, so each is asked once, and for all at once.
+# Each worker of the tests asks every Python. So it asks each only once, for all facts together.
 # Python 2 has no sys.implementation.
 ASK = "import sys; print(sys.implementation.name if sys.version_info[0] > 2 else ''); "
 ASK += "print('%d.%d' % sys.version_info[:2]); print(sys.executable)"

@@ -1,4 +1,4 @@
-"""A TLS server on loopback whose answers are raw bytes: for what no HTTP server would send."""
+"""A TLS server on loopback whose answers are raw bytes, for answers that no HTTP server would send."""
 
 import contextlib
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 from lab.machine import certificates
 from tests.support.broken_connections import is_broken_connection
 
-# Takes the request's head and a function that sends.
+# A handler gets the request's head and a function that sends bytes.
 Handler = Callable[[bytes, Callable[[bytes], object]], object]
 
 
@@ -84,12 +84,12 @@ def _request(connection: socket.socket) -> bytes:
 
 
 def says(content: bytes) -> Handler:
-    """Answer each request so."""
+    """Answer each request with these bytes."""
     return lambda _, send: send(content)
 
 
 def drips(before: bytes, drop: bytes, *, every: float = 0.1, seconds: float = 60.0) -> Handler:
-    """Send a beginning, then one drop after the other for so many seconds."""
+    """Send `before`, then one drop after the other for `seconds`."""
 
     def handle(_: bytes, send: Callable[[bytes], object]) -> None:
         send(before)

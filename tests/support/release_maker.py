@@ -31,7 +31,7 @@ def as_json(document: object) -> bytes:
 def artifact_of(
     digest: str, size: int, *, artifact_type: str = RELEASE_TYPE, media_type: str | None = None
 ) -> dict[str, Any]:
-    """Return the OCI manifest of an artifact of one layer, given by its digest and size."""
+    """Return the OCI manifest of an artifact with one layer. `digest` and `size` are the layer's."""
     return {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
@@ -44,7 +44,7 @@ def artifact_of(
 def stored_parts(version: str, digest: str, content: bytes, *, signer: ReleaseSigner | None = None) -> dict[str, bytes]:
     """Return the blobs of a signed release in artifact storage, by name.
 
-    digest: what the signed artifact and the blobs' names say of `content`.
+    digest: the digest of `content` in the signed artifact and in the blobs' names. A test may give a wrong one.
     """
     artifact = as_json(artifact_of(digest, len(content)))
     envelope = (signer or usual_signer()).envelope(descriptor(artifact))
@@ -120,7 +120,7 @@ class ContainerRegistry:
         return self.push_signature(repository, subject, signer.envelope(subject))
 
     def referrers(self, repository: str, digest: str) -> list[dict[str, Any]]:
-        """Return the descriptors of what refers to a manifest."""
+        """Return the descriptors of the manifests that refer to a manifest."""
         answer = self.call("GET", f"{repository}/referrers/{digest}")
         assert answer.status_code == 200, answer.text
         listed: list[dict[str, Any]] = answer.json()["manifests"]
@@ -135,14 +135,14 @@ class ContainerRegistry:
         return answer.content
 
     def digest(self, repository: str, tag: str) -> str | None:
-        """Return what a tag points to, None where it is absent."""
+        """Return the digest that a tag points to, None if there is no such tag."""
         answer = self.call("HEAD", f"{repository}/manifests/{tag}", headers={"Accept": f"{OCI_MANIFEST}, {OCI_INDEX}"})
         assert answer.status_code in (200, 404), answer.status_code
         return answer.headers["Docker-Content-Digest"] if answer.status_code == 200 else None
 
 
 def container_registry(lab: LabUnderTest, side: str) -> ContainerRegistry:
-    """Return the lab's registry of `side`: publisher or customer."""
+    """Return the lab's container registry of a side, publisher or customer."""
     prefix = f"VIBEDATA_{side.upper()}_REGISTRY"
     return ContainerRegistry(
         lab.env[prefix],
@@ -151,7 +151,7 @@ def container_registry(lab: LabUnderTest, side: str) -> ContainerRegistry:
     )
 
 
-# A manifest with every field; its digests are of nothing.
+# A manifest with every field. No content has its digests.
 DOCUMENT: Mapping[str, Any] = {
     "schema_version": 1,
     "version": "2026.11.0",
@@ -180,7 +180,7 @@ DOCUMENT: Mapping[str, Any] = {
 
 
 def document(**fields: Any) -> dict[str, Any]:
-    """Return a release manifest's JSON document, with `fields` in place of DOCUMENT's."""
+    """Return a release manifest's JSON document. `fields` replace the fields of DOCUMENT."""
     return copy.deepcopy({**DOCUMENT, **fields})
 
 
@@ -189,7 +189,7 @@ def push_release_manifest(
 ) -> str:
     """Push `content` as a signed release manifest under `tags` (default: latest) and return the artifact's digest.
 
-    signer: who signs it; the usual signer by default.
+    signer: the signer (default: the usual one).
     """
     digest = push_unsigned(publisher, content, *tags)
     publisher.sign(RELEASE_REPOSITORY, digest, signer or usual_signer())
@@ -197,7 +197,7 @@ def push_release_manifest(
 
 
 def push_unsigned(publisher: ContainerRegistry, content: bytes, *tags: str) -> str:
-    """Push a release manifest as `push_release_manifest` does, but for the signature."""
+    """Push a release manifest as `push_release_manifest` does, but without a signature."""
     digests = {
         publisher.push_artifact(RELEASE_REPOSITORY, tag, content, artifact_type=RELEASE_TYPE)
         for tag in tags or ("latest",)

@@ -1,7 +1,7 @@
-"""Signs test releases as the Notary Project says (JWS envelope), with certificates of the tests' own.
+"""Sign test releases as the Notary Project says (JWS envelope), with the tests' own certificates.
 
-Independent of what builds and what verifies releases: of this project it uses the tests' certificates alone, so that no
-mistake of ours can be made on both sides. Source: notaryproject/specifications, signature-envelope-jws.md.
+This does not depend on the code that builds or verifies releases. It uses only the tests' certificates of this project,
+so we cannot make the same mistake on both sides. Source: notaryproject/specifications, signature-envelope-jws.md.
 """
 
 import functools
@@ -32,7 +32,7 @@ DAY = timedelta(days=1)
 
 
 def descriptor(manifest: bytes) -> dict[str, Any]:
-    """Return the descriptor of an OCI manifest, which is what is signed."""
+    """Return the descriptor of an OCI manifest. A signer signs this descriptor."""
     media_type = json.loads(manifest)["mediaType"]
     digest = "sha256:" + hashlib.sha256(manifest).hexdigest()
     return {"mediaType": media_type, "digest": digest, "size": len(manifest)}
@@ -54,7 +54,7 @@ class ReleaseSigner:
         return self.root.certificate.fingerprint(hashes.SHA256()).hex()
 
     def environment(self) -> dict[str, str]:
-        """Return the settings by which a runbook trusts this signer alone."""
+        """Return the settings with which a runbook trusts only this signer."""
         return {
             ROOTS_VARIABLE: self.root_fingerprint,
             IDENTITY_VARIABLE: self.leaf.certificate.subject.rfc4514_string(),
@@ -68,10 +68,10 @@ class ReleaseSigner:
         expiry: datetime | None = None,
         headers: Mapping[str, object] | None = None,
     ) -> bytes:
-        """Return a signature over `subject`, a descriptor.
+        """Return a signature over the descriptor `subject`.
 
-        Parameters: signing_time (default: now); expiry of the signature (default: none); headers, protected ones that
-        stand over the usual ones.
+        signing_time: default now. expiry: when the signature expires (default: never). headers: protected headers that
+        replace the usual ones.
         """
         protected: dict[str, object] = {
             "alg": "ES256",
@@ -96,9 +96,9 @@ class ReleaseSigner:
 def new_signer(
     *, name: str = IDENTITY, begin: datetime | None = None, end: datetime | None = None, root: Made | None = None
 ) -> ReleaseSigner:
-    """Return a signer of that name whose leaf is valid from `begin` (default: for a day) until `end` (for years).
+    """Return a signer of that name. Its leaf is valid from `begin` (default: a day ago) to `end` (default: in years).
 
-    root: who issues its leaf; a new root by default.
+    root: issues the leaf (default: a new root).
     """
     now = datetime.now(timezone.utc).replace(microsecond=0)
     begin, end = begin or now - DAY, end or now + 3650 * DAY
@@ -109,14 +109,14 @@ def new_signer(
 
 @functools.cache
 def usual_signer() -> ReleaseSigner:
-    """Return the one signer that tests use unless they say otherwise."""
+    """Return the signer that tests use by default."""
     return new_signer()
 
 
 def trusting(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return a lab's environment in which runbooks trust the usual signer, besides a root that the lab pins already."""
+    """Return a lab's environment in which runbooks also trust the usual signer, besides the root that the lab pins."""
     own = usual_signer().environment()
-    assert environment.get(IDENTITY_VARIABLE, IDENTITY) == IDENTITY, "both must have one name: one identity is pinned"
+    assert environment.get(IDENTITY_VARIABLE, IDENTITY) == IDENTITY, "both need the same name: one identity is pinned"
     roots = [root for root in (environment.get(ROOTS_VARIABLE), own[ROOTS_VARIABLE]) if root]
     return {**environment, **own, ROOTS_VARIABLE: ",".join(roots)}
 

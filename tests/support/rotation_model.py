@@ -1,7 +1,7 @@
-"""A vault as a rotation's runbooks treat it, in memory: what each change does, without the code under test.
+"""A vault in memory: it makes the changes of a rotation's runbooks without the code under test.
 
-It has what the real one has of it: a version is added on top, a deleted secret shows nothing but its newest version,
-and a write to it is refused; promoting reads the pending secret once more, as the runbooks do.
+It acts like a real vault: a new version becomes the newest one, a deleted secret shows only its newest version, and a
+write to a deleted secret is refused. A promotion reads the pending secret once more, as the runbooks do.
 """
 
 from dataclasses import dataclass, field, replace
@@ -19,8 +19,8 @@ OVERLAP = timedelta(hours=3)
 GOOD = WrappingKey(version="k1", usable=True, shown=USABLE)
 
 
-class Refused(Exception):  # noqa: N818 - what the vault answers
-    """The vault, or the runbook's last look, says no."""
+class Refused(Exception):  # noqa: N818 - the vault's answer
+    """The vault refuses a change, or the runbook does so at its last look."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Model:
         )
 
     def state(self) -> tuple[object, ...]:
-        """Return what tells two models apart, times left out but for what is older than the last promotion."""
+        """Return what makes two models different. Of times, it has only whether a promotion overtook a version."""
         seen = self.seen()
         secrets = tuple(
             (secret.deleted, tuple(_told_apart(version, seen) for version in secret.versions))
@@ -151,7 +151,7 @@ class Model:
         )
 
     def run(self, phase: str, rotation: str, *, supersedes: str = "") -> Decision | str:
-        """Run a phase; return what was decided, or the code of the refusal."""
+        """Run a phase, and return the decision, or the code of the refusal."""
         newest = self.keys[0].version if self.keys else ""
         try:
             decision = decide(

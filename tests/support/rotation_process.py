@@ -1,6 +1,6 @@
-"""A whole rotation in a process of its own, the customer's phases included, that can be made to end at a request.
+"""A whole rotation in a separate process, with the customer's phases. A test can end the process at a request.
 
-The process is forked from a server that has imported everything, so that a run costs what it asks for and little more.
+The process is forked from a server that has imported everything. So a run costs little more than its requests.
 """
 
 import json
@@ -26,13 +26,13 @@ from vibedata.rotation.command import jobs_of
 from vibedata.session import open_session
 
 Trouble = Literal["kill", "lose"]
-# What a rotation goes by is changed by writes; whatever else is sent reads, gets a token or delivers a log.
+# Writes change the state that a rotation depends on. The other requests read, get a token, or deliver a log.
 Kind = Literal["writes", "others"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disturbance:
-    """What goes wrong: at the requests of a `kind` that have the numbers `at`, from 1."""
+    """The trouble of a run. It happens at the requests of a `kind` that have the numbers `at`, counted from 1."""
 
     trouble: Trouble | None
     kind: Kind
@@ -47,7 +47,7 @@ _FORKSERVER.set_forkserver_preload([__name__])
 
 
 class GraceClock(QuickClock):
-    """A quick clock on which the grace takes its time: to look again and again would be most that a rotation asks."""
+    """A quick clock that does not shorten the grace, because most of a rotation's requests would be looks during it."""
 
     def sleep(self, seconds: float) -> None:
         if seconds > GRACE_SECONDS:
@@ -58,9 +58,9 @@ class GraceClock(QuickClock):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a process ended. exit_code: 0 the rotation is over, 1 a change failed, negative: killed by that signal.
+    """How a process ended. exit_code: 0 the rotation is over, 1 it is not over, negative: killed by that signal.
 
-    writes, others: what it sent of each kind, in order. said: what the command and the jobs have shown.
+    writes, others: the requests of each kind, in order. said: the output of the command and the jobs.
     """
 
     exit_code: int
@@ -82,9 +82,9 @@ def rotate(
 ) -> Ended:
     """Run a rotation to its end, and return how it ended.
 
-    trouble: at the requests of a `kind` that have the numbers `at` (from 1), `kill` ends the process when the request
-    was answered, and `lose` lets the lab carry the request out and drop its answer. jobs: the customer's phases run as
-    jobs, whose requests are not this process's.
+    trouble: happens at the requests of a `kind` that have the numbers `at`, counted from 1. `kill` ends the process
+    after the answer. With `lose` the lab carries the request out and drops its answer. jobs: whether the customer's
+    phases run as jobs. This process does not send the requests of jobs.
     """
     for file in folder.iterdir():
         file.unlink()
@@ -128,7 +128,7 @@ def _run(lab: LabUnderTest, folder: Path, jobs: bool, disturbance: Disturbance, 
 def _watched(
     send: Callable[..., requests.Response], lab: LabUnderTest, folder: Path, disturbance: Disturbance
 ) -> Callable[..., requests.Response]:
-    """Return what sends a request, notes it, and sees to the trouble at its turn."""
+    """Return a function that notes a request, sends it, and makes the trouble if it is this request's turn."""
     counts: Counter[Kind] = Counter()
 
     def watched(self: HTTPAdapter, request: requests.PreparedRequest, **options: Any) -> requests.Response:
@@ -151,6 +151,6 @@ def _watched(
 
 
 def _is_write(request: requests.PreparedRequest) -> bool:
-    """Whether a request changes what a rotation goes by: not the log, no token."""
+    """Tell whether a request changes the state that a rotation depends on. The log and tokens are no such state."""
     others = any(part in request.path_url for part in ("/oauth2/", "/streams/"))
     return request.method not in ("GET", "HEAD") and not others

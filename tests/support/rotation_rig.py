@@ -79,7 +79,7 @@ def wrap(report: Mapping[str, Any], content: bytes) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Rotation:
-    """One rotation of one credential. content: what is wrapped; given: parameters of every run."""
+    """One rotation of one credential. content: the text that is wrapped. given: parameters of every run."""
 
     lab: LabUnderTest
     runbook: Any
@@ -91,7 +91,7 @@ class Rotation:
     report: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, phase: str, **given: Any) -> Run:
-        """Run a phase; what it reports is kept, for the next."""
+        """Run a phase. Keep its report for the next phase."""
         parameters: dict[str, Any] = {"phase": phase, "rotation_id": self.rotation_id, **self.given}
         if phase == "stage" or (phase == "auto" and self.report.get("state") == "prepared"):
             parameters |= {

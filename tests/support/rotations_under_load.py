@@ -1,9 +1,10 @@
-"""Rotations of the key for callbacks under load, and through crashes: no signed request may be refused.
+"""Rotations of the key for callbacks under load, with crashes. No signed request may be refused meanwhile.
 
-A rotation asks for some hundred and fifty things, on both sides. test_rotation_kills.py kills it after each write in
-turn, and at a share of what only reads; test_rotation_lost_answers.py takes away the answer to each write in turn, and
-to all that only reads, several to a rotation. `make soak` takes every request in turn. Here the customer's phases run
-in the process of the publisher's command; tests/end_to_end/test_rotation.py has them as jobs.
+A rotation sends some hundred and fifty requests, on both sides. tests/wire/rotation/test_kills.py kills it after each
+write in turn, and after a share of the other requests. tests/wire/rotation/test_lost_answers.py drops the answer to
+each write in turn, and the answers to all other requests, several in one rotation. `make soak` does this for every
+request in turn. Here the customer's phases run in the process of the publisher's command. In
+tests/end_to_end/test_rotation.py they run as jobs.
 """
 
 import time
@@ -20,21 +21,21 @@ from tests.support.running_lab import LabUnderTest
 from tests.support.signing_clients import key_in_use, ping, signing
 
 PROCESSES = 2
-# How long each client keeps a key, in seconds: well within the grace.
+# How long each client keeps a key, in seconds. This is much shorter than the grace.
 CACHES = (0.0, GRACE_SECONDS / 8, GRACE_SECONDS / 4)
-# `make test` makes trouble at every write, and at the other requests in so many rotations. `make soak` makes it at
-# every request, which is more than a hundred rotations.
+# `make test` makes trouble at every write, and in this number of rotations at the other requests. `make soak` makes
+# trouble at every request, which takes more than a hundred rotations.
 OTHERS = 8
 KILLED = -9
-# Of the requests that met no refusal: a machine that is overloaded may hold a client up for longer than the grace.
+# The largest share of late requests. An overloaded machine may delay a client for longer than the grace.
 MAX_LATE_SHARE = 0.02
-# They take a minute, and far more on a machine that has other work.
+# The tests take a minute, and far more on a machine that has other work.
 LOAD_SECONDS = 2400
 SOAK_SECONDS = 3600
 
 
 class Rotations:
-    """Rotations one after the other, each checked when it has ended."""
+    """Rotations, one after the other. Each is checked at its end."""
 
     def __init__(self, lab: LabUnderTest, side: PublisherSide, folder: Path) -> None:
         self.lab, self.side, self.folder = lab, side, folder
@@ -44,7 +45,7 @@ class Rotations:
         self.keys: list[SigningKey] = []
 
     def complete(self, ended: Ended) -> None:
-        """Both sides agree on one current key, and the former one is refused."""
+        """Check that both sides have the same current key, and that the former key is refused."""
         assert ended.exit_code == 0, ended.said
         self.completed += 1
         key = key_in_use(self.lab)
@@ -68,12 +69,12 @@ class Rotations:
         """Kill a rotation at one request, and finish it."""
         killed = rotate(self.lab, self.folder, trouble="kill", kind=kind, at=(at,))
         if kind == "others" and killed.exit_code == 0 and len(killed.others) < at:
-            return self.complete(killed)  # it had to look less often than the one that was counted
+            return self.complete(killed)  # it made fewer looks than the counted rotation
         assert killed.exit_code == KILLED, f"{kind} {at}: {killed.said}"
         last = self.side.hmac_rotation().newest
         assert last is not None
         if last.number > self.completed and not last.open:
-            self.completed += 1  # it was over, but for what a log is told
+            self.completed += 1  # it was over, and only the log may lack its end
             return self.keys.append(key_in_use(self.lab))
         return self.complete(rotate(self.lab, self.folder))
 
@@ -82,7 +83,7 @@ class Rotations:
         ended = rotate(self.lab, self.folder, trouble="lose", kind=kind, at=at)
         faults = self.lab.control("GET", "/faults")["faults"]
         self.lab.control("DELETE", "/faults")
-        # The last of what reads may not be asked for: a rotation has to look less often than the one that was counted.
+        # The last of the other requests may not be sent, if a rotation makes fewer looks than the counted one.
         assert faults or kind == "others", f"{kind} {at}: {ended.said}"
         assert all(fault["applied"] == 1 for fault in faults), f"{kind} {at}: {faults}"
         self.answers_lost += len(faults)
@@ -91,7 +92,7 @@ class Rotations:
 
 @contextmanager
 def rotations(lab: LabUnderTest, folder: Path) -> Iterator[Rotations]:
-    """Provision the first key, and rotate under load."""
+    """Provision the first key, and yield rotations under load. At the end, check that no request was refused."""
     lab.control("POST", "/publisher-api", {"processes": PROCESSES})
     with publisher_side(lab) as side:
         made = Rotations(lab, side, folder)
@@ -105,5 +106,5 @@ def rotations(lab: LabUnderTest, folder: Path) -> Iterator[Rotations]:
         assert load.refused == []
         assert load.lost <= made.answers_lost
         assert load.late <= total * MAX_LATE_SHARE
-        assert len(load.keys) > made.completed / 2  # it was under load
+        assert len(load.keys) > made.completed / 2  # clients used the new keys, so there was load
         assert total > made.completed

@@ -1,4 +1,4 @@
-"""Runs a runbook in this process against the lab, over the wire, and keeps what it printed and asked for."""
+"""Run a runbook in this process with the lab, over the wire, and keep its output and its requests."""
 
 import json
 import os
@@ -20,15 +20,15 @@ IMAGES = import_images.RUNBOOK
 
 
 class QuickClock:
-    """A clock on which waits are quick: a wait of `speed` seconds takes one second.
+    """A clock with quick waits: a wait of `speed` seconds takes one second.
 
-    What a run does between its waits takes its own time, so a busy machine brings no deadline nearer. Waits side by
-    side pass together.
+    The work between the waits counts with its real time. So a busy machine reaches a deadline no earlier. Waits of
+    several threads pass side by side.
     """
 
     def __init__(self, speed: float = 20.0) -> None:
         self._speed = speed
-        self._ahead = 0.0  # of the machine's clock, in seconds
+        self._ahead = 0.0  # how far it is ahead of the machine's clock, in seconds
         self._waking = threading.Lock()
 
     def now(self) -> datetime:
@@ -46,7 +46,7 @@ class QuickClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a run came to. requests: the lab's journal of it."""
+    """How a run ended. requests: its entries in the lab's journal."""
 
     exit_code: int
     text: str
@@ -71,7 +71,7 @@ class Run:
         return {c["target"]: c["error"]["code"] for c in self.result["changes"] if c["error"] is not None}
 
     def sent(self, service: str, method: str, path: str = "") -> list[dict[str, Any]]:
-        """Return the run's own requests to a service, those whose path holds `path`."""
+        """Return the run's own requests to a service with `path` in their path."""
         return [
             entry
             for entry in self.requests
@@ -81,11 +81,11 @@ class Run:
         ]
 
     def imports(self) -> list[dict[str, Any]]:
-        """Return the imports that were asked for."""
+        """Return the requests for imports."""
         return self.sent("arm", "POST", "/importImage")
 
     def writes(self) -> list[str]:
-        """Return every request that changes something in Azure, but for tokens and the operations log."""
+        """Return every request that changes something in Azure, without those for tokens and the operations log."""
         return [
             f"{entry['service']} {entry['method']} {entry['path']}"
             for entry in self.requests
@@ -97,7 +97,7 @@ class Run:
 
 
 def run(lab: LabUnderTest, runbook: Any, *, clock: Any = None, environ: Mapping[str, str] = {}, **given: object) -> Run:
-    """Run `runbook` with the parameters `given`; `environ` stands over the lab's environment."""
+    """Run `runbook` with the parameters `given`. `environ` replaces parts of the lab's environment."""
     since = lab.last_request()
     stream = BytesIO()
     exit_code = main(

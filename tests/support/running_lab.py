@@ -16,7 +16,7 @@ from vibedata import lab_process
 
 # A snapshot waits for the real servers to start again.
 CONTROL_SECONDS = 180
-# Where lab.env's names would be read by mistake from the shell that runs the tests.
+# The variables of the shell that runs the tests, with which clients would not reach the lab.
 FOREIGN = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
@@ -29,7 +29,7 @@ class LabUnderTest:
     pid: int
 
     def control(self, method: str, path: str, body: object = None, *, status: int | None = None) -> Any:
-        """Ask the control API and return its JSON answer, whose status must be `status` (None: any 2xx)."""
+        """Ask the control API, and return its JSON answer. The status must be `status` (None: a success)."""
         answer = kept_connections.request(method, self.env["VIBEDATA_LAB_CONTROL"] + path, json=body)
         assert answer.ok if status is None else answer.status_code == status, f"{answer.status_code}: {answer.text}"
         return answer.json()
@@ -37,15 +37,15 @@ class LabUnderTest:
     def fault(
         self, action: str, *, times: int = 1, match: Mapping[str, object] | None = None, **fields: object
     ) -> None:
-        """Put a fault in force; `match` has service, method, path, nth; `fields` status or seconds."""
+        """Set a fault. `match` has service, method, path, nth. `fields` has status or seconds."""
         self.control("POST", "/faults", {"action": action, "times": times, "match": match or {}, **fields})
 
     def latency(self, **fields: object) -> None:
-        """Put a latency in force: seconds, and service, method, path or operation."""
+        """Set a latency: seconds, and service, method, path or operation."""
         self.control("POST", "/latency", fields)
 
     def journal(self, **filters: object) -> list[dict[str, Any]]:
-        """Return the journal's entries: filters service, job_id, method, since."""
+        """Return the journal's entries. The filters are service, job_id, method, since."""
         query = "&".join(f"{name}={value}" for name, value in filters.items())
         entries: list[dict[str, Any]] = self.control("GET", f"/requests?{query}")["requests"]
         return entries
@@ -57,9 +57,9 @@ class LabUnderTest:
     def requests_with(
         self, sought: Mapping[str, Iterable[bytes]], *, since: int
     ) -> tuple[list[Mapping[str, Any]], int]:
-        """Return which requests after sequence `since` sent what is sought, by name, and how many were searched.
+        """Search the requests after sequence `since`. Return those that sent a sought text, and how many were searched.
 
-        The vaults' are none of them (lab/front/request_copies.py).
+        Requests to the vaults are not searched (lab/front/request_copies.py).
         """
         forms = {name: [base64.b64encode(form).decode() for form in several] for name, several in sought.items()}
         answer = self.control("POST", "/requests/search", {"since": since, "sought": forms})
@@ -72,9 +72,9 @@ class LabUnderTest:
 
 
 def start(directory: Path, *options: str) -> LabUnderTest:
-    """Start a lab in `directory`, `options` being those of `python -m lab`.
+    """Start a lab in `directory`, with options of `python -m lab`.
 
-    Its environment trusts the tests' own signer, besides the lab's. Where that fails, no lab is left running.
+    Its environment also trusts the tests' own signer, besides the lab's signer. After a failure no lab is left running.
     """
     lab = lab_process.start_detached(directory, *options)
     try:
@@ -86,7 +86,7 @@ def start(directory: Path, *options: str) -> LabUnderTest:
 
 @contextmanager
 def running(directory: Path, *options: str) -> Iterator[LabUnderTest]:
-    """A lab as `start` makes it, ended whatever happens."""
+    """Start a lab, and always end it."""
     try:
         yield start(directory, *options)
     finally:
@@ -102,6 +102,6 @@ def point_at(lab: LabUnderTest, patch: pytest.MonkeyPatch) -> None:
 
 
 def environment(lab: LabUnderTest) -> dict[str, str]:
-    """Return an environment for a process that uses the lab and nothing else of Azure."""
+    """Return an environment for a process that uses the lab, and nothing else of Azure."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("VIBEDATA_", "AZURE_"))}
     return {name: value for name, value in kept.items() if name not in FOREIGN} | dict(lab.env)

@@ -1,4 +1,4 @@
-"""A small runbook whose world is blobs, for tests of what all runbooks share. Run as a module it is a job's process."""
+"""A small runbook that writes blobs, for tests of what all runbooks share. As a module it runs as a job's process."""
 
 import sys
 from dataclasses import dataclass, field

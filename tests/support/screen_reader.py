@@ -1,4 +1,4 @@
-"""What a terminal of a given width shows after it was written to: enough of ECMA-48 for lines that are drawn over."""
+"""Find out what a terminal of a given width shows. It knows enough of ECMA-48 for lines that are drawn again."""
 
 import re
 
@@ -8,10 +8,10 @@ _PART = re.compile(r"\x1b\[(\d*)([AJ])|([\r\n])|([^\x1b\r\n]+)|(.)", re.DOTALL)
 
 
 def shown(written: str, *, columns: int) -> list[str]:
-    """Return the lines that stand there in the end, those that were scrolled out included.
+    """Return the lines that the terminal shows at the end, with the lines that were scrolled out.
 
-    A terminal's own line discipline turns a line feed into two characters: both forms are read. Raises ValueError for
-    a control that no terminal should get from us.
+    A terminal's line discipline turns a line feed into two characters. This reads both forms. Raises ValueError for a
+    control that we should send to no terminal.
     """
     rows: list[str] = [""]
     row, column = 0, 0

@@ -19,7 +19,7 @@ from tests.support.broken_connections import is_broken_connection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A whole answer, or with `cut_at` one whose connection breaks after so many bytes of the body."""
+    """A whole answer. With `cut_at` the connection breaks after this number of bytes of the body."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -29,12 +29,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """The request is read, and its connection reset without an answer."""
+    """Read the request, and reset its connection without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """The request is read, and for so many seconds nothing comes; then its connection is reset."""
+    """Read the request, and send nothing for `seconds`. Then reset its connection."""
 
     seconds: float
 
@@ -54,9 +54,9 @@ class _HttpServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing of a connection that a test has broken; pytest fails a test for what else a thread raises."""
+        """Ignore a connection that a test has broken. If a thread raises another error, pytest fails the test."""
         if not is_broken_connection(sys.exc_info()[1]):
-            raise  # noqa: PLE0704 - http.server calls this where it has caught the error
+            raise  # noqa: PLE0704 - http.server calls this while it handles the error
 
 
 class ScriptedServer:
@@ -66,7 +66,7 @@ class ScriptedServer:
         self.requests: list[Request] = []
         self._acts: deque[Act] = deque()
         self._server = _HttpServer(("127.0.0.1", 0), _handler(self))
-        # The handshake is the connection's own thread's, at its first read.
+        # The connection's own thread does the handshake, at its first read.
         self._server.socket = made.server_context().wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False
         )
@@ -84,7 +84,7 @@ class ScriptedServer:
         return [request.method for request in self.requests]
 
     def play(self, *acts: Act) -> None:
-        """Answer the next requests so."""
+        """Answer the next requests with these acts."""
         self._acts.extend(acts)
 
     def forget(self) -> None:
@@ -92,8 +92,8 @@ class ScriptedServer:
         self.requests.clear()
 
     def next_act(self, request: Request) -> Act:
-        # Key Vault's client sends its first request without a token, to be told where to get one. 0.0.1 is a parent
-        # domain of 127.0.0.1 to it, as vault.azure.net is of a vault's host.
+        # Key Vault's client sends its first request without a token. The answer says where to get one. To the client
+        # 0.0.1 is a parent domain of 127.0.0.1, as vault.azure.net is of a vault's host.
         if request.path.startswith("/secrets/") and "Authorization" not in request.headers:
             resource = self.url.replace("127.", "", 1)
             challenge = f'Bearer authorization="https://login.example/tenant", resource="{resource}"'
@@ -131,7 +131,7 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             if isinstance(act, Reset | Silence):
                 self._break()
                 return
-            self.send_response_only(act.status)  # no Date but the act's
+            self.send_response_only(act.status)  # it adds no Date, because the act may have one
             for name, value in act.headers.items():
                 self.send_header(name, value)
             if act.status != 204:
@@ -143,7 +143,7 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
                 self._break()
 
         def _break(self) -> None:
-            # No lingering: the client gets a reset, not an orderly end.
+            # Without lingering, the client gets a reset and not an orderly end.
             self.wfile.flush()
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
@@ -152,6 +152,6 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
         do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = do_MERGE = _answer  # noqa: N815 - http.server's names
 
         def log_message(self, *_: object) -> None:
-            """Nothing: pytest shows what matters."""
+            """Log nothing, because pytest shows what matters."""
 
     return Handler

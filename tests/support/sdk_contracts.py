@@ -1,8 +1,8 @@
 """The contracts of a service's operations in the installed official clients, to compare with a recording of the lab.
 
-Each generated operation names its method and path, the statuses that it takes, and the model that it reads the answer
-into; each model its fields, their types, which are required, and the words of enumerations. All of it is read from the
-packages as they are installed: nothing of them is kept here.
+Each generated operation names its method and path, the statuses that it accepts, and the model that it reads the answer
+into. Each model names its fields, their types, which of them are required, and the words of enumerations. All of this
+is read from the installed packages, and none of it is kept here.
 """
 
 import ast
@@ -50,7 +50,7 @@ PRIMITIVES: Mapping[str, type | tuple[type, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One operation. statuses: those that it takes; model: of the answer, "" if it reads none; many: a page of them."""
+    """One operation. statuses: those that it accepts. model: the answer's, "" for none. many: a page of models."""
 
     name: str
     method: str
@@ -78,16 +78,16 @@ def operations(service: str) -> tuple[Operation, ...]:
 
 
 def find(service: str, method: str, path: str, status: int) -> Operation | None:
-    """Return the operation that a request is, by its path without a query; None if no client knows it.
+    """Return the operation of a request, by its path without a query. None if no client knows it.
 
-    Where several have the path (an upload's begin, with and without a mount), it is one that takes the status.
+    If several have the path (an upload's begin, with and without a mount), return one that accepts the status.
     """
     found = [one for one in operations(service) if one.method == method and one.match(path)]
     return max(found, key=lambda one: (one.path.count("/"), -one.path.count("{"), status in one.statuses), default=None)
 
 
 def differences(operation: Operation, status: int, body: object) -> list[str]:
-    """Return how an answer differs from what the client takes; `body` is JSON, None if there is none."""
+    """Return how an answer differs from what the client accepts. `body` is JSON, None if there is no body."""
     if status not in operation.statuses:
         return [f"status {status} is none of {sorted(operation.statuses)}"]
     if not operation.model or body is None or status in (202, 204):
@@ -120,10 +120,10 @@ def _read(tree: ast.Module, models: ModuleType) -> Iterator[Operation]:
         for name, node in methods.items():
             built = next((builders[one] for one in _called(node) if one in builders), None)
             statuses = _statuses(node)
-            # That any resource can be asked for by its id says nothing of how it looks.
+            # An operation that gets any resource by its id says nothing about the resource's form.
             if built is None or not statuses or built[1] == "/{resourceId}" or built[1].endswith("$batch"):
                 continue
-            # A long-running operation reads its result where it polls.
+            # A long-running operation reads its result in the function that polls.
             reader = methods.get("begin" + name.removesuffix("_initial"), node) if name.endswith("_initial") else node
             model, many = _model_read(reader)
             yield Operation(
@@ -234,7 +234,7 @@ def _variant(cls: Any, value: Mapping[str, Any]) -> Any:
 
 @cache
 def _fields(models: ModuleType, cls: Any) -> tuple[tuple[str, Any, bool], ...]:
-    """Return a model's fields: name on the wire, type, whether it must be there."""
+    """Return a model's fields: the name on the wire, the type, and whether the field is required."""
     if hasattr(cls, "_attribute_map"):
         validation = getattr(cls, "_validation", {})
         return tuple(
@@ -252,7 +252,7 @@ def _fields(models: ModuleType, cls: Any) -> tuple[tuple[str, Any, bool], ...]:
 
 
 def _value(models: ModuleType, kind: Any, value: object, where: str) -> Iterator[str]:
-    """Yield how a value differs from its type: a text of the older generator, an annotation of the newer one."""
+    """Yield how a value differs from its type: a text from the older generator, an annotation from the newer one."""
     if isinstance(kind, str):
         yield from _old_value(models, kind, value, where)
         return
@@ -281,7 +281,7 @@ def _word(words: type[Enum], value: object, where: str) -> Iterator[str]:
 
 
 def _old_value(models: ModuleType, kind: str, value: object, where: str) -> Iterator[str]:
-    """The same for packages of the older generator, whose types are texts: str, [Model], {str}, iso-8601."""
+    """Do the same for packages of the older generator. Their types are texts: str, [Model], {str}, iso-8601."""
     if kind.startswith("[") or kind.startswith("{"):
         wanted = list if kind.startswith("[") else dict
         if not isinstance(value, wanted):

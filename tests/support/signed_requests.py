@@ -54,7 +54,7 @@ def signed(url: str = URL, **changed: object) -> dict[str, str]:
 
 
 def by_hand(covered: tuple[str, ...] = COVERED, **changed: str | int | None) -> dict[str, str]:
-    """Return fields with a right signature over whatever they say; a parameter of None is left out."""
+    """Return fields with a correct signature, even over wrong parameters. A parameter of None is left out."""
     values = {"created": NOW, "expires": NOW + 60, "nonce": NONCE, "keyid": KEY.key_id, "tag": TAG, **changed}
     parameters = SignatureParameters(covered, {name: each for name, each in values.items() if each is not None})
     fields = signed() | {"Date": "now"}
@@ -86,7 +86,7 @@ def check(
 
 
 def refusal(fields: Mapping[str, str], **changed: object) -> str:
-    """Return why a request is refused; nothing of that shows to who sent it, and no nonce is spent."""
+    """Return why a request is refused. The sender must not see the reason, and no nonce may be spent."""
     nonces = Nonces()
     with pytest.raises(SignatureRefusedError) as refused:
         check(fields, nonces=nonces, **changed)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Clients that sign callbacks all the time: the key read from the vault, and kept for a while."""
+"""Clients that sign callbacks all the time. Each reads the key from the vault, and keeps it for a while."""
 
 import json
 import secrets
@@ -23,7 +23,8 @@ from tests.support.running_lab import LabUnderTest
 from vibedata.session import open_session
 
 CONTENT_TYPE = "application/json"
-# Between two requests of a client. Each makes two within the shortest grace; more of them would measure the machine.
+# The pause between two requests of a client. Each client makes two requests within the shortest grace. More requests
+# would measure the machine.
 PAUSE_SECONDS = 0.2
 
 
@@ -50,7 +51,7 @@ def key_in_use(lab: LabUnderTest) -> SigningKey:
 
 
 def read_key(opened: AzureSession) -> SigningKey:
-    """Return the key in use as the product reads it, which needs no more of a run's context than this."""
+    """Return the key in use as the product reads it. Of a run's context, this needs only the session."""
     key = read_signing_key(cast(Context, opened))
     assert key is not None
     return key
@@ -58,10 +59,10 @@ def read_key(opened: AzureSession) -> SigningKey:
 
 @dataclass(slots=True)
 class Load:
-    """What came of all requests.
+    """The results of all requests.
 
-    late: refused, but for a key that was read longer ago than the grace stands for. lost: those that met a fault which
-    was meant for another client's request to the same address; they have no status.
+    late: how many were refused although they may be, because their key was read longer ago than the grace. lost: how
+    many met a fault that was meant for another client's request to the same address. These have no status.
     """
 
     statuses: Counter[int] = field(default_factory=Counter)
@@ -73,7 +74,7 @@ class Load:
 
 @contextmanager
 def signing(lab: LabUnderTest, *, caches: tuple[float, ...], grace_seconds: float) -> Iterator[Load]:
-    """Let clients sign while the context lasts, one for each of `caches`: how many seconds it keeps a key."""
+    """Let clients sign until the block ends. `caches` has for each client how many seconds it keeps a key."""
     load, stop, troubles = Load(), threading.Event(), list[BaseException]()
 
     def work(cache: float) -> None:

@@ -1,4 +1,4 @@
-"""What tests of the lab's storage account share: its containers, a token, what an error says."""
+"""What tests of the lab's storage account share: its containers, a token, the parts of an error."""
 
 from typing import Any
 

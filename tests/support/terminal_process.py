@@ -1,4 +1,4 @@
-"""A command on a real pseudo-terminal of a given size, as a person starts it."""
+"""A command on a real pseudo-terminal of a given size, started like a person starts it."""
 
 import fcntl
 import os
@@ -29,7 +29,7 @@ class TerminalProcess:
     _bytes: bytearray = field(default_factory=bytearray)
 
     def read_until(self, look: Callable[[str], bool], *, seconds: float) -> None:
-        """Read until what was written satisfies `look`, or nothing more can come."""
+        """Read until the output satisfies `look`, or the process has ended."""
         deadline = time.monotonic() + seconds
         while not look(self.written):
             assert time.monotonic() < deadline, self.written[-2000:]
@@ -54,7 +54,10 @@ class TerminalProcess:
 
 
 def _take_terminal() -> None:
-    """Only the terminal of a session sends Ctrl-C as a signal; a shell's background job lets its children ignore it."""
+    """Make the terminal send Ctrl-C as a signal to this process.
+
+    Only the terminal of a session does so. The children of a shell's background job would ignore the signal.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 

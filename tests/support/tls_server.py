@@ -1,4 +1,4 @@
-"""A TLS server on loopback that serves what a vault's secret holds, as the Application Gateway does."""
+"""A TLS server on loopback that serves the certificate of a vault's secret, as the Application Gateway does."""
 
 import base64
 import socket
@@ -34,7 +34,7 @@ class TlsServer:
         self._context[:] = [context]
 
     def answer(self, connection: socket.socket) -> None:
-        """Complete one handshake; what the other side does wrong is its own matter."""
+        """Complete one handshake. Ignore errors of the other side."""
         connection.settimeout(10)
         try:
             with self._context[-1].wrap_socket(connection, server_side=True) as secured:

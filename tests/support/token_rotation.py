@@ -17,7 +17,7 @@ CredentialMaker = Callable[..., Rotation]
 
 
 def token_rotations(lab: LabUnderTest) -> CredentialMaker:
-    """Return a maker of rotations of the token; the publisher's container registry has a release to pull."""
+    """Return a function that makes rotations of the token. Also push a release for the token to read."""
     names = lab.control("GET", "/names")
     push_release_manifest(container_registry(lab, "publisher"), json.dumps(document()).encode())
 

@@ -1,6 +1,6 @@
 """The text of a small runbook for validate_runbooks to try."""
 
-# Says what it was started with, and that all is well.
+# It reports the parameters that it got, and that all is well.
 GOOD = """\
 import base64, json, one, os, sys
 given = json.loads(base64.urlsafe_b64decode(sys.argv[1] + "=" * (-len(sys.argv[1]) % 4)))

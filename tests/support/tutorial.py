@@ -1,4 +1,4 @@
-"""docs/tutorial.md as a program reads it: blocks of commands, each with a mark that says how far the lab follows it."""
+"""Read docs/tutorial.md: its blocks of commands. Each block has a mark that says whether the lab runs it."""
 
 import json
 import re
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from string import Template
 from typing import Any
 
-# The lab carries it out; or it needs more of Azure than the lab has, and the Azure CLI only reads it.
+# `run`: the lab carries the block out. `parsed`: the block needs more of Azure than the lab has, so the Azure CLI only
+# reads it.
 MARKS = ("run", "parsed")
 PROGRAMS = ("az", "vibedata")
 _FENCE = re.compile(r"^```(\S+) ?(.*)\n((?:(?!```).*\n)*)```$", re.MULTILINE)
@@ -17,19 +18,19 @@ _INTO_A_FILE = re.compile(r" > (\S+)$")
 
 
 class UnmarkedError(Exception):
-    """The page has a block or a line that nobody follows. The message says which."""
+    """The page has a block or a line that no test runs or reads. The message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command of a line; `into` is the file that takes what it prints, "" for none."""
+    """One command of a line. `into` is the file for its output, "" for none."""
 
     mark: str
     text: str
     into: str = ""
 
     def filled(self, values: Mapping[str, str]) -> str:
-        """Return it with the values of its variables. Raises KeyError for one that the page does not set."""
+        """Return the command with the values of its variables. Raises KeyError if the page does not set one."""
         return Template(self.text).substitute(values)
 
 
@@ -74,5 +75,5 @@ def _line(line: str, mark: str) -> Iterator[Command | Export]:
         program = part.partition(" ")[0]
         # The lab serves each command of the suite.
         if program not in PROGRAMS or (program, mark) == ("vibedata", "parsed"):
-            raise UnmarkedError(f"nobody follows: {part}")
+            raise UnmarkedError(f"no test runs or reads this: {part}")
         yield Command(mark, part, into[1] if into else "")

@@ -66,7 +66,7 @@ class WebAuthority:
         begin: datetime | None = None,
         end: datetime | None = None,
     ) -> x509.Certificate:
-        """Return a leaf for a CSR in DER, with the names that it asks for and 90 days, unless told otherwise."""
+        """Return a leaf for a CSR in DER. The defaults are the names in the CSR, and 90 days."""
         request = x509.load_der_x509_csr(csr)
         assert request.is_signature_valid
         asked = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

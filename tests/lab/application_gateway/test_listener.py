@@ -34,7 +34,7 @@ def listen(lab: LabUnderTest) -> dict[str, Any]:
 
 
 def renew(secrets: SecretClient, authority: WebAuthority) -> int:
-    """Put a new certificate into the vault; return its serial number."""
+    """Put a new certificate into the vault, and return its serial number."""
     value, leaf = pfx(authority, HOST)
     secrets.set_secret(PLACEHOLDER, value, content_type=CONTENT_TYPE)
     return leaf.serial_number

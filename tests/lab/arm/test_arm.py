@@ -1,4 +1,4 @@
-"""ARM: authentication, api-versions, throttling, the resource listing; by azure-mgmt-resource and plain requests."""
+"""ARM's authentication, api-versions, throttling and listing, with azure-mgmt-resource and with plain requests."""
 
 import pytest
 import requests

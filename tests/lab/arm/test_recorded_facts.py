@@ -127,7 +127,7 @@ def test_an_accepted_import_has_null_as_its_body(lab: LabUnderTest) -> None:
     assert "/providers/Microsoft.ContainerRegistry/locations/westeurope/operationResults/registries-" in path
 
 
-def test_passwords_have_characters_that_addresses_mind(lab: LabUnderTest) -> None:
+def test_passwords_have_characters_that_addresses_must_escape(lab: LabUnderTest) -> None:
     assert all(len(one) == 32 and {*"+/="} <= {*one} for one in (registry_password() for _ in range(20)))
     registry = oci.scoped_token(lab)
     assert {*"+/="} <= {*registry.password}

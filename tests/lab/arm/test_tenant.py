@@ -73,7 +73,7 @@ def test_a_tenants_discovery_is_answered_for_every_tenant_and_its_tokens_for_one
     assert [one["subscriptionId"] for one in shown] == [names["subscription_id"], names["publisher_subscription_id"]]
 
 
-def test_the_publishers_identity_sees_the_publishers_subscription_alone(lab: LabUnderTest) -> None:
+def test_the_publishers_identity_sees_only_the_publishers_subscription(lab: LabUnderTest) -> None:
     names = lab.control("GET", "/names")
     answer = requests.get(
         lab.env["IDENTITY_ENDPOINT"],
@@ -92,7 +92,7 @@ def test_a_groups_existence_is_asked_with_head(lab: LabUnderTest) -> None:
     assert code(send(lab, f"{here}?api-version=2024-11-01", "PUT")) == (405, "MethodNotAllowed")
 
 
-def test_an_empty_segment_of_a_path_is_none(lab: LabUnderTest) -> None:
+def test_an_empty_segment_of_a_path_is_ignored(lab: LabUnderTest) -> None:
     listing = f"{group(lab)}/resources?api-version=2024-11-01"
     headers = {"Authorization": f"Bearer {oci.identity_token(lab)}"}
     address = f"{lab.env['VIBEDATA_ARM_ENDPOINT']}//{listing[1:]}"

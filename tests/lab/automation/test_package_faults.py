@@ -1,6 +1,4 @@
-"""Package imports that fail, never end or install nothing, as the control API asks; and wheels that pip would
-refuse.
-"""
+"""Package imports that fail, never end or install nothing, if a test asks for it, and wheels that pip would refuse."""
 
 import time
 

@@ -331,7 +331,7 @@ def test_an_operator_asks_the_log(az: AzureCli, lab: LabUnderTest) -> None:
         ),
     ],
 )
-def test_what_the_lab_has_not_is_refused_by_its_code(az: AzureCli, line: str, code: str) -> None:
+def test_what_the_lab_does_not_have_is_refused_with_a_code(az: AzureCli, line: str, code: str) -> None:
     subscription = az.environment["VIBEDATA_SUBSCRIPTION_ID"]
     group = GROUP.replace("$VIBEDATA_SUBSCRIPTION_ID", subscription)
     account = ACCOUNT.replace("$VIBEDATA_SUBSCRIPTION_ID", subscription)
@@ -341,7 +341,7 @@ def test_what_the_lab_has_not_is_refused_by_its_code(az: AzureCli, line: str, co
 
 
 @pytest.mark.timeout(600)  # some twenty processes of the CLI, each of which takes seconds to start
-def test_the_page_on_clients_holds(lab: LabUnderTest, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_commands_of_the_page_on_clients_work(lab: LabUnderTest, tmp_path_factory: pytest.TempPathFactory) -> None:
     blocks = re.findall(r"(?:^    .*\n)+", PAGE.read_text(), re.MULTILINE)
     text = re.sub(r"^    ", "", "".join(blocks), flags=re.MULTILINE)
     assert text.count("az ") > 15

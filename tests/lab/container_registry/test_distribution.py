@@ -46,7 +46,7 @@ def chunk(registry: Registry, where: str, content: bytes, content_range: str) ->
 
 
 @pytest.mark.parametrize("wanted", ["bytes=500-", "bytes=5-5", "bytes=9-4"])
-def test_a_range_that_a_blob_has_not_is_416(registry: Registry, wanted: str) -> None:
+def test_a_range_outside_of_a_blob_is_416(registry: Registry, wanted: str) -> None:
     registry.push(REPOSITORY, oci.image(SMALL), "1")
     with requests.Session() as session:  # a body that does not fit its length would break the next request
         session.headers["Authorization"] = f"Bearer {registry.token(oci.ALL.format(REPOSITORY))}"
@@ -140,7 +140,7 @@ def test_a_mount_from_nowhere_begins_an_upload(registry: Registry, source: str) 
     assert answer.status_code == 202 and answer.headers["Location"]
 
 
-def test_the_referrers_of_nobody_are_an_empty_index(registry: Registry) -> None:
+def test_the_referrers_of_an_absent_manifest_are_an_empty_index(registry: Registry) -> None:
     for query, filters in (("", None), ("?artifactType=a/b", "artifactType")):
         answer = registry.send("GET", f"/v2/{REPOSITORY}/referrers/{NOBODYS}{query}")
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, oci.INDEX)
@@ -166,7 +166,7 @@ def test_a_layer_may_be_kept_elsewhere(registry: Registry) -> None:
     assert (nowhere.status_code, codes(nowhere)) == (400, ["MANIFEST_BLOB_UNKNOWN"])
 
 
-def test_lists_of_none_and_beyond_the_end(registry: Registry) -> None:
+def test_empty_lists_and_lists_beyond_the_end(registry: Registry) -> None:
     for tag in ("a", "b"):
         registry.push(REPOSITORY, oci.image(tag.encode()), tag)
     tags = f"/v2/{REPOSITORY}/tags/list"

@@ -1,4 +1,4 @@
-"""ACR's data plane: tokens, scopes, manifests, referrers, its own API; also by skopeo, oras and the official client."""
+"""ACR's data plane: tokens, scopes, manifests, referrers and its own API, also with skopeo, oras and the SDK."""
 
 import json
 from io import BytesIO

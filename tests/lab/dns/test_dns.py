@@ -168,7 +168,7 @@ def test_more_than_200_new_record_sets_a_minute_are_throttled(lab: LabUnderTest)
         client.record_sets.create_or_update(group, zone, "n200", "A", a_record("192.0.2.7"))
 
 
-def test_the_name_server_learns_later_where_a_latency_says_so(lab: LabUnderTest) -> None:
+def test_the_name_server_learns_later_if_a_latency_says_so(lab: LabUnderTest) -> None:
     group, zone = where(lab)
     lab.latency(operation="dnsPropagation", seconds=1.0)
     with dns_client(lab) as client:

@@ -35,7 +35,7 @@ def test_the_managed_identity_gives_a_token_and_keeps_it(lab: LabUnderTest) -> N
     assert entry["method"] == "GET" and f"client_id={lab.env['VIBEDATA_UAMI_CLIENT_ID']}" in entry["path"]
 
 
-def test_an_unknown_client_id_is_told(lab: LabUnderTest) -> None:
+def test_an_unknown_client_id_is_reported(lab: LabUnderTest) -> None:
     other = "99999999-8888-7777-6666-555555555555"
     settings = replace(load({}, os.environ, None), uami_client_id=other)
     refused(credential(settings, os.environ))
@@ -43,7 +43,7 @@ def test_an_unknown_client_id_is_told(lab: LabUnderTest) -> None:
 
 
 @pytest.mark.usefixtures("lab")
-def test_a_wrong_header_is_told_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_header_is_reported_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IDENTITY_HEADER", "wrong-identity-header")
     error = refused(credential(load({}, os.environ, None), os.environ))
     assert "wrong-identity-header" not in str(error)
@@ -58,7 +58,7 @@ def test_a_passing_failure_is_overcome(lab: LabUnderTest) -> None:
 
 
 @pytest.mark.usefixtures("lab")
-def test_an_endpoint_that_is_not_there_is_told_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_that_is_not_there_is_reported_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock()
     with socket.socket() as reserved:  # bound and not listening: connections are refused
         reserved.bind(("127.0.0.1", 0))
@@ -80,7 +80,7 @@ def test_a_sandbox_without_an_endpoint_starts_no_program(monkeypatch: pytest.Mon
 
 
 @pytest.mark.usefixtures("lab")
-def test_a_sandbox_without_a_client_id_is_told() -> None:
+def test_a_sandbox_without_a_client_id_is_reported() -> None:
     settings = replace(load({}, os.environ, None), uami_client_id="")
     with pytest.raises(RunbookError) as caught:
         credential(settings, os.environ)

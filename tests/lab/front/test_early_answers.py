@@ -98,7 +98,7 @@ def test_a_server_that_breaks_off_without_an_answer_has_given_none(end: str, fil
 
 
 def _ask(upstream_url: str, *, trust: ssl.SSLContext) -> list[tuple[int, bytes]]:
-    """Send one request after the other through the proxy; return the answers."""
+    """Send one request after the other through the proxy, and return the answers."""
 
     async def scenario() -> list[tuple[int, bytes]]:
         async with upstream_session(trust=trust) as session:
@@ -144,7 +144,8 @@ def _upstream(
     serving: list[threading.Thread] = []
 
     def serve(plain: socket.socket) -> None:
-        # If an answer waited for the peer's acknowledgements, the reset would lose it, and not the proxy.
+        # Without this, an answer may wait for the peer's acknowledgements. Then the server's reset would lose the
+        # answer, and the test would blame the proxy.
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = plain if context is None else context.wrap_socket(plain, server_side=True)
         kept.append(connection)

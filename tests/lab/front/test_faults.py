@@ -1,4 +1,4 @@
-"""Journal, faults and latency, over the wire; the identity endpoint stands for any service."""
+"""Journal, faults and latency, over the wire. The tests use the identity endpoint as an example of any service."""
 
 import json
 import time
@@ -121,13 +121,13 @@ def test_nth_and_times(lab: LabUnderTest) -> None:
     assert [fault["applied"] for fault in lab.control("GET", "/faults")["faults"]] == [1, 2]
 
 
-def test_every_so_manieth_request_from_the_nth_on(lab: LabUnderTest) -> None:
+def test_a_fault_at_every_kth_request_begins_with_the_nth(lab: LabUnderTest) -> None:
     lab.fault("status", status=500, match={**IDENTITY, "nth": 2, "every": 3}, times=0)
     assert [ask(lab).status_code for _ in range(7)] == [200, 500, 200, 200, 500, 200, 200]
 
 
-def test_every_so_manieth_request_never_meets_the_repetition_of_one(lab: LabUnderTest) -> None:
-    """Where several clients ask at once, the repetition could be the next one to be met, until its client gives up."""
+def test_a_fault_at_every_kth_request_never_meets_a_repetition(lab: LabUnderTest) -> None:
+    """Otherwise, with several clients at once, each repetition could meet the fault, until its client gives up."""
     lab.fault("status", status=500, match={**IDENTITY, "nth": 1, "every": 2}, times=0)
     others = "https://vault.azure.net"
     assert ask(lab).status_code == 500

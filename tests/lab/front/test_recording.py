@@ -176,7 +176,7 @@ def test_it_ends_at_its_size(tmp_path: Path) -> None:
     assert 0 < len(lines) < 10 and all(json.loads(line)["service"] == "arm" for line in lines)
 
 
-def test_an_answer_that_nobody_got_is_none(pointed: LabUnderTest, folder: Path) -> None:
+def test_an_answer_that_nobody_got_is_not_recorded(pointed: LabUnderTest, folder: Path) -> None:
     pointed.fault("reset_after", match={"service": "arm"})
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{pointed.env['VIBEDATA_ARM_ENDPOINT']}/subscriptions?api-version=2022-12-01", timeout=60)
@@ -184,7 +184,7 @@ def test_an_answer_that_nobody_got_is_none(pointed: LabUnderTest, folder: Path) 
     assert one["response"] is None
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a file").touch()
     command = lab_process.command(tmp_path / "lab", "--record", str(tmp_path / "a file"))
     ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)

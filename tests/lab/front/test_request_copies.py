@@ -1,4 +1,4 @@
-"""The lab keeps copies of requests, so that a test can search them afterwards. It keeps no requests to vaults."""
+"""The lab keeps copies of requests, so that a test can search them afterwards. It keeps no copies for the vaults."""
 
 import asyncio
 import base64
@@ -34,7 +34,7 @@ def found(lab: LabUnderTest, **sought: str) -> Sequence[Mapping[str, Any]]:
     return result
 
 
-def test_it_is_found_wherever_it_went_but_in_the_vaults(lab: LabUnderTest) -> None:
+def test_a_text_is_found_in_the_requests_to_every_service_except_the_vaults(lab: LabUnderTest) -> None:
     env, names = lab.env, lab.control("GET", "/names")
     variable = (
         f"{env['VIBEDATA_ARM_ENDPOINT']}/subscriptions/{env['VIBEDATA_SUBSCRIPTION_ID']}/resourceGroups/"
@@ -111,7 +111,7 @@ def test_a_body_that_is_too_long_is_cut_and_one_that_only_begins_as_gzip_is_sear
     assert [hit["name"] for hit in search([copy], {"y": [b"xy"], "z": [b"z"]})] == ["y"]
 
 
-def test_the_newest_copies_are_kept_and_what_is_lost_is_told() -> None:
+def test_the_newest_copies_are_kept_and_a_loss_is_reported() -> None:
     async def scenario() -> None:
         copies = RequestCopies(max_bytes=20_000)
         gate = Gate(clock=LabClock())

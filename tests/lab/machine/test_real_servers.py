@@ -45,7 +45,7 @@ def early_server(then: str) -> RealServer:
     )
 
 
-def test_an_address_is_told_when_it_accepts_connections(tmp_path: Path) -> None:
+def test_a_server_counts_as_started_when_it_accepts_connections(tmp_path: Path) -> None:
     async def start() -> None:
         servers = RealServers([early_server("listens")], directory=tmp_path / "servers")
         try:
@@ -58,7 +58,7 @@ def test_an_address_is_told_when_it_accepts_connections(tmp_path: Path) -> None:
     asyncio.run(start())
 
 
-def test_a_server_that_ends_before_it_listens_is_told(tmp_path: Path) -> None:
+def test_a_server_that_ends_before_it_listens_is_reported(tmp_path: Path) -> None:
     async def start() -> None:
         servers = RealServers([early_server("ends")], directory=tmp_path / "servers")
         try:

@@ -103,7 +103,7 @@ def test_first_request_starts_the_process_and_is_passed_on_whole(api: LabUnderTe
     assert (entry["method"], entry["status"]) == ("POST", 200)
 
 
-def test_its_identity_is_the_publishers_alone(api: LabUnderTest) -> None:
+def test_it_has_only_the_publishers_identity(api: LabUnderTest) -> None:
     environment = call(api).json()["environment"]
     headers = {"X-IDENTITY-HEADER": environment["IDENTITY_HEADER"]}
 
@@ -166,7 +166,7 @@ def test_killed_in_mid_request_is_a_bad_gateway(api: LabUnderTest) -> None:
     assert call(api).status_code == 200
 
 
-def test_what_cannot_start_is_said_with_its_log(api: LabUnderTest, root: Path) -> None:
+def test_a_program_that_cannot_start_is_reported_with_its_log(api: LabUnderTest, root: Path) -> None:
     program = root / "publisher/__main__.py"
     program.write_text("raise SystemExit('no such luck')")
     try:

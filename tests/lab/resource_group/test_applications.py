@@ -77,7 +77,7 @@ def test_slow_answers_late_and_hang_never(lab: LabUnderTest) -> None:
             get(studio, seconds=2.0)
 
 
-def test_a_change_of_mode_lets_go_who_waits(lab: LabUnderTest) -> None:
+def test_a_change_of_mode_ends_waiting_requests(lab: LabUnderTest) -> None:
     address = urlsplit(url(lab, "studio"))
     make(lab, "studio", "hang")
     connection = http.client.HTTPSConnection(

@@ -1,4 +1,4 @@
-"""The managed resource group's sixty resources and thousands more; by azure-mgmt-resource and plain requests."""
+"""The managed resource group's sixty resources and thousands more, with azure-mgmt-resource and plain requests."""
 
 import pytest
 import requests
@@ -49,7 +49,7 @@ def test_every_resource_answers_by_its_id_with_each_of_its_api_versions(lab: Lab
             client.resources.get_by_id(missing, api_version="2025-01-01")
 
 
-def test_resources_name_each_other_by_ids_that_there_are(lab: LabUnderTest) -> None:
+def test_the_ids_with_which_resources_name_each_other_exist(lab: LabUnderTest) -> None:
     with resources(lab) as client:
         found = client.resources.list_by_resource_group(lab.env["VIBEDATA_RESOURCE_GROUP"])
         listed = {str(one.id).lower(): one for one in found}
@@ -149,7 +149,7 @@ def test_synthetic_container_apps_answer_at_an_applications_address(lab: LabUnde
     assert requests.get(f"https://{fqdn}/healthz", timeout=60).json()["application"] == "metering"
 
 
-def test_resource_health_tells_of_the_platform_only(lab: LabUnderTest) -> None:
+def test_resource_health_is_only_about_the_platform(lab: LabUnderTest) -> None:
     version = "api-version=2025-05-01"
     vault = f"{group(lab)}/providers/Microsoft.KeyVault/vaults/vibedata-kv"
     well = send(lab, f"{vault}/{HEALTH}/current?{version}").json()

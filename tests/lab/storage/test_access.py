@@ -78,7 +78,7 @@ def test_the_client_is_told_what_is_wrong_with_its_token(lab: LabUnderTest) -> N
     assert code(refused) == "KeyBasedAuthenticationNotPermitted"
 
 
-def test_another_account_is_none(lab: LabUnderTest, credential: ManagedIdentityCredential) -> None:
+def test_an_unknown_account_is_refused(lab: LabUnderTest, credential: ManagedIdentityCredential) -> None:
     url = lab.env["VIBEDATA_BLOB_ENDPOINT"].rpartition("/")[0] + "/devstoreaccount1?comp=list"
     headers = {"Authorization": f"Bearer {token(credential)}", "x-ms-version": "2021-12-02"}
     assert requests.get(url, headers=headers, timeout=30).headers["x-ms-error-code"] == "InvalidUri"

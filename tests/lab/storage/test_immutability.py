@@ -102,7 +102,7 @@ def test_version_level_immutability_is_refused_not_ignored(blobs: BlobServiceCli
     assert code(refused) == "UnsupportedHeader"
 
 
-def test_a_policy_that_lets_blobs_grow_is_none(
+def test_a_policy_that_lets_blobs_grow_does_not_count(
     lab: LabUnderTest, credential: ManagedIdentityCredential, blobs: BlobServiceClient
 ) -> None:
     arm = Arm(lab, credential, "release-manifests")

@@ -57,7 +57,7 @@ def test_an_environment_of_another_language_is_refused(server: ScriptedServer, a
     assert (refused.value.code, refused.value.detail) == ("VD-AUTOMATION-011", "it is of PowerShell 7.4")
 
 
-def test_a_text_is_read_byte_for_byte_whatever_the_character_set_is_said_to_be(
+def test_a_text_is_read_byte_for_byte_with_any_declared_character_set(
     server: ScriptedServer, account: AutomationAccount
 ) -> None:
     text = "print('é ü €')\r\n".encode()
@@ -66,7 +66,7 @@ def test_a_text_is_read_byte_for_byte_whatever_the_character_set_is_said_to_be(
         assert published_text(account, "alpha") == text
 
 
-def test_what_an_answer_leaves_out_is_nothing(server: ScriptedServer, account: AutomationAccount) -> None:
+def test_a_member_that_an_answer_leaves_out_counts_as_empty(server: ScriptedServer, account: AutomationAccount) -> None:
     server.play(json_answer({"name": "alpha", "properties": {"state": "New", "runbookType": "Python3"}}))
     assert account.runbook("alpha") == HeldRunbook(
         kind="Python3", environment=None, sha256=None, in_edit=True, ours=False

@@ -152,7 +152,7 @@ def test_a_publisher_that_hangs_is_given_up(world: World) -> None:
     assert caught.value.code == "VD-CALLBACK-020"
 
 
-def test_no_server_and_no_trust_are_told_alike(
+def test_a_missing_server_and_an_untrusted_server_have_the_same_code(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with pytest.raises(RunbookError) as caught:

@@ -56,7 +56,7 @@ def test_the_key_is_in_no_text(one: Rig) -> None:
         assert form not in texts
 
 
-def test_a_run_of_nobodys_deployment_costs_one_request(one: Rig) -> None:
+def test_a_run_outside_of_a_deployment_costs_one_request(one: Rig) -> None:
     plain = one.run(blobs="a", correlation_id="by-hand", runbook=replace(SAMPLE, callbacks=None))
     told = one.run(blobs="a", correlation_id="contoso.by-hand")
     for made in (plain, told):
@@ -65,7 +65,7 @@ def test_a_run_of_nobodys_deployment_costs_one_request(one: Rig) -> None:
     assert (one.publisher.requests, one.waiting(), one.events()) == ([], [], [])
 
 
-def test_a_plan_tells_nobody_and_touches_nothing(one: Rig) -> None:
+def test_a_plan_reports_nothing_and_does_not_touch_the_spool(one: Rig) -> None:
     one.left_waiting(1)
     made = one.run(TAKEN, blobs="a", plan_only=True)
     assert made.status == "planned"
@@ -73,7 +73,7 @@ def test_a_plan_tells_nobody_and_touches_nothing(one: Rig) -> None:
     assert not any("callbacks-spool" in entry["path"] for entry in made.requests)
 
 
-def test_a_run_that_failed_tells_the_code_alone(one: Rig) -> None:
+def test_a_failed_run_reports_only_the_code(one: Rig) -> None:
     one.lab.fault("status", status=403, times=0, match={"service": "blob", "path": "/artifacts"})
     made = one.run(TAKEN, blobs="contosos-blob")
     assert made.error_code == "VD-NET-003"
@@ -84,7 +84,7 @@ def test_a_run_that_failed_tells_the_code_alone(one: Rig) -> None:
 
 
 @pytest.mark.parametrize("acts", [DOWN, (Reset(),) * 4, (Answer(status=429, headers={"Retry-After": "90"}),)])
-def test_a_publisher_that_is_down_fails_nobody(one: Rig, acts: tuple[Any, ...]) -> None:
+def test_a_publisher_that_is_down_fails_no_run(one: Rig, acts: tuple[Any, ...]) -> None:
     made = one.run(*acts, blobs="a")
     assert (made.exit_code, made.status, made.result["error"]) == (0, "succeeded", None)
     assert made.text.count("WARNING: VD-CALLBACK-020") == 1
@@ -113,14 +113,14 @@ def test_no_answer_of_a_hostile_publisher_ends_a_run(one: Rig, status: int) -> N
     assert one.ids_waiting() == list(set(one.ids_sent()))
 
 
-def test_the_first_that_does_not_get_through_stops_the_delivery(one: Rig) -> None:
+def test_the_first_report_that_does_not_arrive_stops_the_delivery(one: Rig) -> None:
     waiting = one.left_waiting(3)
     made = one.run(TAKEN, *DOWN)
     assert one.ids_sent() == [waiting[0], *[waiting[1]] * 4]
     assert one.ids_waiting()[:2] == waiting[1:]
     assert len(one.ids_waiting()) == 3
     assert made.text.count("VD-CALLBACK-020") == 1
-    # The list; the first report, read and deleted; the second, read; the run's own. The third is not even read.
+    # The run lists the reports, reads and deletes the first, reads the second, and writes its own. It reads no other.
     assert [each.partition(" ")[2] for each in requests_of(made, "spool")] == ["GET", "GET", "DELETE", "GET", "PUT"]
 
 
@@ -132,7 +132,7 @@ def test_a_signature_that_is_refused_is_tried_once_a_run(one: Rig) -> None:
     assert "WARNING: VD-CALLBACK-022" in made.text
 
 
-def test_a_lost_answer_and_one_after_a_crash_carry_the_same_id(one: Rig) -> None:
+def test_after_a_lost_answer_and_after_a_crash_a_report_has_the_same_id(one: Rig) -> None:
     # The publisher accepted it, and then the job could not delete it, as if it were killed in between.
     (waiting,) = one.left_waiting(1)
     one.lab.fault("status", status=500, times=0, match={**SPOOL, "method": "DELETE"})
@@ -151,14 +151,14 @@ def test_a_lost_answer_to_a_deletion_leaves_nothing_behind(one: Rig) -> None:
     assert (one.waiting(), "VD-CALLBACK" in made.text) == ([], False)
 
 
-def test_a_lost_answer_to_keeping_a_report_keeps_one(one: Rig) -> None:
+def test_a_lost_answer_to_the_write_of_a_report_leaves_one_report(one: Rig) -> None:
     one.lab.fault("reset_after", match={**SPOOL, "method": "PUT"})
     made = one.run(*DOWN)
     assert len(one.waiting()) == 1
     assert "VD-CALLBACK-025" not in made.text
 
 
-def test_where_nobody_knows_what_waits_the_runs_own_report_waits_behind_it(one: Rig) -> None:
+def test_if_the_waiting_reports_cannot_be_listed_the_runs_own_report_waits_behind_them(one: Rig) -> None:
     waiting = one.left_waiting(1)
     one.lab.fault("status", status=503, times=0, match={**SPOOL, "path": "comp=list"})
     made = one.run(TAKEN)
@@ -173,7 +173,7 @@ def test_where_nobody_knows_what_waits_the_runs_own_report_waits_behind_it(one: 
     assert (one.ids_sent()[:2], len(one.ids_sent()), one.waiting()) == (waiting, 3, [])
 
 
-def test_without_storage_the_runs_own_report_goes_all_the_same(one: Rig) -> None:
+def test_without_storage_the_runs_own_report_is_still_sent(one: Rig) -> None:
     one.lab.fault("status", status=403, times=0, match=SPOOL)
     made = one.run(TAKEN)
     assert (made.status, len(one.publisher.requests)) == ("succeeded", 1)
@@ -190,7 +190,7 @@ def test_with_neither_publisher_nor_storage_the_output_has_the_report(one: Rig) 
     assert (event["Outcome"], event["ErrorCode"]) == ("not kept", "VD-CALLBACK-025")
 
 
-def test_no_container_is_no_obstacle(one: Rig) -> None:
+def test_a_missing_container_is_made(one: Rig) -> None:
     one.spool.delete_container()
     made = one.run(*DOWN)
     assert "VD-CALLBACK-025" not in made.text
@@ -206,7 +206,7 @@ def test_a_full_spool_takes_no_more_and_drops_nothing(one: Rig, monkeypatch: pyt
     assert one.ids_waiting() == waiting
 
 
-def test_a_report_that_may_not_leave_is_not_made_and_what_waits_goes(one: Rig) -> None:
+def test_a_report_with_a_forbidden_value_is_not_made_and_the_waiting_ones_are_sent(one: Rig) -> None:
     (waiting,) = one.left_waiting(1)
     leaky: Callbacks[Any] = Callbacks(release_version=lambda _: "contoso's own")
     made = one.run(TAKEN, runbook=replace(SAMPLE, callbacks=leaky))
@@ -215,7 +215,7 @@ def test_a_report_that_may_not_leave_is_not_made_and_what_waits_goes(one: Rig) -
     assert "contoso" not in made.text
 
 
-def test_a_runbook_that_cannot_say_what_to_tell_does_not_fail(one: Rig) -> None:
+def test_a_runbook_whose_further_reports_cannot_be_made_does_not_fail(one: Rig) -> None:
     def broken(_facts: Any, _instance_id: str) -> list[Payload]:
         raise LookupError("contoso")
 
@@ -256,7 +256,7 @@ def test_two_runs_at_once_deliver_each_in_order(one: Rig) -> None:
     assert not any("VD-CALLBACK" in made.text for made in runs)
 
 
-def test_what_the_facts_tell_goes_after_how_the_run_ended(one: Rig) -> None:
+def test_reports_made_from_the_facts_follow_the_report_of_the_runs_end(one: Rig) -> None:
     def ping(_facts: Any, instance_id: str) -> list[Payload]:
         return [Ping(instance_id=instance_id, at=rfc3339(SYSTEM_CLOCK.now()))]
 

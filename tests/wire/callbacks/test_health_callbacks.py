@@ -90,7 +90,7 @@ def test_the_summary_names_what_the_release_names(world: World) -> None:
         assert theirs.encode() not in sent
 
 
-def test_a_scheduled_check_tells_health_alone(world: World) -> None:
+def test_a_scheduled_check_reports_only_health(world: World) -> None:
     world.install()
     assert [report["kind"] for report in world.check(correlation_id="")] == ["health"]
 
@@ -112,7 +112,7 @@ def test_an_altered_manifest_names_nothing_and_fails_the_check_at_its_end(world:
     assert (world.health.health("scheduler"), world.health.health("studio")) == ("healthy", "degraded")
 
 
-def test_a_manifest_that_cannot_be_had_is_no_verdict(world: World) -> None:
+def test_a_manifest_that_cannot_be_read_fails_no_check(world: World) -> None:
     world.install()
     world.lab.fault("status", status=403, times=0, match={"service": "blob", "path": "release-manifests"})
     (summary,) = world.check(correlation_id="")

@@ -43,7 +43,7 @@ def test_without_a_key_reports_wait_and_go_in_order_once_there_is_one(bare: Rig)
         (None, "canary-key"),
     ],
 )
-def test_a_key_that_is_none_keeps_the_report_waiting(bare: Rig, key: str | None, key_id: str) -> None:
+def test_a_malformed_key_keeps_the_report_waiting(bare: Rig, key: str | None, key_id: str) -> None:
     bare.provision(key, key_id)
     made = bare.run()
     assert "WARNING: VD-CALLBACK-028" in made.text
@@ -59,7 +59,7 @@ def test_a_key_that_cannot_be_read_keeps_the_report_waiting(one: Rig) -> None:
 
 
 def test_a_vault_that_is_down_leaves_the_report_in_the_output(one: Rig) -> None:
-    """Nothing could prove a waiting report."""
+    """Without the vault, nothing could prove that a waiting report is genuine."""
     one.lab.fault("status", status=403, times=0, match={"service": "key_vault"})
     made = one.run()
     assert "WARNING: VD-CALLBACK-028" in made.text

@@ -9,7 +9,7 @@ from runbook_lib.callbacks.spool import MAX_WAITING_BYTES
 from tests.support.callback_rig import DEPLOYMENT, DOWN, REFUSED, SPOOL, TAKEN, Rig
 
 
-def test_a_report_that_is_not_taken_holds_up_no_other(one: Rig) -> None:
+def test_a_report_that_is_not_taken_delays_no_other(one: Rig) -> None:
     waiting = one.left_waiting(3)
     made = one.run(REFUSED, TAKEN, TAKEN, TAKEN)
     assert one.ids_sent()[:3] == waiting
@@ -17,7 +17,7 @@ def test_a_report_that_is_not_taken_holds_up_no_other(one: Rig) -> None:
     assert made.text.count("WARNING: VD-CALLBACK-024") == 1
 
 
-def test_what_is_refused_is_passed_by_in_the_next_run_and_tried_again_last(one: Rig) -> None:
+def test_the_next_run_sends_refused_reports_last(one: Rig) -> None:
     waiting = one.left_waiting(REFUSALS_PER_RUN + 2)
     bad, good = waiting[:REFUSALS_PER_RUN], waiting[REFUSALS_PER_RUN:]
     # After some refusals the run stops asking.
@@ -38,7 +38,7 @@ def test_what_is_refused_is_passed_by_in_the_next_run_and_tried_again_last(one: 
     assert (one.ids_sent()[1:], one.waiting()) == ([bad[3], bad[4], bad[0], bad[1]], [])
 
 
-def test_five_blobs_of_somebodys_hold_up_no_report(one: Rig) -> None:
+def test_five_blobs_of_a_stranger_delay_no_report(one: Rig) -> None:
     content = b'{"at":"2026-01-01T00:00:00.000000Z","instance_id":"contoso-2"}'
     names = [f"20260101T00000{n}.000000Z-ping-{DEPLOYMENT}-{'0' * 64}.json" for n in range(REFUSALS_PER_RUN)]
     for name in names:
@@ -51,7 +51,7 @@ def test_five_blobs_of_somebodys_hold_up_no_report(one: Rig) -> None:
     assert [made.text.count("WARNING: VD-CALLBACK-026") for made in (first, second)] == [1, 0]
 
 
-def test_a_refusal_that_cannot_be_noted_holds_up_no_report(one: Rig) -> None:
+def test_a_refusal_that_cannot_be_noted_delays_no_report(one: Rig) -> None:
     waiting = one.left_waiting(2)
     one.lab.fault("status", status=403, times=0, match={**SPOOL, "path": "comp=metadata"})
     made = one.run(REFUSED, TAKEN, TAKEN)
@@ -78,7 +78,7 @@ def test_a_refused_report_that_was_deleted_meanwhile_is_no_failure(one: Rig) -> 
         (f"20260101T000000.000000Z-postcard-{DEPLOYMENT}-" + "{sha}.json", b"{}"),
     ],
 )
-def test_what_somebody_put_there_does_not_leave(one: Rig, name: str, content: bytes) -> None:
+def test_a_blob_of_a_stranger_is_not_sent(one: Rig, name: str, content: bytes) -> None:
     name = name.replace("{sha}", hashlib.sha256(content).hexdigest())
     (waiting,) = one.left_waiting(1)
     one.spool.upload_blob(name, content)
@@ -89,7 +89,7 @@ def test_what_somebody_put_there_does_not_leave(one: Rig, name: str, content: by
     assert name in made.text
 
 
-def test_what_strangers_put_there_fills_no_spool(one: Rig) -> None:
+def test_a_large_blob_of_a_stranger_does_not_fill_the_spool(one: Rig) -> None:
     one.spool.upload_blob("20260101T000000.000000Z-large", b"x" * MAX_WAITING_BYTES)
     made = one.run(*DOWN)
     assert "VD-CALLBACK-027" not in made.text

@@ -47,7 +47,7 @@ def status(capsys: pytest.CaptureFixture[str]) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
-def test_ill_rows_are_told_of_and_the_others_are_looked_at(ready: Rig, capsys: pytest.CaptureFixture[str]) -> None:
+def test_malformed_rows_are_reported_and_the_others_are_checked(ready: Rig, capsys: pytest.CaptureFixture[str]) -> None:
     ready.register("api-gateway")
     for name, columns in ILL.items():
         ready.register(name, kind="none", **columns)
@@ -85,14 +85,14 @@ def test_keys_that_no_runbook_makes_are_passed_over(ready: Rig, capsys: pytest.C
     assert [each["name"] for each in status(capsys)["components"]] == ["api-gateway"]
 
 
-def test_a_stranger_in_table_schema_says_nothing_of_the_schema(ready: Rig) -> None:
+def test_a_strangers_row_in_table_schema_does_not_count_as_the_schema(ready: Rig) -> None:
     ready.register("api-gateway")
     schema = ready.tables.create_table_if_not_exists("Schema")
     schema.upsert_entity({"PartitionKey": "schema", "RowKey": "note", "schemaVersion": 99})
     assert ready.check().exit_code == 0
 
 
-def test_a_stranger_among_the_rotations_stands_before_none(side: PublisherSide) -> None:
+def test_strangers_rows_hide_no_rotation_and_a_malformed_rotation_is_refused(side: PublisherSide) -> None:
     side.drive(side.hmac_rotation(overlap_seconds=600), wait=False)
     table = side.clients.table_service.get_table_client(ROTATIONS)
     (ours,) = list(table.list_entities())

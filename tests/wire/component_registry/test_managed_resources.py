@@ -87,7 +87,7 @@ def test_pages_are_followed_and_what_is_listed_twice_is_there_once(
         json_answer({"value": [{"id": "/a", "name": "", "type": APP}]}),
     ],
 )
-def test_a_page_that_is_none_is_refused(managed: ManagedResources, server: ScriptedServer, page: Answer) -> None:
+def test_a_malformed_page_is_refused(managed: ManagedResources, server: ScriptedServer, page: Answer) -> None:
     server.play(page)
     assert refused(managed).code == "VD-ARM-001"
 

@@ -1,4 +1,4 @@
-"""importImage: by digest and by tag, modes, credentials, limits, failures; through azure-mgmt-containerregistry too."""
+"""importImage by digest and by tag: modes, credentials, limits, failures, also with azure-mgmt-containerregistry."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -121,7 +121,7 @@ def test_force_moves_a_tag_and_noforce_copies_nothing(lab: LabUnderTest) -> None
     assert target.digest(REPOSITORY, "1") == new.digest
 
 
-def test_what_refers_to_an_image_does_not_travel_but_by_its_own_digest(lab: LabUnderTest) -> None:
+def test_a_referrer_is_imported_only_by_its_own_digest(lab: LabUnderTest) -> None:
     publisher, target = oci.publisher(lab), oci.customer(lab)
     subject = oci.image(b"layer")
     signature = oci.image(b"sig", artifact_type="application/vnd.cncf.notary.signature", subject=subject)

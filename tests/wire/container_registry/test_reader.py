@@ -133,7 +133,7 @@ def test_more_bytes_than_agreed_are_not_read(server: ScriptedServer, reader: Con
         Answer(status=501),
     ],
 )
-def test_where_head_gives_no_digest_the_bytes_do(
+def test_if_head_gives_no_digest_the_bytes_do(
     server: ScriptedServer, reader: ContainerRegistryReader, head: Answer
 ) -> None:
     server.play(TOKEN, head, Answer(body=BODY))
@@ -164,11 +164,11 @@ def test_a_digest_of_another_algorithm_is_as_good_as_none(
     "host",
     ["https://vibedata.azurecr.io", "[", "a..b", "x" * 64 + ".example", "h:99999", "127.1", "h/path", "\u2100", ""],
 )
-def test_what_is_no_container_registrys_address_is_said_at_once(host: str) -> None:
+def test_a_malformed_address_of_a_container_registry_is_refused_at_once(host: str) -> None:
     assert code_of(wire, host, PUBLISHER, SYSTEM_CLOCK) == "VD-REGISTRY-020"
 
 
-def test_authorities_that_are_not_there_are_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_authorities_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     empty = tmp_path / "empty.pem"
     empty.write_bytes(b"no certificate")
     for value in (str(tmp_path / "absent.pem"), str(empty)):

@@ -75,7 +75,7 @@ def test_a_redirect_back_to_the_same_server_in_another_spelling_is_followed(
     assert server.requests[-1].path == "/storage/x%20y?sig=a%20b"
 
 
-def test_what_gives_access_stands_in_no_error(server: ScriptedServer, reader: ContainerRegistryReader) -> None:
+def test_a_signature_in_an_address_is_in_no_error(server: ScriptedServer, reader: ContainerRegistryReader) -> None:
     server.play(TOKEN, to("/storage/x?sv=1&sig=secret-signature"), Answer(body=b"x" * 500))
     with pytest.raises(RunbookError, match="more than 100 bytes") as caught:
         reader.blob("a", DIGEST, 100)

@@ -99,7 +99,7 @@ def test_a_lock_that_cannot_be_given_back_says_so_and_hides_nothing(lab: LabUnde
     somebody_else_is_refused(lab)
 
 
-def test_a_container_that_is_being_deleted_is_told_as_it_is(lab: LabUnderTest) -> None:
+def test_the_error_says_that_a_container_is_being_deleted(lab: LabUnderTest) -> None:
     lab.fault("status", status=409, code="ContainerBeingDeleted", times=0, match={**STORAGE, "path": "/deployments/"})
     with pytest.raises(AzureError) as refused:
         held(lab, lambda: pytest.fail("it was let in"))

@@ -73,7 +73,7 @@ def test_a_job_is_waited_for_until_it_ends_by_itself(account: Automation) -> Non
     assert lines[0] == f"waiting for the end of probe (Running, job {job}), which a former deployment left; 0 s"
 
 
-def test_a_job_is_stopped_where_that_is_asked_for_and_others_go_on(account: Automation) -> None:
+def test_a_job_is_stopped_if_that_is_wanted_and_others_go_on(account: Automation) -> None:
     account.publish(LONG)
     account.publish(LONG, name="check_health")
     mine, other = started(account), started(account, "somebody-else")
@@ -86,7 +86,7 @@ def test_a_job_is_stopped_where_that_is_asked_for_and_others_go_on(account: Auto
     assert [account.status(job) for job in (other, other_runbook, plain)] == ["Running"] * 3
 
 
-def test_where_nothing_is_left_nothing_is_waited_for(account: Automation) -> None:
+def test_without_former_jobs_there_is_no_wait(account: Automation) -> None:
     assert end(account, stop=True) == []
     account.publish("print('done')")
     account.ended(started(account, waits=False))
@@ -97,14 +97,14 @@ def test_an_account_that_is_gone_runs_no_job(account: Automation) -> None:
     assert end(account, group="no-such-group") == []
 
 
-def test_what_may_not_be_looked_at_is_not_taken_for_nothing(account: Automation) -> None:
+def test_jobs_that_may_not_be_listed_are_not_taken_for_none(account: Automation) -> None:
     account.lab.fault("status", status=403, times=0, match={"service": "arm", "path": "/jobs"})
     with pytest.raises(HttpResponseError) as refused:
         end(account)
     assert refused.value.status_code == 403
 
 
-def test_waiting_has_an_end_that_names_the_jobs(account: Automation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_ends_with_an_error_that_names_the_jobs(account: Automation, monkeypatch: pytest.MonkeyPatch) -> None:
     assert former_jobs.WAIT_SECONDS > 3 * 3600  # as long as Automation lets a job run
     monkeypatch.setattr(former_jobs, "WAIT_SECONDS", 60.0)
     account.publish(LONG)
@@ -134,7 +134,7 @@ def test_a_job_that_ends_while_it_is_to_be_stopped_has_ended(account: Automation
     assert account.status(job) == "Completed"
 
 
-def test_a_stop_that_is_refused_is_told(account: Automation) -> None:
+def test_a_stop_that_is_refused_is_reported(account: Automation) -> None:
     account.publish(LONG)
     started(account)
     account.lab.fault("status", status=403, times=0, match=STOP)

@@ -61,7 +61,7 @@ def test_a_second_comer_is_told_who_holds_it_and_what_to_do(lab: LabUnderTest) -
     assert "--wait" in refused.remedy
 
 
-def test_who_cannot_have_the_second_gives_back_the_first(lab: LabUnderTest) -> None:
+def test_a_deployment_that_cannot_get_the_second_lock_gives_back_the_first(lab: LabUnderTest) -> None:
     subscription, instance = places(lab.env)
     with holding(deployment(lab.env, who="job@sandbox"), [instance], wait_seconds=0):
         refused = refusal(lab)
@@ -85,7 +85,7 @@ def test_two_instances_of_one_subscription_are_kept_apart(lab: LabUnderTest) -> 
     assert refused.value.target == "the lock of the subscription"
 
 
-def test_who_waits_is_told_of_it_and_gets_in_after_the_other(lab: LabUnderTest) -> None:
+def test_a_waiting_deployment_reports_the_holder_and_gets_the_lock_after_it(lab: LabUnderTest) -> None:
     lines: list[str] = []
     clock = FakeClock()
     with holder(lab) as other:
@@ -152,7 +152,7 @@ def test_a_lock_that_lives_longer_than_its_lease_is_renewed(lab: LabUnderTest) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [SHORT_SECONDS, 60])
-def test_who_is_killed_leaves_a_lock_that_is_free_after_its_lease_and_jobs_to_look_for(
+def test_a_killed_deployment_leaves_a_lock_that_is_free_after_its_lease_and_jobs_to_look_for(
     lab: LabUnderTest, seconds: int
 ) -> None:
     found = places(lab.env)
@@ -217,7 +217,7 @@ def test_a_network_that_is_away_for_longer_than_the_lease_loses_it(lab: LabUnder
             assert time.monotonic() < deadline
             time.sleep(0.5)
         lab.control("DELETE", "/faults")
-        # Although the service would confirm the lease again, because it was freed there without effect
+        # No step begins, although the service would confirm the lease again: the request to free it never arrived.
         lock.begin("publish")
     assert lost.value.code == "VD-LOCK-002"
     assert "no renewal was confirmed for 15 s; the last attempt: " in lost.value.detail
@@ -253,7 +253,7 @@ HOSTILE = (b"", b"\x1b]0;owned\x07", b'{"who": "ada"}', b"x" * 5_000_000)
 
 
 @pytest.mark.parametrize("written", HOSTILE, ids=["empty", "control", "another", "long"])
-def test_what_somebody_else_wrote_stands_in_nobodys_way(lab: LabUnderTest, written: bytes) -> None:
+def test_a_lock_with_foreign_content_can_still_be_taken(lab: LabUnderTest, written: bytes) -> None:
     found = places(lab.env)
     with holding(deployment(lab.env), found, wait_seconds=0):
         pass
@@ -304,7 +304,7 @@ def test_ctrl_c_gives_both_back_and_names_the_jobs_that_go_on(lab: LabUnderTest)
         assert fourth.former_jobs() == ()
 
 
-def test_former_holders_of_both_are_told_once_each(lab: LabUnderTest) -> None:
+def test_each_former_holder_is_named_once(lab: LabUnderTest) -> None:
     subscription, instance = found = places(lab.env)
     for place, name in ((subscription, "of-another-instance"), (instance, "of-this-one")):
         with pytest.raises(KeyboardInterrupt), holding(lock := deployment(lab.env), [place], wait_seconds=0):

@@ -213,7 +213,7 @@ class RawServer:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", 0.5, "no whole answer within 0.5 s"),
     ],
 )
-def test_what_is_no_answer(tmp_path: Path, sent: bytes, seconds: float, reason: str) -> None:
+def test_an_answer_that_is_not_http_or_is_not_whole(tmp_path: Path, sent: bytes, seconds: float, reason: str) -> None:
     made = certificates.ensure(tmp_path)
     server = RawServer(sent, made.server_context())
     seen = look(HttpTarget(host="127.0.0.1", port=server.port), tls_context(str(made.ca)), seconds)

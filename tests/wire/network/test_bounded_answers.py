@@ -158,7 +158,7 @@ def all_end_in_time(world: World) -> None:
     """Make every call at the same time."""
     world.policy = POLICY
     clients = world.clients
-    # Imported before the measurement begins
+    # This imports the clients before the measurement begins.
     assert clients.resources and clients.blob_service and clients.table_service
 
     def run(name: str) -> tuple[str, float]:
@@ -232,7 +232,7 @@ def test_a_large_download_has_time_for_its_size(world: World) -> None:
     file = io.BytesIO()
     world.wire(into=file, max_bytes=60 * SLOWEST_BYTES_PER_SECOND)
     assert len(file.getvalue()) == size
-    # And not more than that.
+    # A slow answer has no more time than its size allows.
     world.server.handler = SLOW["body"]
     assert code_of(lambda: world.wire(into=file, max_bytes=SLOWEST_BYTES_PER_SECOND)) == "VD-REGISTRY-001"
 
@@ -329,7 +329,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_what_is_no_whole_answer_is_none(world: World, broken: str) -> None:
+def test_an_incomplete_answer_does_not_count(world: World, broken: str) -> None:
     def handle(_: bytes, tell: Callable[[bytes], object]) -> None:
         tell(BROKEN[broken])
         raise ConnectionAbortedError("the connection ends here")
@@ -393,7 +393,7 @@ def test_a_connection_is_used_again_with_a_deadline_of_its_own(world: World) -> 
     assert world.wire().content == b"{}"
 
 
-def test_what_is_below_requests_raises_nothing_of_its_own() -> None:
+def test_libraries_below_requests_raise_only_errors_of_requests() -> None:
     for host in ("a" * 64 + ".example", "a..example"):
         with pytest.raises(requests.RequestException):
             send(new_session(), "GET", f"https://{host}/", policy=POLICY, clock=SYSTEM_CLOCK)

@@ -108,7 +108,7 @@ def test_an_answer_that_breaks_off_is_fetched_again(operation: Operation, world:
 
 
 @not_repeated
-def test_a_lost_answer_to_a_write_is_told_and_not_repeated(operation: Operation, world: World) -> None:
+def test_a_lost_answer_to_a_write_is_reported_and_not_repeated(operation: Operation, world: World) -> None:
     world.server.play(Reset(), operation.good)
     assert isinstance(_fails(operation, world), AnswerLost)
     assert world.server.methods == [operation.method]

@@ -1,4 +1,4 @@
-"""What a session does and does not do, whatever surrounds it."""
+"""A session works in the same way in any environment and with many threads."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ def test_the_vaults_challenge_is_checked(world: World) -> None:
         elsewhere.get_secret("s")
 
 
-def test_a_session_speaks_through_exceptions_alone(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_session_reports_problems_only_with_exceptions(capfd: pytest.CaptureFixture[str]) -> None:
     import logging
 
     new_session()

@@ -80,7 +80,7 @@ def test_no_answer_ends_in_an_error_without_a_name(
         assert named.code.startswith("VD-NET-")
 
 
-def test_it_says_what_the_sdk_stumbled_over(server: RawServer, clients: AzureClients) -> None:
+def test_the_error_names_what_the_sdk_raised(server: RawServer, clients: AzureClients) -> None:
     server.handler = says(ANSWERS["null"])
     with pytest.raises(TypeError) as caught:
         CALLS["rows"](clients)
@@ -89,7 +89,7 @@ def test_it_says_what_the_sdk_stumbled_over(server: RawServer, clients: AzureCli
     assert "TypeError" in named.message
 
 
-def test_what_ours_raises_below_an_sdk_is_not_about_an_answer(
+def test_our_own_error_below_an_sdk_is_not_taken_for_an_unreadable_answer(
     clients: AzureClients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def mistaken(*_: object) -> None:

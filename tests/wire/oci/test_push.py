@@ -180,7 +180,7 @@ def test_a_versions_tag_never_moves(
     assert writes(lab, before) == []
 
 
-def test_that_latest_moves_back_is_said_before_it_does(
+def test_the_plan_and_the_push_say_that_latest_moves_back(
     lab: LabUnderTest, release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     push_now(lab, release)

@@ -143,7 +143,7 @@ def test_without_the_api_the_index_lists_every_signature(
     index = docker_registry.get(REPOSITORY, f"manifests/{tag}", accept=INDEX_MEDIA_TYPE)
     found = listed(index)
     assert list(found) == [first.digest, second.digest]
-    # In the form in which notation finds it: with its type and annotations.
+    # The entry has the form that notation looks for, with its type and annotations.
     manifest = json.loads(first.manifest)
     assert found[first.digest] == {
         "mediaType": manifest["mediaType"],

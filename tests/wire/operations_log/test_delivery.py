@@ -109,7 +109,7 @@ def test_neither_ingestion_nor_spool_leaves_the_events_in_the_output(
     assert CANARY not in "\n".join(made.printed)
 
 
-def test_no_spool_container_is_no_obstacle(lab: LabUnderTest, run: Callable[[str], Run]) -> None:
+def test_a_missing_spool_container_is_made(lab: LabUnderTest, run: Callable[[str], Run]) -> None:
     made = run("one")
     made.clients.blob_service.delete_container(SPOOL_CONTAINER)
     made.whole()
@@ -163,7 +163,7 @@ def test_a_spooled_blob_that_another_run_holds_is_left_to_it(lab: LabUnderTest, 
     assert sorted(row["RunId"] for row in table_rows(lab)) == ["one", "three", "two"]
 
 
-def test_a_blob_that_is_not_what_its_name_says_is_told_of_and_left(
+def test_a_blob_that_is_not_what_its_name_says_is_reported_and_left(
     lab: LabUnderTest, run: Callable[[str], Run]
 ) -> None:
     bad = f"zero/00000000-{'0' * 64}.json"
@@ -175,7 +175,7 @@ def test_a_blob_that_is_not_what_its_name_says_is_told_of_and_left(
     assert list(spooled(lab)) == [bad]
 
 
-def test_content_that_ingestion_refuses_does_not_hold_up_the_rest(lab: LabUnderTest, run: Callable[[str], Run]) -> None:
+def test_content_that_ingestion_refuses_does_not_delay_the_rest(lab: LabUnderTest, run: Callable[[str], Run]) -> None:
     lab.fault("status", status=500, times=0, match=INGESTION)
     run("one").whole(flushes=0)
     run("two").whole(flushes=0)

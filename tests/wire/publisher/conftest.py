@@ -1,4 +1,4 @@
-"""The publisher's API as an instance meets it."""
+"""The publisher's API as an instance sees it."""
 
 from collections.abc import Iterator
 

@@ -165,7 +165,7 @@ def test_bytes_of_keys_are_kept_for_a_while_and_not_all(api: Api, monkeypatch: p
         assert refused.value.reason == "path"
 
 
-def test_an_outage_is_neither_a_refusal_nor_a_pass(api: Api) -> None:
+def test_an_outage_is_neither_a_refusal_nor_an_acceptance(api: Api) -> None:
     key, unread = api.key(), api.key()
     assert api.report(key).status_code == 200
     outages: list[tuple[SigningKey, dict[str, str]]] = [
@@ -197,7 +197,7 @@ def test_a_lost_answer_of_the_table_refuses_nobody(api: Api) -> None:
     assert [row["RowKey"] for row in api.rows(REPORTS)].count(report_id) == 1
 
 
-def test_what_is_signed_and_no_report_is_not_accepted(api: Api) -> None:
+def test_a_signed_request_that_is_no_report_is_not_accepted(api: Api) -> None:
     key = api.key()
 
     def status(body: bytes = to_json(PING), kind: str = "ping", method: str = "POST", **more: Any) -> int:
@@ -222,7 +222,7 @@ def test_what_is_signed_and_no_report_is_not_accepted(api: Api) -> None:
 
 
 def test_whatever_comes_is_refused_or_not_understood_and_the_next_is_served(api: Api) -> None:
-    """Directly at the process, without the front: bytes that no client would send, and clients that never finish."""
+    """Send bytes that no client would send, and let clients never finish: to the process itself, without the front."""
     key = api.key()
     assert api.report(key).status_code == 200
     (running,) = api.lab.control("GET", "/publisher-api")["running"]

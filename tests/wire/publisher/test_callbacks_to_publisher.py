@@ -181,7 +181,7 @@ def test_runs_at_once_and_a_publisher_of_several_processes_keep_each_once(two: T
     assert (len(two.kept()), two.waiting()) == (5, [])
 
 
-def test_a_clock_that_is_off_is_told_with_both_times(two: Two) -> None:
+def test_a_clock_that_is_off_is_reported_with_both_times(two: Two) -> None:
     made = two.run(clock=SkewedClock(3600))
     (warning,) = [line for line in made.text.splitlines() if line.startswith("WARNING: VD-CALLBACK-021")]
     assert warning.count("Z") == 2 and warning.endswith(" s ahead"), warning
@@ -190,7 +190,7 @@ def test_a_clock_that_is_off_is_told_with_both_times(two: Two) -> None:
     assert (len(two.kept()), two.waiting()) == (1, [])
 
 
-def test_a_key_that_is_good_no_longer_is_told_by_its_name(bare: Two) -> None:
+def test_a_key_that_is_good_no_longer_is_reported_by_its_name(bare: Two) -> None:
     bare.publisher_holds("revoked")
     bare.give_customer_the_key()
     made = bare.run()
@@ -199,7 +199,7 @@ def test_a_key_that_is_good_no_longer_is_told_by_its_name(bare: Two) -> None:
     assert (made.exit_code, len(bare.waiting())) == (0, 1)
 
 
-def test_a_proxy_that_rewrites_the_path_is_told_as_what_to_check(two: Two) -> None:
+def test_a_proxy_that_rewrites_the_path_is_reported_as_what_to_check(two: Two) -> None:
     session = new_session()
     session.mount("https://", RewritingProxy())
     client = CallbackClient(

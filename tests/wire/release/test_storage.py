@@ -71,7 +71,9 @@ def shown(policy: Any, container: Any = None) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize(("state", "kind"), [("Locked", "locked, 3650 days"), ("Unlocked", "unlocked, 3650 days")])
-def test_a_policy_of_the_containers_own_will_do_locked_or_not(server: ScriptedServer, state: str, kind: str) -> None:
+def test_a_policy_of_the_container_itself_is_accepted_locked_or_not(
+    server: ScriptedServer, state: str, kind: str
+) -> None:
     server.play(*shown(json_answer({"properties": {"immutabilityPeriodSinceCreationInDays": 3650, "state": state}})))
     clients, settings = clients_of(server)
     assert check_immutable(clients.resources, settings) == kind
@@ -92,7 +94,7 @@ LOCK = (
 )
 
 
-def test_where_a_locked_policy_is_asked_for_an_unlocked_one_will_not_do(server: ScriptedServer) -> None:
+def test_if_a_locked_policy_is_wanted_an_unlocked_one_is_refused(server: ScriptedServer) -> None:
     policy = {"immutabilityPeriodSinceCreationInDays": 365, "state": "Unlocked"}
     container = {"hasImmutabilityPolicy": True, "immutabilityPolicy": {"etag": '"8de1"', "properties": policy}}
     server.play(*shown(json_answer({"properties": policy}), container), *shown(json_answer({"properties": policy})))

@@ -104,7 +104,7 @@ def test_only_what_is_verified_counts_as_installed(
     assert (refused.error_code, refused.writes()) == ("VD-MANIFEST-007", []), refused.text
 
 
-def test_any_number_of_names_is_passed_over_in_bounds_and_told_once(
+def test_any_number_of_bad_names_costs_limited_requests_and_is_reported_once(
     lab: LabUnderTest, publisher: ContainerRegistry, customer: Customer
 ) -> None:
     newest = as_json(document(version="2026.13.0"))
@@ -136,7 +136,7 @@ def test_more_names_than_can_be_looked_through_are_an_error(
     assert caught.value.code == "VD-STORAGE-005"
 
 
-def test_what_could_not_be_looked_at_is_not_taken_for_no_release(
+def test_a_release_that_cannot_be_read_is_not_taken_for_none(
     lab: LabUnderTest, customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise a token that ends in the middle of a run would let an older release in."""
@@ -181,7 +181,7 @@ def context_as(lab: LabUnderTest, client_id: str, monkeypatch: pytest.MonkeyPatc
     clients.session.close()
 
 
-def test_a_change_of_pins_is_no_leave_to_go_back(
+def test_a_change_of_pins_does_not_allow_a_downgrade(
     lab: LabUnderTest, publisher: ContainerRegistry, customer: Customer
 ) -> None:
     old, new = new_signer(), new_signer()

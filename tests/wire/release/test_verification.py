@@ -185,13 +185,13 @@ def test_two_roots_are_pinned_while_the_publisher_changes_to_another(
 
 
 @pytest.mark.parametrize("name", ["VIBEDATA_TRUST_ROOTS", "VIBEDATA_TRUSTED_IDENTITY"])
-def test_where_nobody_is_pinned_no_release_is_read(lab: LabUnderTest, publisher: ContainerRegistry, name: str) -> None:
+def test_without_a_pin_no_release_is_read(lab: LabUnderTest, publisher: ContainerRegistry, name: str) -> None:
     release_maker.push_release_manifest(publisher, CONTENT)
     ended = run(lab, MANIFEST, environ={name: ""})
     assert (ended.exit_code, ended.error_code, ended.writes()) == (2, "VD-TRUST-030", [])
 
 
-def test_who_starts_a_job_does_not_choose_whom_to_trust(lab: LabUnderTest, publisher: ContainerRegistry) -> None:
+def test_a_person_who_starts_a_job_cannot_choose_whom_to_trust(lab: LabUnderTest, publisher: ContainerRegistry) -> None:
     mallory = new_signer()
     release_maker.push_release_manifest(publisher, CONTENT, signer=mallory)
     ended = run(lab, MANIFEST, settings={"trust_roots": mallory.root_fingerprint})
@@ -223,7 +223,9 @@ def test_a_list_that_cannot_be_had_is_no_empty_list(
     assert "referrers of" in ended.text or status is None
 
 
-def test_without_the_referrers_api_the_tag_stands_in(lab: LabUnderTest, publisher: ContainerRegistry) -> None:
+def test_without_the_referrers_api_the_tag_lists_the_signatures(
+    lab: LabUnderTest, publisher: ContainerRegistry
+) -> None:
     digest = release_maker.push_release_manifest(publisher, CONTENT)
     listed = publisher.referrers(RELEASE_REPOSITORY, digest)
     lab.fault("status", status=404, times=0, match=REFERRERS)
@@ -250,7 +252,7 @@ def test_a_signature_at_the_customers_that_is_gone_is_brought_again(
 
 
 class LateClock(QuickClock):
-    """Two years from now."""
+    """A clock that is two years ahead."""
 
     def now(self) -> datetime:
         return super().now() + timedelta(days=730)

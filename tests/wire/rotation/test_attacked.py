@@ -38,7 +38,7 @@ def credential(runbook: str) -> bytes:
 def stage(
     side: PublisherSide, runbook: str, rotation_id: str, credential_id: str, *, supersedes: str = ""
 ) -> Mapping[str, Any]:
-    """Stage a credential as anybody who may start jobs can: the wrapping key is in their output."""
+    """Stage a credential like anybody who may start jobs. The wrapping key is in the jobs' output."""
     report = side.run_runbook(runbook, {"phase": "prepare"})["report"]
     return side.run_runbook(
         runbook,
@@ -63,8 +63,10 @@ def in_use(side: PublisherSide, runbook: str) -> str:
 
 @pytest.mark.parametrize("emergency", [False, True])
 @pytest.mark.parametrize("runbook", KINDS)
-def test_what_somebody_staged_before_is_in_nobodys_way(side: PublisherSide, runbook: str, emergency: bool) -> None:
-    # Also the name of the secret itself, which its own row in table Credentials has.
+def test_a_credential_that_somebody_staged_before_stops_no_rotation(
+    side: PublisherSide, runbook: str, emergency: bool
+) -> None:
+    # One name is that of the secret itself, because the secret's own row in table Credentials has this name.
     names = ["hmac-" + "a" * 16] if runbook == "rotate_hmac" else ["password1-evil", TOKEN]
     before = ""
     for name in names:
@@ -84,7 +86,7 @@ def test_what_somebody_staged_before_is_in_nobodys_way(side: PublisherSide, runb
 
 
 @pytest.mark.parametrize("runbook", KINDS)
-def test_who_sees_the_publishers_jobs_and_comes_before_each_stops_none(side: PublisherSide, runbook: str) -> None:
+def test_an_attacker_who_acts_before_each_job_stops_no_rotation(side: PublisherSide, runbook: str) -> None:
     """Before each phase the attacker stages another credential under the publisher's ids, stages the publisher's bytes
     under another id, and runs every possible phase.
     """
@@ -135,13 +137,13 @@ def test_a_rotation_that_something_else_overtook_is_followed_by_another(side: Pu
     assert in_use(side, "rotate_hmac") == following.facts.newest.rotation_id  # type: ignore[union-attr]
 
 
-def test_what_was_staged_and_is_gone_is_sent_again(side: PublisherSide) -> None:
-    def purged(name: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+def test_a_staged_credential_that_was_disabled_is_sent_again(side: PublisherSide) -> None:
+    def disabling(name: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
         if given["phase"] == "test":
             side.customer.secrets.update_secret_properties(f"{KEY}-pending", enabled=False)
         return side.run_runbook(name, given)
 
-    stopped = side.drive(side.by(purged).hmac_rotation())
+    stopped = side.drive(side.by(disabling).hmac_rotation())
     assert stopped.failed is not None and "VD-ROTATION-001" in str(stopped.failed.error)
     newest = side.hmac_rotation().newest
     side.succeed(side.hmac_rotation())

@@ -1,4 +1,4 @@
-"""The publisher's command is killed while it rotates the key for callbacks; the next run finishes the rotation."""
+"""The publisher's command is killed while it rotates the key for callbacks. The next run finishes the rotation."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from tests.support.running_lab import LabUnderTest
 def test_a_rotation_that_is_killed_after_any_write_is_finished_by_the_next_run(
     lab: LabUnderTest, tmp_path: Path
 ) -> None:
-    """It is also killed after OTHERS of its other requests, spread evenly over the rotation.
+    """It is also killed after OTHERS of its other requests, which are spread evenly over the rotation.
 
-    `make soak` kills it after each.
+    `make soak` kills it after each request.
     """
     with rotations(lab, tmp_path) as made:
         undisturbed = made.rotate()

@@ -12,7 +12,7 @@ from tests.support.running_lab import LabUnderTest
 def test_a_rotation_gets_over_every_lost_answer(lab: LabUnderTest, tmp_path: Path) -> None:
     """The answer to each write is lost in a separate rotation.
 
-    The answers to the other requests are lost in OTHERS rotations, each time every OTHERSth.
+    The answers to the other requests are lost in OTHERS rotations. Each rotation loses every OTHERSth answer.
 
     `make soak` loses each of them in a separate rotation.
     """

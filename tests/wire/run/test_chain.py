@@ -180,7 +180,7 @@ def test_without_the_lock_nothing_further_is_changed(lab: LabUnderTest) -> None:
     assert [part["runbook"] for part in result["parts"]] == ["sample"]
 
 
-def test_a_wait_that_is_no_wait_is_refused(lab: LabUnderTest) -> None:
+def test_a_negative_wait_is_refused(lab: LabUnderTest) -> None:
     since = lab.last_request()
     code, result, _ = run(lab, wait_seconds=-1)
     assert (code, result["error"]["code"]) == (2, "VD-PARAM-002")

@@ -149,7 +149,7 @@ def test_a_write_that_never_arrived_is_made_again(lab: LabUnderTest, publisher: 
     assert len(lost.imports()) == 4
 
 
-def test_a_run_that_broke_off_is_taken_up_where_it_ended(lab: LabUnderTest, publisher: ContainerRegistry) -> None:
+def test_the_next_run_continues_where_a_run_broke_off(lab: LabUnderTest, publisher: ContainerRegistry) -> None:
     release_maker.push_release_manifest(publisher, as_json(document()))
     lab.fault("status", status=403, times=0, match={"service": "blob", "method": "PUT", "path": "/release-manifests/"})
     broken = run(lab, MANIFEST)

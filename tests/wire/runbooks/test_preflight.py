@@ -42,7 +42,7 @@ def test_what_it_looks_for_is_what_all_runbooks_declare() -> None:
     assert set(NEEDED) >= {each for every in declared().values() for each in every}
 
 
-def test_where_all_is_well_it_says_so_and_writes_nothing(lab: LabUnderTest) -> None:
+def test_if_all_is_well_it_says_so_and_writes_nothing(lab: LabUnderTest) -> None:
     made = run(lab, RUNBOOK)
     assert (made.exit_code, made.status) == (0, "unchanged"), made.text
     report = made.result["report"]
@@ -68,7 +68,7 @@ def test_everything_is_found_in_one_run(lab: LabUnderTest, credential: ManagedId
     assert "its name leads to 127.0.0.1, which is a private address" in made.text
 
 
-def test_a_rule_that_does_not_take_the_events_is_told(lab: LabUnderTest) -> None:
+def test_a_rule_that_does_not_take_the_events_is_reported(lab: LabUnderTest) -> None:
     lab.control("POST", "/rule", {"without": ["Attempts"]})
     made = run(lab, RUNBOOK)
     assert bad(made) == ["VD-PREFLIGHT-005"]
@@ -94,13 +94,13 @@ class WrongClock(QuickClock):
         return super().now() + timedelta(minutes=5)
 
 
-def test_a_clock_that_differs_is_told(lab: LabUnderTest) -> None:
+def test_a_clock_that_differs_is_reported(lab: LabUnderTest) -> None:
     made = run(lab, RUNBOOK, clock=WrongClock())
     assert bad(made) == ["VD-PREFLIGHT-003"]
     assert "ahead of Azure Resource Manager's" in made.text
 
 
-def test_a_role_that_is_missing_is_told_with_the_line_that_assigns_it(automation: Automation) -> None:
+def test_a_role_that_is_missing_is_reported_with_the_line_that_assigns_it(automation: Automation) -> None:
     grant(automation, set(NEEDED) - {IMPORT_IMAGES}, judged="everybody")
     made = run(automation.lab, RUNBOOK)
     assert "VD-PREFLIGHT-001" in bad(made)

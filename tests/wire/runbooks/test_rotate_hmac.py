@@ -160,7 +160,7 @@ def test_a_publisher_that_is_away_and_answers_that_are_lost(lab: LabUnderTest, p
     assert turn.report["state"] == "tested"
 
 
-def test_a_clock_that_is_wrong_is_told_with_both_times(publisher: Publisher) -> None:
+def test_a_clock_that_is_wrong_is_reported_with_both_times(publisher: Publisher) -> None:
     turn = publisher.rotation()
     turn.through("stage")
     refused = turn.run("test", clock=LateClock())
@@ -178,7 +178,7 @@ def test_what_is_no_key_is_not_stored(publisher: Publisher, customer: Vault, siz
 
 
 @pytest.mark.parametrize("key_id", ["", "key-1", "hmac-" + "A" * 16, "hmac-" + "1" * 17])
-def test_key_ids_that_are_none(publisher: Publisher, key_id: str) -> None:
+def test_malformed_key_ids_are_refused(publisher: Publisher, key_id: str) -> None:
     turn = publisher.rotation()
     turn.succeed("prepare")
     turn.credential_id = key_id

@@ -265,7 +265,7 @@ def test_the_overlap_begins_when_the_certificate_is_installed(rig: Rig) -> None:
     assert rig.state("auto", second, clock=later) == "retired"
 
 
-def test_a_secret_of_the_same_name_is_said(rig: Rig) -> None:
+def test_a_secret_of_the_same_name_is_reported(rig: Rig) -> None:
     rig.secrets.set_secret(CERTIFICATE, "plain")
     assert rig.refused("prepare", new_rotation_id()) == "VD-TLS-013"
 

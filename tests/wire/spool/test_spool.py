@@ -77,7 +77,7 @@ def forged() -> bytes:
     return canonical_json([{"RunId": "evil", "Action": "verify", "Outcome": "verified"}])
 
 
-def test_a_hundred_and_thousands_of_strangers_hold_up_nothing_and_are_told_of_once(
+def test_a_hundred_and_thousands_of_strangers_delay_nothing_and_are_reported_once(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spool, "PAGE_BLOBS", 50)
@@ -108,7 +108,7 @@ def test_a_hundred_and_thousands_of_strangers_hold_up_nothing_and_are_told_of_on
     ],
     ids=["full", "ours in capitals", "no time"],
 )
-def test_no_metadata_of_the_container_has_strangers_told_of_again(log: Log, metadata: dict[str, str]) -> None:
+def test_no_metadata_of_the_container_repeats_the_message_about_strangers(log: Log, metadata: dict[str, str]) -> None:
     log.spool("one")
     log.put(b"x")
     log.container.set_container_metadata(metadata)
@@ -160,7 +160,7 @@ def test_no_event_that_no_run_made_gets_into_the_table(log: Log) -> None:
     assert first.name not in log.names()
 
 
-def test_a_proof_is_good_for_one_container_alone(log: Log) -> None:
+def test_a_proof_is_good_only_for_one_container(log: Log) -> None:
     (real,) = log.spool("real")
     run = Run(log.lab, "other")
     other = run.clients.blob_service.get_container_client("artifacts")
@@ -217,7 +217,7 @@ def test_a_vault_that_is_down_loses_nothing_that_waits(log: Log) -> None:
     assert sorted(log.delivered()) == ["one", "three", "two"]
 
 
-def test_a_lease_that_never_ends_and_snapshots_are_no_obstacle(log: Log) -> None:
+def test_endless_leases_and_snapshots_stop_no_delivery(log: Log) -> None:
     leased, snapped = log.spool("leased", "snapped")
     log.container.get_blob_client(leased.name).acquire_lease(-1)
     log.container.get_blob_client(snapped.name).create_snapshot()
@@ -226,7 +226,7 @@ def test_a_lease_that_never_ends_and_snapshots_are_no_obstacle(log: Log) -> None
     assert log.names() == set()
 
 
-def test_what_ingestion_refuses_for_ever_is_set_aside_told_of_once_and_tried_last(log: Log) -> None:
+def test_an_event_that_ingestion_always_refuses_is_reported_once_and_tried_last(log: Log) -> None:
     log.spool(*(f"bad-{number}" for number in range(SET_ASIDE_PER_RUN + 2)))
     log.lab.fault("status", status=413, times=SET_ASIDE_PER_RUN + 2, match=INGESTION)
     assert len(log.run("two")) == 1
@@ -274,7 +274,7 @@ def test_no_report_that_no_run_made_is_sent(one: Rig) -> None:
     assert "VD-CALLBACK" not in one.run(correlation_id="").text
 
 
-def test_a_report_of_another_instance_stands_before_nobody(one: Rig) -> None:
+def test_a_report_of_another_instance_delays_no_other_report(one: Rig) -> None:
     """As if the setting was corrected while a report waited."""
 
     def run(instance: str, *acts: Any) -> Any:

@@ -67,7 +67,7 @@ def asked(server: ScriptedServer) -> list[str]:
     return [request.path for request in server.requests[1:]]
 
 
-def test_the_list_is_asked_for_by_type_and_filtered_where_the_server_does_not(server: ScriptedServer) -> None:
+def test_the_list_is_requested_by_type_and_filtered_if_the_server_does_not_filter(server: ScriptedServer) -> None:
     entries = (descriptor(1), descriptor(2, "application/other"), descriptor(3, KIND.upper()), "no descriptor")
     assert listed(server, page(*entries)) == ["01", "03"]
     assert asked(server) == [f"{PATH}?artifactType=application%2Fvnd.cncf.notary.signature"]
@@ -243,7 +243,7 @@ def test_a_page_that_vanishes_is_no_end(server: ScriptedServer) -> None:
         listed(server, page(descriptor(1), link=f'<{PATH}?n=1>; rel="next"'), NOT_THERE)
 
 
-def test_only_two_times_not_there_is_none(server: ScriptedServer) -> None:
+def test_a_list_is_empty_only_if_the_api_and_the_tag_are_both_absent(server: ScriptedServer) -> None:
     assert listed(server, NOT_THERE, NOT_THERE) == []
     assert asked(server)[1] == f"/v2/{REPOSITORY}/manifests/{SUBJECT.replace(':', '-')}"
     server.forget()

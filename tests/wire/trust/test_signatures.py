@@ -111,7 +111,7 @@ def test_an_artifact_without_a_signature_is_unsigned(lab: LabUnderTest) -> None:
         ("negative/two-bad", "VD-TRUST-013"),
     ],
 )
-def test_what_is_wrong_with_a_signature_is_said(lab: LabUnderTest, name: str, code: str) -> None:
+def test_the_fault_of_a_signature_has_its_own_code(lab: LabUnderTest, name: str, code: str) -> None:
     push(lab, cases()[name])
     assert refused(lab, cases()[name]).code == code
 

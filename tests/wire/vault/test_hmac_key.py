@@ -72,7 +72,7 @@ def test_the_newest_enabled_version_is_in_use(lab: LabUnderTest, customer: Vault
     assert read(lab).result["report"]["key_id"] == "none"
 
 
-def test_a_key_that_is_none_is_told_and_not_shown(lab: LabUnderTest, customer: Vault) -> None:
+def test_a_malformed_key_is_reported_and_not_shown(lab: LabUnderTest, customer: Vault) -> None:
     for value, tags in ((base64url(KEY[:31]), {"keyId": "hmac-" + "1" * 16}), ("!" * 43, None), (base64url(KEY), None)):
         customer.secrets.set_secret(SECRET, value, tags=tags)
         refused = read(lab)
@@ -93,7 +93,7 @@ def test_the_key_shows_in_no_form(lab: LabUnderTest, customer: Vault) -> None:
     assert text.count("***") >= 5
 
 
-def test_a_refused_read_is_told(lab: LabUnderTest, customer: Vault) -> None:
+def test_a_refused_read_is_reported(lab: LabUnderTest, customer: Vault) -> None:
     put(customer, "1")
     lab.fault("status", status=403, times=0, match={"service": "key_vault", "method": "GET"})
     assert read(lab).error_code == "VD-NET-003"

@@ -102,7 +102,7 @@ def test_a_build_of_the_installed_version_is_the_installed_release(
     assert refused(lab, capsys, str(release)) == "VD-MANIFEST-008"
 
 
-def test_what_is_installed_is_not_guessed(
+def test_nothing_is_deployed_if_the_installed_release_cannot_be_read(
     lab: LabUnderTest, release: Path, customer: ContainerRegistry, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(customer, as_json(document(version="2026.10.9")), "2026.10.9")
@@ -111,7 +111,7 @@ def test_what_is_installed_is_not_guessed(
     assert refused(lab, capsys, str(release)) == "VD-REGISTRY-003"
 
 
-def test_a_downgrade_that_is_meant_is_meant_by_the_chain_too() -> None:
+def test_the_chain_gets_the_permission_to_downgrade() -> None:
     assert manifest_parameters(VERSION, allow_downgrade=False) == {"release_tag": VERSION}
     assert manifest_parameters(VERSION, allow_downgrade=True) == {"release_tag": VERSION, "allow_downgrade": True}
 

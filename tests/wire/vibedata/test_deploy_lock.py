@@ -63,7 +63,9 @@ def test_a_second_deployment_ends_with_exit_code_3_and_changes_nothing(
     assert f"`vibedata deploy {release} --wait` waits for you" in told
 
 
-def test_what_to_do_keeps_what_was_typed(lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_remedy_keeps_the_typed_options(
+    lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with holding(deployment(lab.env), places(lab.env), wait_seconds=0):
         typed = ["deploy", str(release), "--from", "import_images", "--take-over", "--allow-downgrade", "--yes"]
         assert cli.main([*typed, "--output", "json"]) == 3
@@ -89,7 +91,7 @@ def test_jobs_that_do_not_end_are_stopped_by_the_command_that_is_named(
     assert f"`vibedata deploy {release} --take-over` stops them" in error["remedy"]
 
 
-def test_who_takes_over_is_asked_about_every_instance_of_the_subscription(
+def test_a_takeover_asks_about_every_instance_of_the_subscription(
     lab: LabUnderTest, release: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", Typed("another\n"))

@@ -48,7 +48,7 @@ def deploy(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -
         *((name, False) for name in ("dist", "./2026.11.0", "/latest", "2026.11", "2026.11.00", "v1.0.0", "")),
     ],
 )
-def test_a_tag_and_a_folder_are_told_apart_by_their_form_alone(wanted: str, tag: bool) -> None:
+def test_only_their_form_distinguishes_a_tag_from_a_folder(wanted: str, tag: bool) -> None:
     assert is_tag(wanted) is tag
 
 
@@ -126,7 +126,7 @@ def test_a_release_of_an_earlier_suite_lacks_what_a_deployment_begins_with(relea
         ("run", "deploy_instance", "--allow-downgrade"),
     ],
 )
-def test_what_stops_or_overwrites_something_asks_for_the_instances_name(
+def test_a_command_that_stops_or_overwrites_something_asks_for_the_instances_name(
     lab: LabUnderTest, pushed: Path, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert pushed

@@ -242,7 +242,7 @@ def test_a_setting_that_is_missing_does_not_keep_the_names_records(
     assert names(named) == {f"kept.{instance.id}", "other"}
 
 
-def test_everything_that_has_failed_is_told(
+def test_everything_that_has_failed_is_reported(
     side: PublisherSide, typed: Typed, instance: Instance, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gone(side.lab)
@@ -254,7 +254,7 @@ def test_everything_that_has_failed_is_told(
     assert capsys.readouterr().out.count("VD-NET-003") == 2
 
 
-def test_an_open_order_is_closed_and_its_certificate_is_told(
+def test_an_open_order_is_closed_and_its_certificate_is_reported(
     side: PublisherSide, instance: Instance, typed: Typed
 ) -> None:
     issuances, until = Issuances(side.clients.table_service), "2027-02-01T00:00:00.000000Z"
@@ -306,7 +306,7 @@ def test_without_a_zone_the_plan_says_so(typed: Typed, monkeypatch: pytest.Monke
     assert told["name"] == "VIBEDATA_PUBLISHER_DNS_ZONE names no DNS zone"
 
 
-def test_a_tombstone_is_told_by_its_code(
+def test_a_tombstone_is_reported_by_its_code(
     side: PublisherSide, instance: Instance, typed: Typed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gone(side.lab)
@@ -325,7 +325,7 @@ def test_an_application_that_a_wrong_document_names_does_not_count_as_gone(
 
 
 @pytest.mark.parametrize("path", [APPLICATION, GROUP])
-def test_where_azure_does_not_say_whether_it_is_there_nothing_is_taken(
+def test_if_azure_does_not_say_whether_it_is_there_nothing_is_taken(
     side: PublisherSide, known: Instances, instance: Instance, typed: Typed, path: str
 ) -> None:
     gone(side.lab)

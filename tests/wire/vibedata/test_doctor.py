@@ -36,7 +36,7 @@ def findings(*, later: bool = False) -> dict[str, Finding]:
     return {finding.subject: finding for finding in check_instance(session, customer)}
 
 
-def test_where_nothing_runs_it_says_what_is_not_there(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
+def test_if_nothing_runs_it_says_what_is_not_there(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
     assert lab.pid
     assert cli.main(["doctor", "--only-here", "--output", "json"]) == 1
     told = json.loads(capsys.readouterr().out)
@@ -71,7 +71,7 @@ def test_a_listing_of_tables_without_end_ends(lab: LabUnderTest, monkeypatch: py
     assert found is not None and found.code == "VD-STORAGE-005"
 
 
-def test_a_spool_that_nobody_delivers_is_told(lab: LabUnderTest) -> None:
+def test_a_spool_that_nobody_delivers_is_reported(lab: LabUnderTest) -> None:
     with (
         ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
         BlobServiceClient(lab.env["VIBEDATA_BLOB_ENDPOINT"], credential=credential) as blobs,
@@ -83,7 +83,7 @@ def test_a_spool_that_nobody_delivers_is_told(lab: LabUnderTest) -> None:
     assert late.error is not None and late.error.code == "VD-DOCTOR-003"
 
 
-def test_a_token_that_is_gone_is_bad_where_something_runs_and_unknown_before(lab: LabUnderTest) -> None:
+def test_a_token_that_is_gone_is_bad_if_something_runs_and_unknown_before(lab: LabUnderTest) -> None:
     with (
         ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
         SecretClient(lab.env["VIBEDATA_KEY_VAULT_ENDPOINT"], credential) as secrets,

@@ -169,7 +169,7 @@ def test_what_instances_reported_and_what_the_publisher_recorded(
         {"receivedAt": ago(minutes=1), "content0": to_json(replace(health(ago(minutes=1)), instance_id="x")).decode()},
     ],
 )
-def test_reports_that_somebody_else_wrote_tell_nothing(
+def test_reports_that_somebody_else_wrote_do_not_count(
     fleet: TableServiceClient, capsys: pytest.CaptureFixture[str], columns: dict[str, Any]
 ) -> None:
     strange = {"PartitionKey": CONTOSO, "RowKey": "strange", "kind": "health", "receivedAt": ago(), **columns}
@@ -219,7 +219,7 @@ def test_one_table_that_cannot_be_read_hides_no_other(
     assert any("VD-NET-003" in concern["text"] for concern in told[CONTOSO]["concerns"])
 
 
-def test_without_the_table_of_instances_nothing_is_told(
+def test_without_the_table_of_instances_nothing_is_reported(
     lab: LabUnderTest, fleet: TableServiceClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert fleet is not None

@@ -159,8 +159,8 @@ def test_a_file_that_is_no_document(typed: Typed, tmp_path: Path) -> None:
     assert "VD-INSTANCE-008" in typed.text("add", file, code=2)
 
 
-def test_of_two_who_edit_at_once_one_is_told(known: Instances) -> None:
-    """Both have read the same row. The service lets one of them write, and the other gets an error."""
+def test_of_several_edits_at_once_only_one_is_made(known: Instances) -> None:
+    """All have read the same row. The service lets one of them write, and the others get an error."""
     known.add(instance())
     row = known.row(ID)
     assert row is not None

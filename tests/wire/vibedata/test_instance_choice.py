@@ -1,5 +1,5 @@
-"""The instance that a command works on: named first, refused if its parts do not belong together, confirmed before
-harm.
+"""The instance that a command works on. It is named first, refused if its parts do not belong together, and confirmed
+before a command does harm.
 """
 
 import json
@@ -190,7 +190,7 @@ def test_one_part_that_differs_is_enough(
         assert "VD-COMPONENT-008" in typed(capsys, "status", code=1)[1]
 
 
-def test_where_nobody_may_read_the_row_the_command_says_so_and_goes_on(
+def test_if_nobody_may_read_the_row_the_command_says_so_and_goes_on(
     lab: LabUnderTest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.fault("status", status=403, times=0, match={"service": "table"})

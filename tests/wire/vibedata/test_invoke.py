@@ -148,7 +148,7 @@ def test_a_start_whose_answers_are_lost_starts_one_job(lab: LabUnderTest, accoun
         assert set(jobs_of(account)) - before == {started}, action
 
 
-def test_a_start_that_was_not_carried_out_is_told_as_such(lab: LabUnderTest, account: Automation) -> None:
+def test_a_start_that_was_not_carried_out_is_reported_as_such(lab: LabUnderTest, account: Automation) -> None:
     account.publish(probe())
     lab.fault("status", status=500, times=ALL_ATTEMPTS, match=PUT)
     with pytest.raises(HttpResponseError) as caught:

@@ -1,4 +1,4 @@
-"""`vibedata jobs` and `vibedata logs`: the jobs, their output, and their end. And a missing login."""
+"""`vibedata jobs` and `vibedata logs`: the jobs, their output and their end, and the message for a missing login."""
 
 import json
 import unicodedata

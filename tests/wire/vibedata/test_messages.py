@@ -81,7 +81,7 @@ def test_without_a_login_there_are_four_lines_and_nothing_is_asked(
     assert lab.last_request() == before
 
 
-def test_a_job_without_a_token_tells_that_alone(
+def test_a_job_without_a_token_reports_nothing_else(
     lab: LabUnderTest, closed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = closed.replace("https", "http")
@@ -95,7 +95,7 @@ def test_a_job_without_a_token_tells_that_alone(
 # --- A service that does not answer, or refuses -----------------------------------------------------------------------
 
 
-def test_a_dead_host_is_told_first_once_and_while_it_is_tried_again(lab: LabUnderTest, closed: str) -> None:
+def test_a_dead_host_is_reported_first_once_and_while_it_is_tried_again(lab: LabUnderTest, closed: str) -> None:
     host = closed.removeprefix("https://")
     done = run(lab, IMAGES, environ={"VIBEDATA_BLOB_ENDPOINT": f"{closed}/account"})
     lines = done.text.splitlines()
@@ -111,7 +111,7 @@ def test_a_dead_host_is_told_first_once_and_while_it_is_tried_again(lab: LabUnde
     assert "VD-LOG-003: stored events of the operations log cannot be delivered; the cause is shown above" in done.text
 
 
-def test_a_name_that_does_not_resolve_is_told_at_once(lab: LabUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_does_not_resolve_is_reported_at_once(lab: LabUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     resolve = socket.getaddrinfo
 
     def getaddrinfo(host: Any, *rest: Any, **options: Any) -> Any:

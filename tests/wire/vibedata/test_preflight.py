@@ -37,7 +37,7 @@ def as_json(capsys: pytest.CaptureFixture[str], *, code: int = 0) -> dict[str, A
     return told
 
 
-def test_where_all_is_well_it_says_so_and_only_reads(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
+def test_if_all_is_well_it_says_so_and_only_reads(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
     told = as_json(capsys)
     assert (told["status"], told["bad"], told["unknown"]) == ("good", 0, 0), told
     assert told["good"] == GOOD_ROWS + len({f"{each.on}: {each.purpose}" for each in NEEDED})
@@ -46,7 +46,7 @@ def test_where_all_is_well_it_says_so_and_only_reads(lab: LabUnderTest, capsys: 
     assert asked <= {"GET", "HEAD"}
 
 
-def test_a_resource_that_is_gone_is_told(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_resource_that_is_gone_is_reported(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
     lab.control("POST", "/resources", {"delete": ["vibedata-kv"]})
     told = as_json(capsys, code=1)
     assert [(row["code"], row["subject"]) for row in told["rows"] if row["state"] == "bad"] == [
@@ -114,7 +114,7 @@ def test_a_service_that_answers_only_with_an_error_of_its_own_is_not_good(
     assert f"status {status}" in row["detail"]
 
 
-def test_where_nothing_is_published_nobody_has_looked_from_the_sandbox(
+def test_if_nothing_is_published_nobody_has_looked_from_the_sandbox(
     lab: LabUnderTest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["preflight", "--output", "json"]) == 0
@@ -141,7 +141,7 @@ def test_everything_is_found_at_once_and_shown_with_its_line(
     assert shown.splitlines()[-1].startswith("preflight: ") and shown.endswith(" 3 bad\n")
 
 
-def test_a_token_that_does_not_read_all_that_a_release_pins_is_told(
+def test_a_token_that_does_not_read_all_that_a_release_pins_is_reported(
     lab: LabUnderTest, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def token_row(code: int) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def test_a_deny_assignment_for_the_identity_is_seen_from_outside(
     assert "System deny assignment of a managed application" in row["detail"]
 
 
-def test_nobody_to_trust_is_told(
+def test_nobody_to_trust_is_reported(
     lab: LabUnderTest, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert lab.pid
@@ -198,7 +198,7 @@ def test_nobody_to_trust_is_told(
         ),
     ],
 )
-def test_a_rule_that_leads_elsewhere_is_told(
+def test_a_rule_that_leads_elsewhere_is_reported(
     lab: LabUnderTest, change: dict[str, Any], check: Callable[[AzureSession], str], told: str
 ) -> None:
     listing = f"{group(lab)}/providers/Microsoft.Insights/dataCollectionRules?api-version=2024-03-11"

@@ -217,7 +217,7 @@ def test_an_unlocked_policy_is_locked_and_keeps_its_period(
     assert "locked, 3650 days" in capsys.readouterr().out
 
 
-def test_a_policy_that_is_absent_is_made_and_no_other_one_is_made_anew(
+def test_an_absent_policy_is_made_and_no_other_policy_is_replaced(
     az: AzureCli, lab: LabUnderTest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert lab.pid

@@ -32,13 +32,13 @@ def only_bad(subject: str, code: str) -> Mapping[str, tuple[str, str]]:
     return {**dict.fromkeys(SUBJECTS, ("good", "")), subject: ("bad", code)}
 
 
-def test_a_stopped_gateway_is_told(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stopped_gateway_is_reported(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
     with network_client(lab) as network:
         network.application_gateways.begin_stop(lab.env["VIBEDATA_RESOURCE_GROUP"], GATEWAY).wait()
     assert rows(capsys, code=1) == only_bad("Application Gateway", "VD-GATEWAY-003")
 
 
-def test_a_gateway_of_a_cluster_is_told(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_gateway_of_a_cluster_is_reported(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
     with network_client(lab) as network:
         at = (lab.env["VIBEDATA_RESOURCE_GROUP"], GATEWAY)
         gateway = network.application_gateways.get(*at)
@@ -48,7 +48,7 @@ def test_a_gateway_of_a_cluster_is_told(lab: LabUnderTest, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize("deleted", ["vibedata-gateway", "vibedata-gateway-waf"])
-def test_a_gateway_or_a_policy_that_is_gone_is_told(
+def test_a_gateway_or_a_policy_that_is_gone_is_reported(
     lab: LabUnderTest, capsys: pytest.CaptureFixture[str], deleted: str
 ) -> None:
     kind = "applicationGateways" if deleted == GATEWAY else "ApplicationGatewayWebApplicationFirewallPolicies"
@@ -61,7 +61,7 @@ def test_a_gateway_or_a_policy_that_is_gone_is_told(
     ("text", "code"),
     [('{"customer": ["203.0.113.0/33"], "publisher": ["192.0.2.1"]}', "VD-GATEWAY-007"), ("anybody", "VD-GATEWAY-007")],
 )
-def test_ranges_that_cannot_be_used_are_told(
+def test_ranges_that_cannot_be_used_are_reported(
     lab: LabUnderTest, capsys: pytest.CaptureFixture[str], text: str, code: str
 ) -> None:
     account = f"{group(lab)}/providers/Microsoft.Automation/automationAccounts/{lab.env['VIBEDATA_AUTOMATION_ACCOUNT']}"
@@ -71,12 +71,12 @@ def test_ranges_that_cannot_be_used_are_told(
     assert rows(capsys, code=1) == only_bad("address ranges", code)
 
 
-def test_a_name_that_leads_elsewhere_is_told(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_name_that_leads_elsewhere_is_reported(lab: LabUnderTest, capsys: pytest.CaptureFixture[str]) -> None:
     dns_zone.put(lab, "A", lab.env["VIBEDATA_SUBSCRIPTION_ID"], ARecords=[{"ipv4Address": "198.51.100.1"}])
     assert rows(capsys, code=1) == only_bad("DNS record of the name", "VD-DNS-002")
 
 
-def test_an_account_key_that_cannot_sign_is_told_and_one_that_must_not_be_read_is_unknown(
+def test_an_account_key_that_cannot_sign_is_reported_and_one_that_must_not_be_read_is_unknown(
     lab: LabUnderTest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     subject, path = "account key for certificates", "/keys/acme-account"
@@ -91,7 +91,7 @@ def test_an_account_key_that_cannot_sign_is_told_and_one_that_must_not_be_read_i
     assert rows(capsys, code=1) == only_bad(subject, "VD-TLS-022")
 
 
-def test_where_the_publisher_has_configured_nothing_the_steps_are_left_out(
+def test_if_the_publisher_has_configured_nothing_the_steps_are_left_out(
     lab: LabUnderTest, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert lab.pid

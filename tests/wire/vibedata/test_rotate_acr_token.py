@@ -105,7 +105,7 @@ def test_a_job_of_a_killed_run_that_delivers_late_delivers_what_works(side: Publ
     assert (works(side, before), works(side, secret(side))) == (False, True)
 
 
-def test_a_password_for_a_wrapping_key_that_went_is_made_anew(side: PublisherSide) -> None:
+def test_a_password_for_a_wrapping_key_that_is_gone_is_made_again(side: PublisherSide) -> None:
     def killed(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         if parameters["phase"] == "stage":
             raise Killed
@@ -166,7 +166,7 @@ def test_another_rotation_in_between_is_noticed(side: PublisherSide) -> None:
     assert failed.value.code == "VD-ROTATION-034"
 
 
-def test_a_phase_that_fails_is_told(side: PublisherSide) -> None:
+def test_a_phase_that_fails_is_reported(side: PublisherSide) -> None:
     before = secret(side)
     side.lab.fault("status", times=0, status=403, match={"service": "key_vault", "method": "PUT"})
     outcome = side.drive(side.token_rotation())
@@ -216,7 +216,7 @@ def test_a_promotion_that_the_customer_took_back_can_be_given_up(side: Publisher
     assert (works(side, before), works(side, secret(side))) == (False, True)
 
 
-def test_what_a_late_job_brings_holds_up_no_later_rotation(side: PublisherSide) -> None:
+def test_the_credential_of_a_late_job_delays_no_later_rotation(side: PublisherSide) -> None:
     late = list[Mapping[str, Any]]()
 
     def killed(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -141,7 +141,7 @@ def test_a_builds_folder_is_verified_without_any_service(
     assert failure(capsys, str(expired), root, identity) == (1, "VD-MANIFEST-006")
 
 
-def test_who_is_not_trusted_is_named(
+def test_an_untrusted_signer_is_named(
     lab: LabUnderTest, release: Path, root: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     push_now(lab, release)
@@ -208,7 +208,7 @@ def test_what_is_pinned_is_compared_and_not_believed_by_its_header(
 
 @pytest.mark.usefixtures("lab")
 @pytest.mark.parametrize("named", ["vibedata.example", ""])
-def test_the_environments_password_and_the_logins_token_go_to_the_environments_host_alone(
+def test_the_environments_password_and_the_logins_token_go_only_to_the_environments_host(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, named: str
 ) -> None:
     definition = tmp_path / "release.json"

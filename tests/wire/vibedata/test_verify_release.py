@@ -201,7 +201,7 @@ def test_what_automation_would_refuse_is_found_before_anything_is_sent(
     assert found["signature"] == ("good", "")
 
 
-def test_nothing_is_good_that_nobody_could_look_at(
+def test_a_check_that_cannot_be_made_is_never_good(
     promoted: LabUnderTest, bicep: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The pipeline's own credentials may write.

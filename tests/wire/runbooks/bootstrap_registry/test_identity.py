@@ -104,7 +104,7 @@ def test_of_two_instances_that_begin_together_one_gets_the_tables(world: World) 
     assert rows[ROW]["instanceId"] == "p7w4m1"
 
 
-def test_where_the_tables_cannot_be_read_it_is_told_and_the_run_goes_on(recorded: World) -> None:
+def test_if_the_tables_cannot_be_read_it_is_reported_and_the_run_goes_on(recorded: World) -> None:
     recorded.lab.fault(
         "status", status=403, code="AuthorizationPermissionMismatch", times=0, match={"service": "table"}
     )

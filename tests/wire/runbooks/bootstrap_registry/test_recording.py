@@ -130,7 +130,7 @@ def test_every_runbook_is_a_component_by_its_text(world: World) -> None:
 # --- Drift, what vanishes, what others write --------------------------------------------------------------------------
 
 
-def test_drift_is_recorded_and_told_and_heals(world: World) -> None:
+def test_drift_is_recorded_and_reported_and_heals(world: World) -> None:
     world.install(component("studio"), component("scheduler"))
     assert world.bootstrap().status == "succeeded"
     world.resources(version={"studio": "2026.10.0"})
@@ -183,7 +183,7 @@ def test_a_new_release_marks_what_it_no_longer_has(world: World) -> None:
     assert states == {f"release/{VERSION}": "former", "release/2026.12.0": "current"}
 
 
-def test_health_is_left_to_who_probes(world: World) -> None:
+def test_a_bootstrap_does_not_change_health(world: World) -> None:
     world.install(component("studio"))
     assert world.bootstrap().status == "succeeded"
     probed = {"health": "healthy", "healthReason": "", "checkedAt": "2026-11-23T10:00:00Z", "healthStreak": 4}

@@ -50,7 +50,7 @@ def test_an_unknown_resource_group_is_named(world: World) -> None:
     assert "nowhere" in made.result["error"]["message"]
 
 
-def test_a_version_that_is_none_is_a_bad_parameter(world: World) -> None:
+def test_a_malformed_version_is_a_bad_parameter(world: World) -> None:
     made = world.bootstrap(release_version="newest")
     assert (made.exit_code, made.error_code) == (2, "VD-PARAM-002")
 

@@ -40,7 +40,7 @@ def test_a_first_check_finds_all_well_and_records_it(three: Rig) -> None:
     ]
 
 
-def test_every_check_says_when_it_was_and_only_changes_are_told(three: Rig) -> None:
+def test_every_check_says_when_it_was_and_only_changes_are_reported(three: Rig) -> None:
     three.check()
     before = three.entity("api-gateway")
     result = three.check()
@@ -109,7 +109,7 @@ def test_the_policys_thresholds_count(three: Rig) -> None:
 
 
 @pytest.mark.parametrize("value", [0, 101, "3", 2.5])
-def test_a_policy_out_of_bounds_is_told_and_the_default_holds(three: Rig, value: object) -> None:
+def test_a_policy_out_of_bounds_is_reported_and_the_default_holds(three: Rig, value: object) -> None:
     entity = {"PartitionKey": "policy", "RowKey": "healthPolicies", "failures_to_unhealthy": value}
     three.tables.get_table_client("Policies").create_entity(
         {**entity, "failures_to_degraded": 1, "successes_to_healthy": 1}
@@ -119,7 +119,7 @@ def test_a_policy_out_of_bounds_is_told_and_the_default_holds(three: Rig, value:
     assert "WARNING: policy healthPolicies in table Policies is out of bounds; the default is used" in result.text
 
 
-def test_arm_tells_of_what_cannot_be_asked(three: Rig) -> None:
+def test_arm_gives_the_health_of_a_component_that_cannot_be_probed(three: Rig) -> None:
     three.check()
     three.lab.control("POST", "/resources", {"provisioningState": {"vibedata-kv": "Updating"}})
     three.check()
@@ -223,7 +223,7 @@ def test_a_trial_before_the_first_bootstrap_is_no_failed_job(ready: Rig) -> None
         ready.tables.create_table_if_not_exists("Components")  # it is empty
 
 
-def test_without_arm_it_could_not_do_its_job(three: Rig) -> None:
+def test_without_arm_the_check_fails(three: Rig) -> None:
     three.check()
     three.lab.fault("status", status=403, match={"service": "arm", "path": "/resources\\?"}, times=0)
     result = three.check()
@@ -231,7 +231,7 @@ def test_without_arm_it_could_not_do_its_job(three: Rig) -> None:
     assert three.health("api-gateway") == "healthy"
 
 
-def test_without_its_tables_it_could_not_do_its_job(three: Rig) -> None:
+def test_without_its_tables_the_check_fails(three: Rig) -> None:
     three.lab.fault("status", status=503, match={"service": "table", "method": "POST", "path": "batch"}, times=0)
     policy = three.tables.get_table_client("Policies")
     policy.create_entity(

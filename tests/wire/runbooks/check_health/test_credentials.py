@@ -51,7 +51,7 @@ def test_a_disabled_secret_shows_after_one_check(ready: Rig, customer: Vault) ->
 
 
 def test_a_rotation_that_is_not_finished_shows_after_one_check(ready: Rig, customer: Vault) -> None:
-    """Somebody may have emptied the row, or done a phase in another way. The vault shows the state."""
+    """The vault shows the state, even if somebody has emptied the row or done a phase in another way."""
     rotation = token_rotations(ready.lab)()
     credentials = customer.tables.get_table_client("Credentials")
     other = {"PartitionKey": "registry-token", "RowKey": "publisher-acr-token", "rotationId": "x"}

@@ -48,7 +48,7 @@ def test_alert_rules_that_may_not_be_read_are_an_illness_of_theirs(three: Rig) -
     assert three.health("api-gateway") == "healthy"
 
 
-def test_a_credential_that_ends_soon_is_told_in_the_log(three: Rig) -> None:
+def test_a_credential_that_ends_soon_is_reported_in_the_log(three: Rig) -> None:
     three.check()
     assert three.health("credentials", "observability") == "healthy"
     ends = datetime.now(timezone.utc) + timedelta(days=20)

@@ -45,7 +45,7 @@ def test_an_artifact_that_is_not_there_is_named(lab: LabUnderTest, customer: Cus
         (PACKAGES_TYPE, [("a.json", b"{}")]),
     ],
 )
-def test_a_document_that_is_none_is_refused(
+def test_a_malformed_document_is_refused(
     lab: LabUnderTest, customer: Customer, kind: str, files: list[tuple[str, bytes]]
 ) -> None:
     release = customer.install(SCRIPTS, wheels("one"), documents={"sbom": b"{}"})
@@ -56,7 +56,7 @@ def test_a_document_that_is_none_is_refused(
 
 
 @pytest.mark.parametrize("kind", [SINGLE_PACKAGES_TYPE, PACKAGES_TYPE, "application/vnd.example.other"])
-def test_a_package_set_that_is_none_is_refused(lab: LabUnderTest, customer: Customer, kind: str) -> None:
+def test_a_malformed_package_set_is_refused(lab: LabUnderTest, customer: Customer, kind: str) -> None:
     release = customer.install(SCRIPTS, wheels("one"))
     digest = customer.push("vibedata/python-packages", "other", kind, [("readme.txt", b"no wheel")])
     pin = {**release.document["python_packages"], "digest": digest}

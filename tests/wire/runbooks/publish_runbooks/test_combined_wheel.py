@@ -59,7 +59,7 @@ def test_one_import_gives_a_job_all_packages(
 
 
 @pytest.mark.parametrize("state", ["failed", "stuck"])
-def test_where_it_is_not_taken_the_same_run_imports_the_single_wheels(
+def test_if_it_is_not_taken_the_same_run_imports_the_single_wheels(
     lab: LabUnderTest, customer: Customer, release: Installed, state: str
 ) -> None:
     lab.control("POST", "/packages", {"name": COMBINED, "state": state})

@@ -22,7 +22,7 @@ def test_everything_is_kept_imported_and_published_once(lab: LabUnderTest, custo
     packages = wheels("one", "two", "three")
     release = customer.install(SCRIPTS, packages)
     first = run(lab, PUBLISH)
-    # Files, listing, environment, packages, runbooks.
+    # The changes are five files and their listing, one environment, three packages and two runbooks.
     assert (first.exit_code, first.status, first.result["changed"]) == (0, "succeeded", 6 + 1 + 3 + 2), first.text
     for name, text in SCRIPTS.items():
         assert customer.published(name) == ("Published", release.environment, text)

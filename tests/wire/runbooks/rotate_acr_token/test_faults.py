@@ -124,7 +124,7 @@ def test_a_recovery_waits_for_a_limited_time_for_an_object_that_does_not_come_ba
     assert ended.exit_code == 0 and ended.sent("key_vault", "POST", "/recover"), ended.text
 
 
-def test_a_purged_secret_is_provisioned_anew(customer: Vault, rotation: CredentialMaker) -> None:
+def test_a_purged_secret_is_provisioned_again(customer: Vault, rotation: CredentialMaker) -> None:
     turn = rotation()
     turn.through("test")
     for name in (SECRET, PENDING):
@@ -135,7 +135,7 @@ def test_a_purged_secret_is_provisioned_anew(customer: Vault, rotation: Credenti
     assert customer.enabled(SECRET) == [turn.rotation_id]
 
 
-def test_what_somebody_disabled(lab: LabUnderTest, customer: Vault, rotation: CredentialMaker) -> None:
+def test_versions_that_somebody_disabled(lab: LabUnderTest, customer: Vault, rotation: CredentialMaker) -> None:
     turn = rotation()
     turn.through("test")
     customer.secrets.update_secret_properties(PENDING, enabled=False)

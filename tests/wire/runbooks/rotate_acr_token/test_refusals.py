@@ -113,7 +113,7 @@ def test_one_rotation_one_credential(rotation: CredentialMaker) -> None:
     assert turn.run("stage", credential_id="password1").error_code == "VD-ROTATION-010"
 
 
-def test_clocks_that_differ_are_told(lab: LabUnderTest, rotation: CredentialMaker) -> None:
+def test_clocks_that_differ_are_reported(lab: LabUnderTest, rotation: CredentialMaker) -> None:
     turn = rotation()
     turn.through("test")
     lab.control("POST", "/clock", {"offset_seconds": 600})
