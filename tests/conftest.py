@@ -31,10 +31,17 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabUnderTest]:
 
 
 @pytest.fixture(autouse=True)
-def fresh_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests that use the lab: reset it, and point this process's clients at it."""
+def fresh_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """For tests that use the lab: reset it, and point this process's clients at it.
+
+    At the end, each fault must have met a request, unless the test has the marker `unmet_faults`.
+    """
     if "lab" not in request.fixturenames:
+        yield
         return
     lab: LabUnderTest = request.getfixturevalue("lab")
     lab.reset()
     running_lab.point_at(lab, monkeypatch)
+    yield
+    if request.node.get_closest_marker("unmet_faults") is None:
+        lab.require_met()

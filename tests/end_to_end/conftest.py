@@ -90,7 +90,10 @@ def _publish(made: Deployed) -> None:
 
 @pytest.fixture(autouse=True)
 def pointed_at_the_lab(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """For tests that use the lab: point this process's clients at it, and remove every fault afterwards."""
+    """For tests that use the lab: point this process's clients at it, and remove every fault afterwards.
+
+    Each fault that is left must have met a request.
+    """
     used = [name for name in ("deployed", "own_deployed") if name in request.fixturenames]
     if not used:
         yield
@@ -98,7 +101,7 @@ def pointed_at_the_lab(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
     deployed: Deployed = request.getfixturevalue(used[0])
     running_lab.point_at(deployed.lab, monkeypatch)
     yield
-    deployed.lab.control("DELETE", "/faults")
+    deployed.lab.clear_faults()
 
 
 def _be_impatient(lab: LabUnderTest) -> None:

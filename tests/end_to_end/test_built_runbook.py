@@ -128,9 +128,10 @@ def test_a_traceback_names_the_original_module_and_line(tmp_path: Path, python: 
     file = tmp_path / "raises.py"
     file.write_bytes(built("raises", RAISES).content)
     # A module with this name, or a file in this place, must not replace the embedded one.
-    (tmp_path / "runbook_lib").mkdir()
-    (tmp_path / "runbook_lib" / "secrets.py").write_text("raise SystemExit('the wrong one')\n" * 100)
-    (tmp_path / "runbook_lib" / "__init__.py").write_text("raise SystemExit('the wrong one')\n")
+    for name in ("__init__.py", "basics/__init__.py", "basics/redaction.py"):
+        wrong = tmp_path / "runbook_lib" / name
+        wrong.parent.mkdir(parents=True, exist_ok=True)
+        wrong.write_text("raise SystemExit('the wrong one')\n" * 100)
     shown = run(PYTHONS[python], file)
     assert shown.returncode == 1
     assert shown.stdout == f"{VERSION}\n"

@@ -120,7 +120,7 @@ def test_with_ingestion_down_the_events_wait_and_the_next_run_brings_them(deploy
     planned = deployed.succeed("import_images", plan_only=True)
     assert (planned.writes, spooled(deployed.lab)) == ([], waiting)
 
-    deployed.lab.control("DELETE", "/faults")
+    deployed.lab.clear_faults()
     following = deployed.succeed("import_images")
     assert spooled(deployed.lab) == {}
     for job in (down, following):
@@ -135,7 +135,7 @@ def test_with_storage_down_too_the_events_are_in_the_output(deployed: Deployed) 
     assert down.result["status"] == "succeeded"
     assert any(kind == "Warning" and "VD-LOG-002" in text for kind, text in down.streams)
     assert_tells_all(events_of(down), down)
-    deployed.lab.control("DELETE", "/faults")
+    deployed.lab.clear_faults()
     assert spooled(deployed.lab) == {}
     assert rows_of(deployed, down) == []
 

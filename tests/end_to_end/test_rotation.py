@@ -8,6 +8,7 @@ every request, too.
 
 import base64
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -153,11 +154,15 @@ def test_a_command_that_is_killed_is_taken_up_by_the_next_run(rotations: Rotatio
             said.append(line)
             if f"rotate_hmac: phase {phase}: starting a job" in line:
                 break
+        else:
+            pytest.fail(f"it ended before the phase {phase}: {''.join(said)}")
         deadline = time.monotonic() + WAIT_SECONDS
-        while len(job_ids(rotations.deployed)) < before + jobs and time.monotonic() < deadline:
+        while len(job_ids(rotations.deployed)) < before + jobs:
+            assert time.monotonic() < deadline
             time.sleep(0.02)  # the job continues without the command
         process.kill()
         process.communicate()
+        assert process.returncode == -signal.SIGKILL
         rotations.said[f"killed at {phase}"] = "".join(said)
         assert rotations.drive(), rotations.side.said[-5:]
         rotations.agree()

@@ -138,4 +138,5 @@ def test_the_readme_links_every_page() -> None:
 def test_every_target_of_the_makefile_is_documented() -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     told = "\n".join(page.read_text(encoding="utf-8") for page in (ROOT / "README.md", DOCS / "architecture.md"))
+    assert {"demo", "test"} <= set(targets)
     assert [target for target in targets if not re.search(rf"\bmake {target}\b", told)] == []

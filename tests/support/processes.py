@@ -70,7 +70,7 @@ def interrupted(
             time.sleep(0.05)
         command.send_signal(number)
         out, err = command.communicate(timeout=WAIT_SECONDS)
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     assert command.returncode == 128 + number, err
     told: dict[str, Any] = json.loads(out)
     return told, err

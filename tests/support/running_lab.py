@@ -40,6 +40,16 @@ class LabUnderTest:
         """Set a fault. `match` has service, method, path, nth. `fields` has status or seconds."""
         self.control("POST", "/faults", {"action": action, "times": times, "match": match or {}, **fields})
 
+    def require_met(self) -> None:
+        """Fail if a fault in force has met no request: then the test has not tested what it is named for."""
+        _require_met(self.control("GET", "/faults")["faults"])
+
+    def clear_faults(self) -> None:
+        """Remove every fault, and fail if one has met no request."""
+        faults = self.control("GET", "/faults")["faults"]
+        self.control("DELETE", "/faults")
+        _require_met(faults)
+
     def latency(self, **fields: object) -> None:
         """Set a latency: seconds, and service, method, path or operation."""
         self.control("POST", "/latency", fields)
@@ -69,6 +79,11 @@ class LabUnderTest:
     def reset(self) -> None:
         """Bring the lab back to its state at the start."""
         self.control("POST", "/reset")
+
+
+def _require_met(faults: Iterable[Mapping[str, object]]) -> None:
+    unmet = [fault for fault in faults if not fault["applied"]]
+    assert unmet == [], "these faults met no request"
 
 
 def start(directory: Path, *options: str) -> LabUnderTest:

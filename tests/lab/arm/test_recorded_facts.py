@@ -166,4 +166,5 @@ def test_resource_health_spells_occured_so(lab: LabUnderTest) -> None:
     group = url(lab).partition("/providers/")[0]
     path = f"{group}/providers/Microsoft.ResourceHealth/availabilityStatuses?api-version=2025-05-01"
     answer = requests.get(lab.env["VIBEDATA_ARM_ENDPOINT"] + path, headers=headers(lab), timeout=60)
-    assert all("occuredTime" in one["properties"] for one in answer.json()["value"])
+    statuses = answer.json()["value"]
+    assert statuses and all("occuredTime" in one["properties"] for one in statuses)

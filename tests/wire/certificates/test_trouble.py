@@ -164,7 +164,7 @@ def test_a_proof_that_a_name_server_does_not_serve_causes_no_failed_authorizatio
     # Azure says that it has written the value, but the name servers never get it.
     rig.lab.fault("status", times=99, match={"service": "arm", "method": "PUT", "path": "/TXT/"}, status=200)
     assert rig.failing() == "VD-DNS-005"
-    rig.lab.control("DELETE", "/faults")
+    rig.lab.clear_faults()
     newest = rig.newest()
     assert (newest.failures, newest.challenge) == (1, "") and newest.order
     assert rig.proofs() == () and rig.asked(CHALLENGE) == 0

@@ -63,7 +63,7 @@ def test_one_trouble_at_any_request_changes_nothing(
         found = new_places(lab) if fresh else there
         lab.fault(action, match={**STORAGE, "nth": nth}, **fields)
         assert held(lab, partial(somebody_else_is_refused, lab, found), found) == [], f"request {nth} of {requests}"
-        lab.control("DELETE", "/faults")
+        lab.clear_faults()
         assert [lease_state(place) for place in found] == ["available", "available"]
 
 
@@ -81,7 +81,7 @@ def test_answers_that_never_come_let_nobody_in_and_keep_nobody_out(lab: LabUnder
     lab.fault("reset_after", times=0, match={**STORAGE, "method": "PUT", "path": path})
     with pytest.raises(AzureError):
         held(lab, lambda: pytest.fail("it was let in"))
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     # A lease without a confirmed answer was given back, too.
     assert held(lab, lambda: None) == []
 
@@ -94,7 +94,7 @@ def test_a_lock_that_cannot_be_given_back_says_so_and_hides_nothing(lab: LabUnde
     assert len(lines) == 2
     assert lines[0].startswith("WARNING: the lock of the instance was not given back; it is free within 60 s: VD-NET-")
     assert lines[1].startswith("WARNING: the lock of the subscription was not given back;")
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     assert [lease_state(place) for place in places(lab.env)] == ["leased", "leased"]
     somebody_else_is_refused(lab)
 
@@ -116,7 +116,7 @@ def test_a_successor_that_cannot_read_what_its_predecessor_wrote_does_not_write_
     lab.fault("status", status=503, times=0, match={**STORAGE, "method": "GET"})
     with pytest.raises(AzureError):
         held(lab, lambda: pytest.fail("it was let in"))
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     assert [content(place) for place in found] == written
     assert [lease_state(place) for place in found] == ["available", "available"]
     third = deployment(lab.env)

@@ -216,7 +216,7 @@ def test_a_network_that_is_away_for_longer_than_the_lease_loses_it(lab: LabUnder
         while not lock.is_lost():
             assert time.monotonic() < deadline
             time.sleep(0.5)
-        lab.control("DELETE", "/faults")
+        lab.clear_faults()
         # No step begins, although the service would confirm the lease again: the request to free it never arrived.
         lock.begin("publish")
     assert lost.value.code == "VD-LOCK-002"
@@ -228,7 +228,7 @@ def test_a_network_that_comes_back_in_time_loses_nothing(lab: LabUnderTest) -> N
     with holding(lock, places(lab.env), wait_seconds=0):
         lab.fault("status", status=503, times=0, match=BOTH)
         time.sleep(SHORT_SECONDS * 0.6)
-        lab.control("DELETE", "/faults")
+        lab.clear_faults()
         time.sleep(SHORT_SECONDS * 0.6)
         lock.begin("publish")
         assert not lock.is_lost()

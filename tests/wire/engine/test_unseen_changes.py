@@ -18,7 +18,7 @@ def test_a_write_that_does_not_show_is_a_failure_and_the_next_run_takes_it_up(la
     assert "observed nothing" in unseen.text
     assert customer.digest(RELEASE_REPOSITORY, "latest") is None  # the last change was not made
 
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     again = run(lab, MANIFEST)
     assert (again.status, again.result["changed"]) == ("succeeded", 2), again.text
     assert customer.digest(RELEASE_REPOSITORY, "latest") == digest

@@ -12,7 +12,7 @@ from tests.support.running_lab import LabUnderTest
 def test_a_refusal_that_nobody_expects_is_named(lab: LabUnderTest, service: str, status: int) -> None:
     lab.fault("status", status=status, code="SomeCode", times=0, match={"service": service, "method": "GET"})
     made = run(lab, rotate_hmac.RUNBOOK, phase="prepare")
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     if (service, status) == ("key_vault", 404):
         return  # from a vault it means that the key does not exist, which is expected
     assert made.error_code == "VD-NET-010", made.text
@@ -25,7 +25,7 @@ def test_a_refusal_that_nobody_expects_is_named(lab: LabUnderTest, service: str,
 def test_what_ends_by_itself_is_worth_a_rerun(lab: LabUnderTest, service: str, code: str) -> None:
     lab.fault("status", status=409, code=code, times=0, match={"service": service, "method": "GET"})
     made = run(lab, rotate_hmac.RUNBOOK, phase="prepare")
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     wanted = "VD-NET-010" if code == "Conflict" else "VD-NET-011"
     assert made.error_code == wanted and code in made.text, made.text
     assert made.result["error"]["retryable"] is (wanted == "VD-NET-011")

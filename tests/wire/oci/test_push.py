@@ -102,7 +102,7 @@ def test_a_push_that_is_broken_off_leaves_no_latest_and_a_rerun_sends_the_rest(
     assert outcomes(broken) == {"done", "failed", "skipped"}
     errors = {result.error.code for result in broken if result.error}
     assert errors == {"VD-PUSH-005"}
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     assert writer(lab).manifest_digest("vibedata/release-manifest", "latest") is None
     before = last_sequence(lab)
     assert outcomes(push_now(lab, release)) == {"done"}
@@ -118,7 +118,7 @@ def test_latest_still_names_the_former_release_until_the_new_one_is_whole(
     newer = make_release(tmp_path / "newer", version="2026.11.1")
     lab.fault("status", status=403, times=0, match={"service": SERVICE, "method": "PUT", "path": "/manifests/sha256"})
     assert "failed" in outcomes(push_now(lab, newer))
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     assert writer(lab).manifest_digest("vibedata/release-manifest", "latest") == former
     results = push_now(lab, newer)
     moved = next(result.change for result in results if result.change.target.endswith(":latest"))

@@ -105,6 +105,6 @@ def test_a_vault_that_does_not_sign_is_named(lab: LabUnderTest, keys: KeyClient,
     lab.fault("status", status=403, times=0, match={"service": SERVICE, "path": "/sign"})
     error = refusal(lab, tmp_path, str(key.id), public_key)
     assert (error.code, "403" in error.detail) == ("VD-TRUST-053", True)
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     assert refusal(lab, tmp_path, f"{keys.vault_url}/secrets/release", public_key).code == "VD-TRUST-051"
     assert refusal(lab, tmp_path, "https://elsewhere", public_key).code == "VD-TRUST-051"

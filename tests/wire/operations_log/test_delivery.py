@@ -57,7 +57,7 @@ def test_ingestion_down_spools_and_the_next_run_delivers_each_once(
     # Two tries (with one retry each) in all: at the first flush and at the end; the others go straight to the spool.
     assert len(lab.journal(service="logs")) == 4
 
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     second = run("two").whole()
     rows = table_rows(lab)
     assert second.printed == []
@@ -84,7 +84,7 @@ def test_ingestion_that_comes_back_within_the_run_leaves_nothing_behind(
 def test_events_older_than_azure_keeps_the_time_of_still_verify(lab: LabUnderTest, run: Callable[[str], Run]) -> None:
     lab.fault("status", status=500, times=0, match=INGESTION)
     run("one").whole()
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     before = spooled(lab)
     lab.control("POST", "/clock", {"advance_seconds": 3 * 24 * 3600})
     run("two").whole()
@@ -140,7 +140,7 @@ def test_a_lost_answer_to_the_spools_deletion_leaves_nothing_behind(
 ) -> None:
     lab.fault("status", status=500, times=0, match=INGESTION)
     run("one").whole(flushes=0)
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     lab.fault("reset_after", match={"service": "blob", "method": "DELETE"})
     made = run("two").whole(flushes=0)
     assert made.printed == []
@@ -151,7 +151,7 @@ def test_a_lost_answer_to_the_spools_deletion_leaves_nothing_behind(
 def test_a_spooled_blob_that_another_run_holds_is_left_to_it(lab: LabUnderTest, run: Callable[[str], Run]) -> None:
     lab.fault("status", status=500, times=0, match=INGESTION)
     run("one").whole(flushes=0)
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     (name,) = spooled(lab)
     other = run("other")
     lease = other.clients.blob_service.get_blob_client(SPOOL_CONTAINER, name).acquire_lease(60)
@@ -179,7 +179,7 @@ def test_content_that_ingestion_refuses_does_not_delay_the_rest(lab: LabUnderTes
     lab.fault("status", status=500, times=0, match=INGESTION)
     run("one").whole(flushes=0)
     run("two").whole(flushes=0)
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     lab.fault("status", status=400, times=1, match=INGESTION)
     made = run("three").whole(flushes=0)
     assert any("VD-LOG-003" in line for line in made.printed)

@@ -139,7 +139,7 @@ def test_a_publisher_that_is_down_gets_it_from_the_next_run(two: Two, action: st
     two.lab.fault(action, times=0, match=API, **fields)
     made = two.run()
     assert (made.exit_code, "WARNING: VD-CALLBACK-020" in made.text, len(two.waiting())) == (0, True, 1)
-    two.lab.control("DELETE", "/faults")
+    two.lab.clear_faults()
     assert two.run(correlation_id="").exit_code == 0
     assert (len(two.kept()), two.waiting()) == (1, [])
 
@@ -154,11 +154,11 @@ def test_every_answer_lost_and_a_job_killed_before_it_could_delete_leave_exactly
     two.lab.fault("reset_after", times=0, match=API)
     assert "WARNING: VD-CALLBACK-020" in two.run().text
     assert (len(two.kept()), len(two.waiting())) == (1, 1)
-    two.lab.control("DELETE", "/faults")
+    two.lab.clear_faults()
     two.lab.fault("status", status=500, times=0, match={"service": "blob", "method": "DELETE"})
     two.run(correlation_id="")
     assert (len(two.kept()), len(two.waiting())) == (1, 1)
-    two.lab.control("DELETE", "/faults")
+    two.lab.clear_faults()
     two.run(correlation_id="")
     assert (len(two.kept()), two.waiting()) == (1, [])
 
@@ -168,7 +168,7 @@ def test_runs_at_once_and_a_publisher_of_several_processes_keep_each_once(two: T
     two.lab.fault("status", status=401, times=0, match=API)
     for _ in range(3):
         two.run()
-    two.lab.control("DELETE", "/faults")
+    two.lab.clear_faults()
     waiting = [name.split("-deployment-")[1][:36] for name in two.waiting()]
     made: list[Run] = []
     runs = [threading.Thread(target=lambda: made.append(two.run())) for _ in range(2)]

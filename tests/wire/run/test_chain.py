@@ -119,7 +119,7 @@ def test_no_part_begins_after_one_that_failed(lab: LabUnderTest) -> None:
     assert [part["status"] for part in result["parts"]] == ["failed"]
     assert sum(line.startswith("ERROR: VD-NET-003") for line in lines) == 1
     assert lease_state(places(lab.env)[1]) == "available"
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     code, result, _ = run(lab)
     assert (code, result["changed"]) == (0, 2)
 

@@ -126,7 +126,7 @@ def test_failures_are_all_reported_and_leave_the_others_done(lab: LabUnderTest) 
     assert {name: row["Outcome"] for name, row in rows.items()} == outcomes
     assert rows["b"]["ErrorCode"] == "VD-NET-003"
 
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     code, result, _ = run(lab, blobs="a,b,c,d;e")
     assert (code, result["status"], result["changed"], result["unchanged"]) == (0, "succeeded", 3, 2)
 

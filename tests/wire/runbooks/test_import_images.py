@@ -258,7 +258,7 @@ def test_a_server_that_goes_on_failing_is_given_up(lab: LabUnderTest, release: R
     failed = run(lab, IMAGES)
     assert (failed.exit_code, set(failed.codes().values())) == (1, {"VD-NET-002"}), failed.text
     assert len(failed.imports()) == 3 * 4  # three retries each
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     assert run(lab, IMAGES).status == "succeeded"
 
 
@@ -358,7 +358,7 @@ def test_a_lookup_that_fails_is_not_taken_for_absence(lab: LabUnderTest, release
         lab.fault("status", status=status, times=0, match=app)
         refused = run(lab, IMAGES)
         assert (refused.error_code, refused.writes()) == (code, []), refused.text
-        lab.control("DELETE", "/faults")
+        lab.clear_faults()
     assert release.missing(document) == []
 
 

@@ -154,7 +154,7 @@ def test_the_next_run_continues_where_a_run_broke_off(lab: LabUnderTest, publish
     lab.fault("status", status=403, times=0, match={"service": "blob", "method": "PUT", "path": "/release-manifests/"})
     broken = run(lab, MANIFEST)
     assert sorted(broken.outcomes().values()) == ["done", *["failed"] * 3, *["skipped"] * 2]
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     again = run(lab, MANIFEST)
     assert (again.status, again.result["changed"], again.result["unchanged"]) == ("succeeded", 5, 1), again.text
 
@@ -328,7 +328,7 @@ def test_a_customers_registry_that_refuses_the_identity(
     release_maker.push_release_manifest(publisher, as_json(document()))
     lab.fault("status", status=403, times=0, match={"service": "customer_registry", "path": "/oauth2/exchange"})
     refused = run(lab, MANIFEST)
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     assert_refused(refused, "VD-REGISTRY-003", customer)
     assert "30 minutes" in refused.text
     assert refused.result["error"]["retryable"]
@@ -346,7 +346,7 @@ def test_throttling_without_an_end_is_not_taken_for_absence(
     release_maker.push_release_manifest(publisher, as_json(document()))
     lab.fault("throttle", seconds=1, times=0, match={"service": "customer_registry", "path": "/manifests/latest"})
     refused = run(lab, MANIFEST)
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     assert_refused(refused, "VD-REGISTRY-004", customer)
 
 

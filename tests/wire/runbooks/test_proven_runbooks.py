@@ -65,7 +65,7 @@ def test_a_runbook_that_has_run_here_is_not_tried_again(lab: LabUnderTest, custo
     blind = run(lab, VALIDATE)
     assert tried(blind) == set(SCRIPTS)
     assert "alpha is tried: its newest job cannot be read (VD-NET-003)" in blind.text
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     assert tried(run(lab, VALIDATE)) == set()
 
 

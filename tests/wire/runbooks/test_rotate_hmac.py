@@ -154,7 +154,7 @@ def test_a_publisher_that_is_away_and_answers_that_are_lost(lab: LabUnderTest, p
     turn.through("stage")
     lab.fault("status", status=503, times=0, match={"service": "publisher_api"})
     assert turn.run("test").error_code == "VD-CALLBACK-020"
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     lab.fault("reset_after", match={"service": "publisher_api"})
     turn.succeed("test")
     assert turn.report["state"] == "tested"
@@ -240,7 +240,7 @@ def test_the_key_is_nowhere_but_in_the_vaults(lab: LabUnderTest, publisher: Publ
     publisher.keys.add(publisher.record(unknown, "pending"))
     failed = unknown.run("test")
     assert failed.error_code == "VD-ENGINE-900" and "Traceback" in failed.text
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     searched = [*left_behind(lab), *(("streams", text.encode()) for text in (*streams, failed.text))]
     assert len(searched) > 15
     for where, content in searched:

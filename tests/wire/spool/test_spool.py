@@ -44,7 +44,7 @@ class Log:
         self.lab.fault("status", status=500, times=0, match=INGESTION)
         for run_id in run_ids:
             Run(self.lab, run_id).whole(flushes=0)
-        self.lab.control("DELETE", "/faults")
+        self.lab.clear_faults()
         return self.blobs()
 
     def blobs(self) -> list[BlobProperties]:
@@ -212,7 +212,7 @@ def test_a_vault_that_is_down_loses_nothing_that_waits(log: Log) -> None:
     log.lab.fault("status", status=503, times=0, match={"service": "key_vault"})
     (told,) = log.run("two")
     assert "VD-LOG-003" in told
-    log.lab.control("DELETE", "/faults")
+    log.lab.clear_faults()
     assert log.run("three") == []
     assert sorted(log.delivered()) == ["one", "three", "two"]
 
@@ -230,7 +230,7 @@ def test_an_event_that_ingestion_always_refuses_is_reported_once_and_tried_last(
     log.spool(*(f"bad-{number}" for number in range(SET_ASIDE_PER_RUN + 2)))
     log.lab.fault("status", status=413, times=SET_ASIDE_PER_RUN + 2, match=INGESTION)
     assert len(log.run("two")) == 1
-    log.lab.control("DELETE", "/faults")
+    log.lab.clear_faults()
     log.spool("good")
     log.lab.fault("status", status=400, times=SET_ASIDE_PER_RUN, match={**INGESTION, "nth": 2})
     before = log.lab.last_request()

@@ -196,7 +196,7 @@ def test_a_preflight_does_not_hide_how_the_last_deployment_ended(
 ) -> None:
     lab.fault("status", status=403, times=0, match={"service": "arm"})
     assert cli.main(["deploy", str(release), "--output", "json"]) == 1
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     failed = reported(lab)
     assert failed is not None
     assert (failed.step, failed.status, failed.release_version) == ("preflight", "failed", VERSION)

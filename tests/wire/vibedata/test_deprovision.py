@@ -213,7 +213,7 @@ def test_the_names_records_are_removed_even_if_something_else_fails(
     side.lab.fault("status", status=403, times=0, match={"service": "table", "method": method, "path": "HmacKeys"})
     assert typed.result("--yes", code=1)["error"]["code"] == "VD-NET-003"
     assert names(named) == {f"kept.{instance.id}", "other"}
-    side.lab.control("DELETE", "/faults")
+    side.lab.clear_faults()
     assert states(side) == {"current"}
 
 
@@ -228,7 +228,7 @@ def test_a_zone_that_cannot_be_read_stops_nothing_else(  # noqa: PLR0917 - fixtu
     assert (told["status"], told["error"]["code"], told["further_errors"]) == ("failed", "VD-NET-003", [])
     reached = ("ended", {"revoked"}) if deleted else ("leaving", {"current"})
     assert (standing(known, instance), states(side)) == reached and not works(side)
-    side.lab.control("DELETE", "/faults")
+    side.lab.clear_faults()
     assert instance.id in names(named)
 
 
@@ -292,7 +292,7 @@ def test_a_record_that_was_not_removed_is_removed_by_the_next_run_although_the_r
     side.lab.fault("status", status=403, times=0, match={"service": "arm", "method": "DELETE", "path": "/dnsZones/"})
     told = typed.result("--yes", code=1)
     assert (told["status"], states(side), standing(known, instance)) == ("failed", {"revoked"}, "ended")
-    side.lab.control("DELETE", "/faults")
+    side.lab.clear_faults()
     gone(side.lab)
     assert typed.result("--yes")["status"] == "succeeded"
     assert names(named) == {f"kept.{instance.id}", "other"}
@@ -329,7 +329,7 @@ def test_if_azure_does_not_say_whether_it_is_there_nothing_is_taken(
     side: PublisherSide, known: Instances, instance: Instance, typed: Typed, path: str
 ) -> None:
     gone(side.lab)
-    side.lab.control("DELETE", "/faults")
+    side.lab.clear_faults()
     if path == GROUP:
         side.lab.fault("status", status=404, times=0, match={"service": "arm", "method": "GET", "path": APPLICATION})
     side.lab.fault("status", status=403, times=0, match={"service": "arm", "method": "GET", "path": path})

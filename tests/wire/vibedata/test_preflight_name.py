@@ -82,7 +82,7 @@ def test_an_account_key_that_cannot_sign_is_reported_and_one_that_must_not_be_re
     subject, path = "account key for certificates", "/keys/acme-account"
     lab.fault("status", status=403, times=0, match={"service": "publisher_key_vault", "path": path})
     assert rows(capsys)[subject] == ("unknown", "")
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     with (
         ManagedIdentityCredential(client_id=lab.env["VIBEDATA_UAMI_CLIENT_ID"]) as credential,
         KeyClient(lab.env["VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT"], credential) as keys,

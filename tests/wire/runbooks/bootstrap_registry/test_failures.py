@@ -63,7 +63,7 @@ def test_what_throttling_for_good_leaves_undone_the_next_run_does(world: World) 
     assert (failed.exit_code, failed.error_code) == (1, "VD-NET-002")
     outcomes = Counter(failed.outcomes().values())
     assert outcomes["done"] and outcomes["failed"]
-    world.lab.control("DELETE", "/faults")
+    world.lab.clear_faults()
     second = world.bootstrap()
     assert second.status == "succeeded"
     assert set(second.outcomes()) == {target for target, outcome in failed.outcomes().items() if outcome == "failed"}
@@ -154,7 +154,7 @@ def test_somebody_elses_change_between_look_and_write_is_seen(world: World) -> N
     key = {"PartitionKey": "application", "RowKey": "studio"}
     wait_for(lambda: [entry for entry in world.lab.control("GET", "/faults")["faults"] if entry["applied"]], [one])
     client.update_entity({**key, "health": "healthy"})
-    world.lab.control("DELETE", "/faults")
+    world.lab.clear_faults()
     assert json.loads(one.communicate(timeout=120)[0].splitlines()[-1])["status"] == "succeeded"
     row = world.rows("Components")["application/studio"]
     assert (row["health"], row["discoveredVersion"]) == ("healthy", "2026.10.0")

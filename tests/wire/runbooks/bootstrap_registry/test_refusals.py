@@ -60,6 +60,6 @@ def test_without_a_role_on_the_tables_the_refusal_is_named(world: World) -> None
     world.lab.fault("status", status=403, code="AuthorizationPermissionMismatch", times=0, match={"service": "table"})
     made = world.bootstrap()
     assert made.error_code == "VD-NET-003"
-    world.lab.control("DELETE", "/faults")
+    world.lab.clear_faults()
     with pytest.raises(HttpResponseError):
         world.rows("Components")

@@ -93,7 +93,7 @@ def test_a_certificate_that_the_gateway_may_not_read_fails_and_reading_again_cor
     assert "ApplicationGatewayKeyVaultSecretException" in made.text
     assert rig.gateway().properties.provisioning_state == "Failed"
     assert rig.refused() == "VD-GATEWAY-004"
-    rig.lab.control("DELETE", "/faults")
+    rig.lab.clear_faults()
     assert rig.changed(read_again=True) == [f"gateway {GATEWAY}"]
     assert rig.gateway().properties.provisioning_state == "Succeeded"
     assert rig.changed(read_again=True) == [f"gateway {GATEWAY}"]

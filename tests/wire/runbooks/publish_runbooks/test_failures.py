@@ -60,7 +60,7 @@ def test_a_run_that_was_cut_off_is_taken_up(lab: LabUnderTest, customer: Custome
     release = customer.install(SCRIPTS, wheels("one", "two"))
     lab.fault("status", status=400, times=0, match={"service": "arm", "method": "POST", "path": "/publish"})
     assert run(lab, PUBLISH).error_code == "VD-AUTOMATION-008"
-    lab.control("DELETE", "/faults")
+    lab.clear_faults()
     rest = run(lab, PUBLISH)
     assert rest.outcomes() == {"runbook alpha": "done", "runbook beta": "done"}
     assert "had a draft" not in rest.text  # the draft was its own

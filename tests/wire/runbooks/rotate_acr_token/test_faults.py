@@ -27,7 +27,7 @@ def test_lost_answers_and_throttling_at_every_write(
         for method in ("PUT", "PATCH", "POST"):
             lab.fault(action, match={"service": "key_vault", "method": method})
         turn.succeed(phase, **NOW)
-        lab.control("DELETE", "/faults")
+        lab.clear_faults()
     assert turn.report["state"] == "retired"
     assert set(customer.enabled(SECRET)) == {turn.rotation_id} and customer.enabled(PENDING) == []
     assert customer.secrets.get_secret(SECRET).value == turn.content.decode()
@@ -67,7 +67,7 @@ def test_refused_writes_name_the_role_and_a_rerun_goes_on(
         refused = turn.run(phase, **NOW)
         assert (refused.exit_code, refused.error_code) == (1, "VD-NET-003"), refused.text
         before = turn.report["state"]
-        lab.control("DELETE", "/faults")
+        lab.clear_faults()
         turn.succeed(phase, **NOW)
         assert before != turn.report["state"]
     assert customer.enabled(SECRET) == [turn.rotation_id]
