@@ -115,7 +115,7 @@ def test_ctrl_c_gives_the_lock_back_and_the_next_one_waits_for_the_job_that_goes
         assert again.stderr.readline() == "lock: begins\n"
         line = again.stderr.readline()
         assert line.startswith(f"lock: waiting for the end of import_manifest (Running, job {job['id']})")
-        deployed.lab.clear_faults()
+        deployed.lab.control("DELETE", "/faults")
         wait_until(lambda: (now := told(deployed)) is not None and now.step == "preflight")
         assert deployed.record(job["id"])["status"] == "Completed"
         again.send_signal(signal.SIGINT)
