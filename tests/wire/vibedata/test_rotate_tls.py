@@ -136,10 +136,11 @@ def test_a_request_to_renew_now_is_repeated_until_the_rotation_has_begun(
     assert "Nothing was begun. Correct the cause, then run the same command again." in capsys.readouterr().out
     newest = Issuances(side.clients.table_service).newest(id_)
     assert newest is not None and newest.number == 1
-    # The second run begins the rotation. The job of its first phase then fails.
-    side.lab.fault("status", status=403, match={"service": "arm", "method": "PUT", "path": "/jobs/"})
+    # The second run begins the rotation. Its first phase then fails, because no runbook is published.
     assert cli.main(["rotate-tls", "--instance", id_, "--now"]) == 1
-    assert f"`vibedata rotate-tls --instance {id_}` goes on where this run ended." in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "VD-AUTOMATION-021: the runbook is not published yet" in told
+    assert f"`vibedata rotate-tls --instance {id_}` goes on where this run ended." in told
     newest = Issuances(side.clients.table_service).newest(id_)
     assert newest is not None and (newest.number, newest.open) == (2, True)
 
