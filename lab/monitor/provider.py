@@ -35,7 +35,8 @@ def register(arm: Arm) -> None:
 
     async def change(body: object) -> object:
         columns = body["without"] if isinstance(body, dict) and set(body) == {"without"} else None
-        if not isinstance(columns, list) or not all(name in tuple(OPERATIONS_COLUMNS) for name in columns):
+        known = list(OPERATIONS_COLUMNS)  # A name in the body may be a list, which no dictionary takes as a key.
+        if not isinstance(columns, list) or not all(name in known for name in columns):
             raise InvalidFaultError("a rule is {without}, a list of columns of its stream")
         missing.clear()
         missing.update(columns)

@@ -281,7 +281,8 @@ def test_errors_have_the_form_that_their_clients_read(records: list[dict[str, An
             assert {"code", "message"} <= set(content["error"]), record["path"]
             seen[record["service"]] += 1
         elif record["service"].endswith("_registry"):
-            assert content["errors"] and all({"code", "message"} <= set(one) for one in content["errors"])
+            assert content["errors"], record["path"]
+            assert all({"code", "message"} <= set(one) for one in content["errors"]), record["path"]
             seen[record["service"]] += 1
     assert {"key_vault", "customer_registry"} <= set(seen), seen
 

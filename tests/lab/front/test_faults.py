@@ -147,6 +147,19 @@ def test_requests_to_one_path_with_other_bodies_are_no_repetitions(lab: LabUnder
     assert ask(lab, "POST").status_code == 200  # the third, and the repetition of the first
 
 
+@pytest.mark.unmet_faults("it checks what happens then")
+def test_a_fault_that_met_no_request_is_reported_to_its_test(lab: LabUnderTest) -> None:
+    lab.fault("status", status=500, match=IDENTITY)
+    assert ask(lab).status_code == 500
+    lab.require_met()
+    lab.fault("status", status=500, match={"service": "logs"})
+    with pytest.raises(AssertionError, match="these faults met no request"):
+        lab.require_met()
+    with pytest.raises(AssertionError, match="these faults met no request"):
+        lab.clear_faults()
+    assert lab.control("GET", "/faults") == {"faults": []}
+
+
 def test_delete_takes_every_fault_back(lab: LabUnderTest) -> None:
     lab.fault("status", status=500, times=0)
     lab.control("DELETE", "/faults")
