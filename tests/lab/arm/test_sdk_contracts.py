@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import pytest
 from azure.containerregistry import ContainerRegistryClient
-from azure.core.exceptions import HttpResponseError, ResourceExistsError
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 from azure.identity import ManagedIdentityCredential
 from azure.keyvault.keys import KeyClient, KeyCurveName
@@ -216,6 +216,8 @@ def drive_resources(lab: LabUnderTest) -> None:
     with monitor(lab) as client:
         for one in client.metric_alerts.list_by_resource_group(where):
             client.metric_alerts.get(where, str(one.name))
+        with pytest.raises(ResourceNotFoundError):
+            client.metric_alerts.get(where, "absent")
         for query in client.scheduled_query_rules.list_by_resource_group(where):
             client.scheduled_query_rules.get(where, str(query.name))
         for group in client.action_groups.list_by_resource_group(where):
@@ -284,7 +286,7 @@ def test_errors_have_the_form_that_their_clients_read(records: list[dict[str, An
             assert content["errors"], record["path"]
             assert all({"code", "message"} <= set(one) for one in content["errors"]), record["path"]
             seen[record["service"]] += 1
-    assert {"key_vault", "customer_registry"} <= set(seen), seen
+    assert {"arm", "key_vault", "customer_registry"} <= set(seen), seen
 
 
 @pytest.mark.parametrize(
