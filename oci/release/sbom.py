@@ -117,10 +117,6 @@ def _runbook(runbook: BuiltRunbook, version: str) -> Component:
     )
 
 
-def _contact(name: str, address: str) -> OrganizationalContact:
-    return OrganizationalContact(name=name or None, email=address or None)
-
-
 def _tool() -> Component:
     supplier = OrganizationalEntity(name=SUPPLIER)
     return Component(type=ComponentType.APPLICATION, name=TOOL, version=TOOL_VERSION, supplier=supplier)

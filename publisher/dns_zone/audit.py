@@ -78,11 +78,6 @@ def audit(found: Iterable[RecordSet], owners: Mapping[str, str]) -> Audit:
     return Audit(findings=tuple(findings), owned=owned, marked=marked)
 
 
-def challenge_name(host_name: str) -> str:
-    """Return the name below the zone where the answer to the challenge of a host stands (RFC 8555, 8.4)."""
-    return f"{CHALLENGE}.{host_name}"
-
-
 def _why(found: RecordSet, owners: Mapping[str, str]) -> str:
     """Return why a record set is a finding, "" if an instance owns it."""
     if found.type == "TXT" and found.name.removeprefix(f"{CHALLENGE}.") in owners and found.name not in owners:

@@ -30,7 +30,8 @@ class LabUnderTest:
 
     def control(self, method: str, path: str, body: object = None, *, status: int | None = None) -> Any:
         """Ask the control API, and return its JSON answer. The status must be `status` (None: a success)."""
-        answer = kept_connections.request(method, self.env["VIBEDATA_LAB_CONTROL"] + path, json=body)
+        url = self.env["VIBEDATA_LAB_CONTROL"] + path
+        answer = kept_connections.request(method, url, json=body, timeout=CONTROL_SECONDS)
         assert answer.ok if status is None else answer.status_code == status, f"{answer.status_code}: {answer.text}"
         return answer.json()
 

@@ -16,7 +16,7 @@ from vibedata.package.compiled import MAX_TEMPLATE_BYTES, as_bytes, template_of
 from vibedata.package.contents import PARAMETERS, TEMPLATE, USER_INTERFACE, VIEW, Contents
 from vibedata.package.controls import outputs
 from vibedata.package.located_json import Document
-from vibedata.package.rule import Finding, Rule, arm_ttk
+from vibedata.package.rule import Finding, Rule
 from vibedata.package.rules.catalogue import RULES
 from vibedata.package.rules.files import MAX_BYTES
 from vibedata.template.azure_types import types_in
@@ -24,7 +24,6 @@ from vibedata.template.check import MAIN, check_folder
 
 _UI_FOLDER, _TYPES_FOLDER = "ui", "types"
 VALID_JSON = "JSONFiles Should Be Valid"
-VALID_JSON_SOURCE = arm_ttk("AllFiles/JSONFiles-Should-Be-Valid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,6 @@ TABLE = (
     f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/vibedata-logs/tables/VibeData_Operations_CL"
     "?api-version=2025-07-01"
 )
-ONE_COLUMN = [{"name": "TimeGenerated", "type": "dateTime"}]
 
 
 @pytest.fixture(scope="module")
