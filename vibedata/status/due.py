@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from vibedata.status.facts import OF_ROTATION, UNUSABLE, Facts
+from vibedata.status.facts import OF_ROTATION, UNUSABLE, StatusFacts
 
 # How many lines a person wants to see at once.
 MAX_DUE = 4
@@ -18,13 +18,13 @@ class Due:
     text: str
 
 
-def due_next(facts: Facts) -> tuple[Due, ...]:
+def due_next(facts: StatusFacts) -> tuple[Due, ...]:
     """Return what is due, the next first. An overdue task is not here: the verdict has a note about it."""
     coming = (each for each in _all(facts) if each.at > facts.at)
     return tuple(sorted(coming, key=lambda each: (each.at, each.text)))[:MAX_DUE]
 
 
-def _all(facts: Facts) -> Iterator[Due]:
+def _all(facts: StatusFacts) -> Iterator[Due]:
     for rotation in facts.rotations:
         if rotation.finish_after is not None:
             words = f"the rotation of {rotation.secret} may be finished: `vibedata rotate --due{facts.option}`"

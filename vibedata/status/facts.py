@@ -121,7 +121,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class StatusFacts:
     """What the command knows.
 
     In `components` and `observability` (alert rules, schedule and log) the ill rows come first. In `credentials` the

@@ -16,10 +16,10 @@ from vibedata.status.facts import (
     UNHEALTHY,
     Component,
     Credential,
-    Facts,
     InstalledRelease,
     Level,
     OpenRotation,
+    StatusFacts,
     age,
     days,
     duration,
@@ -85,7 +85,7 @@ def _told(runs: Sequence[ListedJob]) -> str:
     return f"{len(runs)} run{'' if len(runs) == 1 else 's'}, {ill} not well"
 
 
-def _due(facts: Facts) -> str:
+def _due(facts: StatusFacts) -> str:
     rows = ((aged(each.at, facts.at), marked(each.text)) for each in due_next(facts))
     return table(("When", "What"), rows)
 

@@ -1,4 +1,4 @@
-"""Say what to do about the findings of `vibedata status`. Pure. `option` is always Facts.option."""
+"""Say what to do about the findings of `vibedata status`. Pure. `option` is always StatusFacts.option."""
 
 import re
 

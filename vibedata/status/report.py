@@ -31,9 +31,9 @@ from vibedata.status.facts import (
     UNKNOWN,
     Component,
     Credential,
-    Facts,
     InstalledRelease,
     OpenRotation,
+    StatusFacts,
     Trouble,
     Verdict,
 )
@@ -53,9 +53,9 @@ _BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 class StatusReadings:
     """What `vibedata status` has read from one instance.
 
-    `at` is the time. `name`, `scope` and `option` are those of Facts. `entities` has the rows of each of TABLES. It is
-    None if there is no component registry or if it could not be read. `troubles` name the sources that could not be
-    read: COMPONENT_REGISTRY or RUNS.
+    `at` is the time. `name`, `scope` and `option` are those of StatusFacts. `entities` has the rows of each of TABLES.
+    It is None if there is no component registry or if it could not be read. `troubles` name the sources that could not
+    be read: COMPONENT_REGISTRY or RUNS.
     """
 
     at: datetime
@@ -71,7 +71,7 @@ class StatusReadings:
 class StatusReport:
     """The facts and the verdict on them."""
 
-    facts: Facts
+    facts: StatusFacts
     verdict: Verdict
 
     def as_json(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def report(seen: StatusReadings) -> StatusReport:
     credentials = [_credential(entity, seen.at) for entity in kept]
     rotations = [_rotation(entity) for entity in entities.get(CREDENTIALS, ()) if entity.get("rotationState")]
     components = sorted(map(_component, entities.get(COMPONENTS, ())), key=_severity)
-    facts = Facts(
+    facts = StatusFacts(
         at=seen.at,
         name=_text(seen.name),
         scope=_text(seen.scope),

@@ -9,7 +9,7 @@ from vibedata.jobs.history import state_words
 from vibedata.lines import Line, Tone
 from vibedata.output import table
 from vibedata.status.due import due_next
-from vibedata.status.facts import Component, Credential, Facts, Level, OpenRotation, age, duration
+from vibedata.status.facts import Component, Credential, Level, OpenRotation, StatusFacts, age, duration
 from vibedata.status.report import StatusReport
 
 # This number fits on one screen together with the rest.
@@ -39,7 +39,7 @@ def lines(report: StatusReport) -> list[Line]:
     return [*shown, *_present(facts), Line("", _MORE.format(option=facts.option))]
 
 
-def _present(facts: Facts) -> Iterator[Line]:
+def _present(facts: StatusFacts) -> Iterator[Line]:
     if facts.release is not None:
         release = facts.release
         when = f", installed {_when(release.since, facts.at)}" if release.since else ""

@@ -18,9 +18,9 @@ from vibedata.status.facts import (
     STALE,
     Component,
     Credential,
-    Facts,
     Level,
     Note,
+    StatusFacts,
     Verdict,
     age,
     duration,
@@ -32,7 +32,7 @@ MAX_NAMES = 5
 _ONLY_PROBED = "The only component that is probed is healthy"
 
 
-def verdict(facts: Facts) -> Verdict:
+def verdict(facts: StatusFacts) -> Verdict:
     """Return the verdict on the facts."""
     there = [component for component in facts.components if not component.vanished]
     notes = sorted(_notes(facts, there), key=lambda note: list(Level).index(note.level))
@@ -55,7 +55,7 @@ def verdict(facts: Facts) -> Verdict:
     return Verdict(level=Level.ATTENTION, headline=f"{headline}; {things} attention", notes=tuple(notes))
 
 
-def _ignorance(facts: Facts, there: Sequence[Component]) -> str:
+def _ignorance(facts: StatusFacts, there: Sequence[Component]) -> str:
     if facts.unreadable:
         return "Health cannot be read"
     if not facts.registry_exists:
@@ -72,7 +72,7 @@ def _praise(healthy: int, there: Sequence[Component]) -> str:
     return f"{healthy} of {_count(probed, 'component')} {'is' if healthy == 1 else 'are'} known to be healthy"
 
 
-def _notes(facts: Facts, there: Sequence[Component]) -> Iterator[Note]:
+def _notes(facts: StatusFacts, there: Sequence[Component]) -> Iterator[Note]:
     for component in there:
         if component.ill:
             text = f"{component.name} is {component.health}" + (f": {component.reason}" if component.reason else "")
@@ -99,7 +99,7 @@ def _notes(facts: Facts, there: Sequence[Component]) -> Iterator[Note]:
     yield from _run_notes(facts.runs, facts)
 
 
-def _component_notes(there: Sequence[Component], facts: Facts) -> Iterator[Note]:
+def _component_notes(there: Sequence[Component], facts: StatusFacts) -> Iterator[Note]:
     at, check = facts.at, remedies.check(facts.option)
     probed = [component for component in there if component.probed]
     unknown = [component.name for component in probed if component.health not in (*ILL, HEALTHY)]
@@ -120,7 +120,7 @@ def _component_notes(there: Sequence[Component], facts: Facts) -> Iterator[Note]
         yield Note(level=Level.ATTENTION, text=f"Drift from the release: {_names(drifted)}", remedy=remedy)
 
 
-def _observability_notes(facts: Facts) -> Iterator[Note]:
+def _observability_notes(facts: StatusFacts) -> Iterator[Note]:
     told = any(words for _, words in (credential.verdict for credential in facts.credentials))
     for watcher in facts.observability:
         if watcher.ill and not (watcher.name == WORKING and told):  # the note about the credential says it
@@ -137,7 +137,7 @@ def _credential_notes(credentials: Sequence[Credential], option: str) -> Iterato
             yield Note(level=level, text=text, remedy=remedies.of_credential(credential.kind, option))
 
 
-def _rotation_notes(facts: Facts) -> Iterator[Note]:
+def _rotation_notes(facts: StatusFacts) -> Iterator[Note]:
     """Return the notes about open rotations. A rotation within its overlap only waits: it is among the due tasks."""
     for rotation in facts.rotations:
         due = rotation.finish_after
@@ -148,7 +148,7 @@ def _rotation_notes(facts: Facts) -> Iterator[Note]:
         yield Note(level=Level.ATTENTION, text=text, remedy=f"run `vibedata rotate --due{facts.option}`")
 
 
-def _run_notes(runs: Sequence[ListedJob], facts: Facts) -> Iterator[Note]:
+def _run_notes(runs: Sequence[ListedJob], facts: StatusFacts) -> Iterator[Note]:
     at = facts.at
     last: dict[str, ListedJob] = {}
     for run in runs:
