@@ -1,4 +1,4 @@
-"""All failures of all areas by their codes. docs/errors.md is made from it. No built runbook needs it."""
+"""All failures of all areas by their codes. docs/errors.md is made from this catalogue. No built runbook needs it."""
 
 from runbook_lib.errors import (
     automation,

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from vibedata.output import CommandError
 
-# The variables in lab.env that only a shell needs, so that examples can be typed. A program names its instance itself.
+# Only a shell needs these variables of lab.env: with them a person can type the examples. A program names its instance
+# itself.
 FOR_SHELLS = ("PATH", "VIBEDATA_INSTANCE")
 PROJECT = Path(__file__).resolve().parent.parent
 LOG_FILE = "lab.log"
@@ -72,9 +73,9 @@ def find(directory: Path) -> RunningLab | None:
 
 
 def start_detached(directory: Path, *options: str) -> RunningLab:
-    """Start a lab in the background and return when it is ready. Raises CommandError with its log's end if it fails.
+    """Start a lab in the background and return when it is ready. `options` are options of `python -m lab`.
 
-    `options` are those of `python -m lab`.
+    Raises CommandError with the end of the lab's log if the lab ends, or is not ready after START_SECONDS.
     """
     directory.mkdir(parents=True, exist_ok=True)
     # The lab's output holds its passwords. A link at this path would lead to somebody else's file.
@@ -106,7 +107,7 @@ def start_detached(directory: Path, *options: str) -> RunningLab:
 
 
 def warnings(lab: RunningLab) -> list[str]:
-    """Return what this machine lacks, compared with Azure, such as CPython 3.10."""
+    """Return warnings about parts of Azure that this machine lacks, such as CPython 3.10. Raises CommandError."""
     return list(control(lab, "GET", "/status")["warnings"])
 
 
@@ -123,7 +124,7 @@ def stop(directory: Path) -> int | None:
                 break
     finally:
         os.close(descriptor)
-    # A lab that was killed left these files.
+    # A lab that was killed has not removed these files.
     for name in ("lab.env", "lab.pid"):
         (directory / name).unlink(missing_ok=True)
     return pid
@@ -132,7 +133,7 @@ def stop(directory: Path) -> int | None:
 def control(
     lab: RunningLab, method: str, path: str, *, body: Mapping[str, Any] | None = None, seconds: float = 10.0
 ) -> Any:
-    """Ask the lab's control API and return the JSON answer. Raises CommandError if there is none."""
+    """Ask the lab's control API and return the JSON answer. Raises CommandError for no answer or an error answer."""
     address = urlsplit(lab.environment["VIBEDATA_LAB_CONTROL"])
     connection = HTTPConnection(address.hostname or "", address.port, timeout=seconds)
     try:
@@ -151,9 +152,10 @@ def control(
 
 
 def _open_process(directory: Path) -> tuple[int, int] | None:
-    """Return the id and a descriptor of the lab's process, None if it has ended. The descriptor always means this one.
+    """Return the id and a descriptor of the lab's process, None if it has ended.
 
-    The lab's file names the process by id and start time (proc(5), stat field 22), because ids are used again.
+    The descriptor always means this process. The file lab.pid names the process by id and start time (proc(5), stat
+    field 22), because the system uses ids again.
     """
     try:
         noted = json.loads((directory / "lab.pid").read_text())
@@ -164,7 +166,7 @@ def _open_process(directory: Path) -> tuple[int, int] | None:
         fields = Path(f"/proc/{noted['pid']}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         fields = ["Z"]
-    # A zombie has ended; only its parent has not noticed.
+    # A zombie has ended, but its parent has not noticed this yet.
     if fields[0] == "Z" or int(fields[19]) != noted["started"]:
         os.close(descriptor)
         return None

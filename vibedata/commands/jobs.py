@@ -33,7 +33,7 @@ The exit code is 0 even if jobs have failed.
 Without --instance, settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
 """
 DEFAULT_LIMIT, MAX_LIMIT = 20, 200
-# Two requests for each job. All who look at the jobs of a subscription share 600
+# Reading a job takes two requests. Everybody who reads jobs of the same subscription shares 600 requests
 # (docs/azure-facts.md#recorded-answers).
 LOOKS_AT_ONCE = 4
 _AGO = re.compile(r"(\d{1,4})([mhd])")
@@ -42,7 +42,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 ID_CHARACTERS = 8
 RESULT_CHARACTERS = 60
 MAX_NAME_CHARACTERS = 30
-# Under the id of the job.
+# The second line of a job begins below the first character of the job's id.
 INDENT = 13
 
 
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _older(arguments: argparse.Namespace, job_id: str, option: str) -> str:
-    """Return the command that shows the jobs before this one."""
+    """Return the command that shows the jobs before the job with this id."""
     words = f"vibedata jobs --older-than {job_id[:ID_CHARACTERS]}"
     if arguments.runbook:
         words += f" --runbook {shlex.quote(arguments.runbook)}"
@@ -130,7 +130,7 @@ def _wanted(listed: Sequence[ListedJob], arguments: argparse.Namespace, now: dat
 
 
 def _text(jobs: Sequence[Job]) -> str:
-    """Return two lines for each job, which fit into a terminal of 80 columns as long as its result is short."""
+    """Return two lines for each job. A line fits into a terminal of 80 columns if the texts in it are short."""
     if not jobs:
         return "no such jobs\n"
     width = min(max(len(job.runbook) for job in jobs), MAX_NAME_CHARACTERS)
@@ -152,14 +152,14 @@ def _short(words: str, limit: int) -> str:
 
 
 def _limit(text: str) -> int:
-    """Return the number. For a ValueError argparse would only name the option."""
+    """Return the number. Raises ArgumentTypeError, because argparse does not show the message of a ValueError."""
     if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
         raise argparse.ArgumentTypeError(f"takes 1 to {MAX_LIMIT}")
     return int(text)
 
 
 def _since_text(since: timedelta | datetime) -> str:
-    """Return a text of which _since makes the same."""
+    """Return the text of a `--since` option from which `_since` makes the same value."""
     if isinstance(since, datetime):
         return rfc3339(since)
     sizes = {letter: timedelta(**{unit: 1}) for letter, unit in _UNITS.items()}
@@ -167,7 +167,7 @@ def _since_text(since: timedelta | datetime) -> str:
 
 
 def _since(text: str) -> timedelta | datetime:
-    """Return how long ago, or when."""
+    """Return how long ago the time is, or the time itself (aware)."""
     ago = _AGO.fullmatch(text)
     if ago:
         return timedelta(**{_UNITS[ago[2]]: int(ago[1])})

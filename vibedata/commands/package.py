@@ -14,9 +14,9 @@ from vibedata.package.making import Made, Sources, make
 from vibedata.terminal import told
 
 PROJECT = Path(__file__).resolve().parents[2]
-# The zip is written to the current folder. The command's last line names it.
+# Without --out, the zip is written to the current folder. The title of the table names it.
 OUT = "vibedata-package.zip"
-# Nobody reads more of them on a terminal.
+# A terminal shows at most this number of findings. Nobody reads more of them there.
 MAX_SHOWN = 200
 EXAMPLES = f"""\
 examples:

@@ -145,7 +145,7 @@ def _require_good(
 ) -> None:
     """Refuse a release that customers could not use.
 
-    Raise the error of the first bad finding, and print the other findings.
+    Raise the error of the first bad finding. Before that, print the errors of the other bad findings.
     """
     with TemporaryDirectory() as folder:
         validated = Validated(place=place, policy=policy, now=now, folder=Path(folder), reader=reader)

@@ -64,7 +64,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Finish the waiting rotations, and return 0 if nothing failed.
 
-    Raises Interrupted. It says which rotations are done, and which are not.
+    Raises Interrupted. The exception says which rotations are done, and which are not.
     """
     at = SYSTEM_CLOCK.now()
     waiting, troubles = _waiting(arguments.instance or os.environ.get(choice.VARIABLE, ""))
@@ -107,7 +107,7 @@ def _text(ended: Sequence[Ended], troubles: Sequence[RunbookError], at: datetime
 def _waiting(wanted: str) -> tuple[list[Waiting], list[RunbookError]]:
     """Return the open rotations, and the errors of what could not be read.
 
-    `wanted` is an instance's id, "" for all instances.
+    `wanted` is an instance's id or the file of an instance document, "" for all instances.
     """
     tables = operator_tables(os.environ, SYSTEM_CLOCK)
     troubles: list[RunbookError] = []
@@ -133,7 +133,7 @@ def _waiting(wanted: str) -> tuple[list[Waiting], list[RunbookError]]:
 
 
 def _ended(waiting: Waiting, at: datetime, arguments: argparse.Namespace) -> Ended:
-    """Finish a rotation if its time has come. A failure is shown and does not stop the other rotations.
+    """Finish a rotation if its time has come. A failure is part of the result, and does not stop the other rotations.
 
     Raises Interrupted.
     """

@@ -1,4 +1,7 @@
-"""`vibedata rotate-hmac`: give an instance its first or a new key for callbacks. No request is refused meanwhile."""
+"""`vibedata rotate-hmac`: give an instance its first or a new key for callbacks.
+
+No request is refused meanwhile, except in an emergency: --emergency revokes the existing keys first.
+"""
 
 import argparse
 import os

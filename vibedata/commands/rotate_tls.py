@@ -1,4 +1,4 @@
-"""`vibedata rotate-tls`: the TLS certificate of an instance's public name, the first and each renewal."""
+"""`vibedata rotate-tls`: order the first TLS certificate of an instance's public name, and renew the certificate."""
 
 import argparse
 import os
@@ -76,7 +76,10 @@ def _one(arguments: argparse.Namespace) -> int:
     rotating: CertificateRun | None = None
 
     def resume() -> str:
-        """Return the line that goes on. If a rotation has begun, --now could begin another one after it."""
+        """Return the command that continues the rotation, "" for a plan.
+
+        If a rotation has begun, the command has no --now, because --now could begin another rotation after this one.
+        """
         now = arguments.now and not (rotating and rotating.drives)
         return "" if arguments.plan else f"vibedata rotate-tls{customer.option}{' --now' if now else ''}"
 

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the runbook and return its exit code."""
     module = importlib.import_module(f"runbooks.{arguments.runbook}")
     argv = [*arguments.parameters, *(["--plan-only"] if arguments.plan else [])]
-    is_flags = all(word.startswith("--") for word in argv[:1])  # else it is one base64url argument
+    is_flags = all(word.startswith("--") for word in argv[:1])  # without a flag, argv is one base64url argument
     if is_flags and not any(word.startswith("--started-by") for word in argv):
         argv.append(f"--started-by={operator()} with vibedata")
     environ: Mapping[str, str] = os.environ
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     goes_back = _may_go_back(module.RUNBOOK, argv) and not arguments.yes
     customer = None if wants_help else _customer(arguments, needed=goes_back)
     if customer is not None:
-        session_at(customer)  # without a login, no other error can be found
+        session_at(customer)  # check the login first: without a login, no other error can be found
         announce(customer)
         if goes_back:
             what = f"An older release may replace the installed one at {customer}."
@@ -89,8 +89,9 @@ def _may_go_back(runbook: Runbook[Any, Any], argv: Sequence[str]) -> bool:
 def _customer(arguments: argparse.Namespace, *, needed: bool) -> Customer | None:
     """Return the customer whose instance is meant.
 
-    Return None if only the environment says which instance is meant, and it cannot be read. Then the runbook reports
-    this in its own result. If the customer is `needed`, because a person must type its name, raise the error.
+    Return None if neither --instance nor VIBEDATA_INSTANCE names an instance, and the settings in the environment are
+    missing or wrong. Then the runbook reports the error in its own result. If `needed` is set, raise the error instead:
+    a person must type the customer's name.
     """
     try:
         return choose(arguments.instance, os.environ)
@@ -101,11 +102,11 @@ def _customer(arguments: argparse.Namespace, *, needed: bool) -> Customer | None
 
 
 class _Progress(io.BytesIO):
-    """A job's output, shown on standard error. The last line is the result."""
+    """The output of a run, shown on standard error. `last` is the last line, which is the result."""
 
     last = b""
 
-    def write(self, data: bytes, /) -> int:  # type: ignore[override] # a job writes only bytes, no other buffers
+    def write(self, data: bytes, /) -> int:  # type: ignore[override] # a run writes only bytes, no other buffers
         self.last = data
         return sys.stderr.buffer.write(data)
 

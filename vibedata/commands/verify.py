@@ -35,7 +35,10 @@ _REFERENCE = re.compile(rf"(?P<host>[^/]+)/(?P<repository>[a-z0-9._/-]+?)(:(?P<t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A release at a container registry. `reference` is a tag or a digest. `host` is empty for the publisher's."""
+    """A release at a container registry. `reference` is a tag or a digest.
+
+    `host` is the container registry's host, "" for the publisher's container registry.
+    """
 
     host: str
     reference: str
@@ -105,7 +108,7 @@ def _is_folder(text: str) -> bool:
     try:
         return Path(text).is_dir()
     except OSError:
-        return False  # too long a name for a folder
+        return False  # the name is too long for a folder
 
 
 def _text(reference: str, findings: Findings) -> str:

@@ -1,4 +1,4 @@
-"""The facts that `vibedata fleet status` shows about one instance, and the concerns among them. All pure."""
+"""The facts that `vibedata fleet status` shows about one instance, and the concerns that follow from them. All pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -117,7 +117,10 @@ def line(known: Known, at: datetime) -> Line:
 
 
 def verdict(lines: Sequence[Line], troubles: Sequence[RunbookError]) -> Verdict:
-    """Return the state of the fleet in one sentence. `troubles` are the errors of rows without a valid instance."""
+    """Return the state of the fleet in one sentence, and all concerns, the worst first.
+
+    `troubles` are the errors of rows without a valid instance.
+    """
     notes = [
         Note(level=note.level, text=f"{each.known.instance.display_name}: {note.text}", remedy=note.remedy)
         for each in lines
@@ -168,7 +171,7 @@ def _concerns(known: Known, at: datetime) -> Iterator[Note]:
 
 
 def _remedy_of_release(known: Known, reported: str) -> str:
-    """Return what brings the wanted and the reported release together. Both are versions, not tags."""
+    """Return the command that makes the wanted and the reported release the same. Both are versions, not tags."""
     wanted, instance = known.instance.release, known.instance.id
     deploy = f"vibedata deploy {wanted} --instance {instance}"
     if version_key(wanted) >= version_key(reported):
@@ -179,13 +182,13 @@ def _remedy_of_release(known: Known, reported: str) -> str:
 
 
 def _health_concerns(known: Known, at: datetime, look: str) -> Iterator[Note]:
-    """Yield the concerns about an instance's health. look: the remedy that shows more of it."""
+    """Yield the concerns about an instance's health. `look` is the remedy that shows more about it."""
     health = known.reported.health
     if health is None:
         yield Note(level=Level.UNKNOWN, text="it has never reported its health", remedy=look)
         return
     moment = from_rfc3339(health.at)
-    if moment - at > SKEW:  # the instance itself says this time, and a time in the future would never become old
+    if moment - at > SKEW:  # the instance sets this time, and a report from the future would never count as old
         text = f"its health report is dated in the future, {age(moment, at)}: nobody knows how old it is"
         yield Note(level=Level.UNKNOWN, text=text, remedy="compare the instance's clock with the publisher's")
     if at - moment > STALE:
@@ -250,13 +253,19 @@ def _certificate_concerns(known: Known, at: datetime) -> Iterator[Note]:
 
 
 def _certificate_end(known: Known) -> datetime | None:
-    """Return when the certificate in use ends: the publisher's last one, or another that the instance reports."""
+    """Return when the certificate in use ends, None if it is not known.
+
+    The end that the instance reports comes first, then the end of the certificate that the publisher installed last.
+    """
     reported = _reported_end(known)
     return reported or (from_rfc3339(known.certificate.not_after) if known.certificate else None)
 
 
 def _reported_end(known: Known) -> datetime | None:
-    """Return what the instance reports, None if it has not reported since its last certificate was installed."""
+    """Return the end of the certificate that the instance reports, None if it reports none.
+
+    A report from before the installation of the last certificate does not count.
+    """
     health, certificate = known.reported.health, known.certificate
     if health is None or not health.certificate_not_after:
         return None

@@ -1,4 +1,7 @@
-"""`vibedata fleet status` as one HTML page. It has the same parts as the page of `vibedata status --html`. Pure."""
+"""`vibedata fleet status` as one HTML page. Pure.
+
+The module page_parts makes the parts of this page and of the page of `vibedata status --html`.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +21,7 @@ COLUMNS = ("Instance", "Release", "Health", "Last deployment", "Credentials")
 
 
 def page(lines: Sequence[Line], verdict: Verdict, at: datetime) -> str:
-    """Return the page."""
+    """Return the page. `at` is the time of reading."""
     tiles = "".join(
         tile(name, str(number)) for level, name in LEVELS if (number := sum(line.level is level for line in lines))
     )

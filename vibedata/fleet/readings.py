@@ -20,10 +20,10 @@ from vibedata.fleet.facts import Known
 if TYPE_CHECKING:
     from azure.data.tables import TableServiceClient
 
-# The connection pool of a client keeps this number of connections.
+# This number of instances is read at the same time. The connection pool of the client has room for more connections.
 AT_ONCE = 8
-# The credential in use is the newest one that was promoted or installed. Rotations that failed may come before it. So
-# at most this number of rotations is read.
+# The credential in use is the newest one that was promoted or installed. Rotations that failed may be newer than its
+# rotation. So this number of the newest rotations is read.
 ROTATIONS = 10
 
 T = TypeVar("T")

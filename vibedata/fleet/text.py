@@ -14,7 +14,7 @@ _LEAD = max(len(level.value) for level in Level) + 2
 
 
 def text(lines: Sequence[Line], verdict: Verdict) -> str:
-    """Return the headline, one line for each instance, and the concerns. It is for `grep` and `sort`, too."""
+    """Return the headline, one line for each instance, and the concerns. `grep` and `sort` can read the text, too."""
     parts = [verdict.headline, ""]
     if lines:
         parts += [*_aligned([COLUMNS, *map(_cells, lines)]), ""]
@@ -22,7 +22,7 @@ def text(lines: Sequence[Line], verdict: Verdict) -> str:
 
 
 def on_screen(lines: Sequence[Line], verdict: Verdict) -> Iterator[for_people.Line]:
-    """Yield the same for a terminal. A terminal folds long lines, so each instance has several short lines."""
+    """Yield the same facts for a terminal. A terminal folds long lines, so each instance has several short lines."""
     yield for_people.Line("", verdict.headline)
     for line in lines:
         instance = line.known.instance

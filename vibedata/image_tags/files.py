@@ -17,13 +17,13 @@ from oci.files.reading import FileRefusedError, read_file
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 SUFFIX = ".bicep"
-# The grammar does not know the spread of an object or array: `...`. The replacement has the same length, so that lines
-# and columns stay the same.
+# The grammar does not know the spread operator of objects and arrays: `...`. The replacement has the same length, so
+# that lines and columns stay the same.
 _BRACKET_OR_SPREAD = re.compile(rb"[{}\[\]()]|(?<=[\s\[{,])\.\.\.(?=[A-Za-z_(\[{])")
 _OPENING, _CLOSING = (b"{", b"[", b"("), (b"}", b"]", b")")
 _IN_OBJECT, _IN_ARRAY = b"_: ", b"   "
-# Nor does it know a type that is taken from a resource's type (learn azure-resource-manager/bicep/data-types,
-# resource-derived types), with the way to one of its members. A name of the same length stands for it.
+# The grammar does not know types that are taken from a resource's type, or from one of its members (learn
+# azure-resource-manager/bicep/data-types, resource-derived types). A name of the same length replaces such a type.
 _DERIVED = re.compile(rb"\bresource(?:Input|Output)?<'[^'\n]*'>(?:\.[A-Za-z_*][A-Za-z0-9_]*|\[[\w*]*\](?=[.\[]))*")
 
 
@@ -130,7 +130,10 @@ def _first_error(root: Node) -> int:
 
 
 def _without_spreads(content: bytes) -> bytes:
-    """Replace each spread by an element that the grammar knows. This assumes that brackets in strings come in pairs."""
+    """Replace each spread by a text that the grammar knows: an element of an array, or a member `_` of an object.
+
+    This assumes that brackets in strings come in pairs.
+    """
     opened: list[bytes] = []
 
     def replaced(found: re.Match[bytes]) -> bytes:

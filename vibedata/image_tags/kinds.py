@@ -1,19 +1,21 @@
-"""Values that an expression of Bicep can have: texts whose parts know their lines, objects, arrays, and the unknown.
+"""The values that an expression of Bicep can have: texts, objects, arrays, and unknown values.
 
-Each value knows its size, the number of its parts at all depths: a few lines can make a value whose parts nobody can
-count one by one. For the same reason objects and arrays keep their hash.
+Each part of a text knows its line. Each value knows its size: the number of its parts at all depths, and one for the
+value itself. A few lines of Bicep can make a value with so many parts that nobody can count them one by one. For the
+same reason objects and arrays keep their hash.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-# The project's template, with all its modules, takes 3 % of it. It is spent in a few seconds.
+# The work that one search may do: the number of the parts of values that it may make. The project's template, with all
+# its modules, takes 3 % of this work. The whole work takes a few seconds.
 MAX_WORK = 400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a text, with the file and the line where it is written; None for an unknown part."""
+    """A part of a text, with the file and the line where it is written. `text` is None for an unknown part."""
 
     text: str | None
     file: str = ""
@@ -28,7 +30,7 @@ class Text:
 
     @property
     def size(self) -> int:
-        """Return the number of its parts."""
+        """Return the number of its parts, and one for the text itself."""
         return 1 + len(self.pieces)
 
 
@@ -81,7 +83,7 @@ Values = tuple[Value, ...]
 
 
 def size_of(values: Iterable[Value]) -> int:
-    """Return the number of the parts of values."""
+    """Return the sum of the sizes of values."""
     return sum(value.size for value in values)
 
 
@@ -90,13 +92,13 @@ class TooComplexError(Exception):
 
 
 class Work:
-    """The work that may still be done: the parts of values that may still be made."""
+    """The work that may still be done: the number of the parts of values that may still be made."""
 
     def __init__(self) -> None:
         self._left = MAX_WORK
 
     def spend(self, parts: int) -> None:
-        """Count parts of values. Raises TooComplexError."""
+        """Count parts of values. Raises TooComplexError if they are more than the parts that may still be made."""
         self._left -= parts
         if self._left < 0:
             raise TooComplexError

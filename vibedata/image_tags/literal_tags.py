@@ -1,14 +1,16 @@
 """Find the literal tags and digests of images in Bicep files. Pure, except for reading the files.
 
-A finding names the line where the literal is written, even if that is far from the image: in a string, an interpolated
-string, the default of a parameter, a variable, or a value that a caller passes to a module.
+A finding names the line where the literal is written, even if that line is far from the image. The literal may be in a
+string, an interpolated string, the default of a parameter, a variable, or a value that a caller passes to a module.
 
-- The value of a member with a name like `image` is a reference, with or without a registry's host. The value of
-  `linuxFxVersion` or `windowsFxVersion` is a reference only if it begins with `DOCKER|`.
-- The value of a member, variable or parameter with a name like `tag`, `imageTag` or `imageDigest` is a tag.
-- Any other text is a reference if it has a slash and a tag that looks like a version, or a digest.
+- The value of a member, variable or parameter with a name like `image` is a reference, with or without a registry's
+  host. The value of `linuxFxVersion` or `windowsFxVersion` is a reference only if it begins with `DOCKER|`.
+- The value of a member, variable or parameter with a name like `tag`, `imageTag` or `imageDigest` is a tag if it has a
+  digit or is a usual name of a tag that moves, such as `latest`.
+- Any other text is a reference if it has a slash and ends with a digest, with a tag that looks like a version, or with
+  a usual name of a tag that moves.
 
-This does not look at types with their api-versions, names of modules, decorators, and the members of `tags`.
+The search leaves out types with their api-versions, names of modules, decorators, metadata, and the values of `tags`.
 """
 
 import re
@@ -22,14 +24,14 @@ from vibedata.image_tags.files import BicepFile, Unread, plain, read_files, text
 from vibedata.image_tags.kinds import Members, Piece, Text, TooComplexError, Values, Work
 from vibedata.image_tags.values import Scope, alternatives, name_of, rounds, scope_of, value_of
 
-# How deep modules may be nested. Bicep refuses a circle.
+# How deep the search follows modules in modules. Bicep refuses modules that name each other in a circle.
 MAX_DEPTH = 20
 _IMAGE = re.compile(r"(.*[a-z._-])?[iI]mage([nN]ame|[uU]ri|[rR]ef|[rR]eference)?")
 _TAG = re.compile(r"(.*[._-])?(tag|digest)|([iI]mage|.*Image|[cC]ontainer)(Tag|Digest)")
 _HOSTED = ("linuxFxVersion", "windowsFxVersion")
 _DOCKER = "DOCKER|"
 _UNTAGGED = "tags"
-# Stands for an unknown part of a text.
+# This character stands for an unknown part of a text.
 _ANY = "\x00"
 _PART = r"[a-z0-9\x00]+(?:[._-]+[a-z0-9\x00]+)*"
 # Usual names of tags that move.
@@ -162,7 +164,7 @@ def _texts(values: Values) -> Iterable[Text]:
 
 
 def _without_docker(pieces: Sequence[Piece]) -> Sequence[Piece]:
-    """Return the reference in a setting of a site, nothing if the setting is of another kind."""
+    """Return the reference in a setting of a site. Return nothing if the setting does not begin with `DOCKER|`."""
     first = pieces[0].text if pieces else None
     if first is None or not first.upper().startswith(_DOCKER):
         return ()
@@ -170,7 +172,10 @@ def _without_docker(pieces: Sequence[Piece]) -> Sequence[Piece]:
 
 
 def _tag_of(pieces: Sequence[Piece]) -> list[Piece]:
-    """Return the pieces of a reference's tag or digest: the text after the colon or at sign of its last part."""
+    """Return the pieces of a reference's tag or digest: the text after the first colon or at sign of its last part.
+
+    The last part begins after the last slash.
+    """
     found: list[Piece] = []
     inside = False
     for piece in pieces:
@@ -188,7 +193,11 @@ def _tag_of(pieces: Sequence[Piece]) -> list[Piece]:
 
 
 def _own(pieces: Sequence[Piece]) -> list[Piece]:
-    """Return the pieces of a tag. Return none if its literal parts only surround a value from outside."""
+    """Return the pieces of a tag.
+
+    Return none if the tag does not begin with a literal word and its literal parts have no digit. Then these parts only
+    surround a value from outside.
+    """
     texts = [piece for piece in pieces if piece.text != ""]
     begins = bool(texts) and texts[0].text is not None and _WORD.search(texts[0].text) is not None
     digits = any(piece.text is not None and _DIGIT.search(piece.text) for piece in texts)

@@ -2,9 +2,9 @@
 
 An expression has alternatives: both sides of a condition, a parameter's default, and the value that each caller passes.
 Each part of a text keeps the place where it is written, or is marked as unknown. The grammar binds `.name` and
-`[index]` less tightly than operators, so this treats both as a part of the last operand, and all other operands stay
-alternatives. There may be too many alternatives, but never too few. There are two exceptions: functions that make new
-texts, and loaded files.
+`[index]` less tightly than operators. So this module treats both as a part of the last operand, and all other operands
+stay alternatives. There may be too many alternatives. There may be too few only for functions that make new texts, for
+loaded files, and beyond the limits below.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,13 +19,13 @@ from vibedata.image_tags.kinds import UNKNOWN, Items, Members, Piece, Text, Valu
 # If there are more combinations than this, only one part of a text varies at a time. The other parts keep their first
 # alternative.
 MAX_COMBINED = 512
-# A text with more parts is not a reference to an image.
+# A text with more parts than this is not a reference to an image.
 MAX_PIECES = 200
 MAX_INDEX_DIGITS = 4
-# A chain of variables that is longer than this goes in a circle.
+# How deep expressions are followed, through variables and functions too. A deeper chain goes in a circle.
 MAX_DEPTH = 60
 _OPERANDS = ("ternary_expression", "binary_expression", "unary_expression")
-# Functions that return their argument, in pieces or as a whole.
+# Functions that return their arguments, or parts of them.
 _PASSING = frozenset(
     {"union", "any", "toLower", "toUpper", "trim", "string", "first", "last", "array", "flatten", "filter", "sort"}
     | {"take", "skip", "intersection", "concat", "createArray", "items"}
@@ -34,16 +34,19 @@ _PASSING = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """The scope of an expression: its file, the parameters from a caller, and the names of the loops around it."""
+    """The scope of an expression: its file, the parameters from a caller, and the names around it.
+
+    These names come from loops, lambdas and the parameters of a function.
+    """
 
     file: BicepFile
-    # All files share it.
+    # All files share the same work.
     work: Work
     declared: Mapping[str, Node]
     given: Mapping[str, Values] = field(default_factory=dict)
     names: Mapping[str, Values] = field(default_factory=dict)
     depth: int = 0
-    # The known values of the names at the top level of the file.
+    # The values of the names at the top level of the file, as far as they have been found already.
     known: dict[str, Values] = field(default_factory=dict, repr=False)
 
     def with_names(self, names: Mapping[str, Values]) -> "Scope":
@@ -64,7 +67,7 @@ def name_of(declaration: Node) -> str:
 
 
 def value_of(declaration: Node) -> Node | None:
-    """Return the expression behind a declaration's equals sign, None for none."""
+    """Return the expression after a declaration's `=`, or after a function's `=>`. Return None if there is none."""
     kinds = [child.type for child in declaration.children]
     mark = "=>" if declaration.type == "user_defined_function" else "="
     return declaration.children[-1] if mark in kinds else None
@@ -81,7 +84,7 @@ def alternatives(node: Node, scope: Scope) -> Values:
 
 
 def rounds(loop: Node, scope: Scope) -> Scope:
-    """Return the scope inside of a loop."""
+    """Return the scope inside a loop."""
     parameters = [child for child in loop.named_children if child.type in ("identifier", "for_loop_parameters")]
     names = [text_of(one) for one in (parameters[0].named_children or parameters[:1])] if parameters else []
     over = _after(loop, "in")
@@ -177,7 +180,7 @@ def _pieces(values: Iterable[Value]) -> tuple[tuple[Piece, ...], ...]:
 
 
 def _key(node: Node, key: Node) -> str | None:
-    """Return the selected name or index, None if it is unknown."""
+    """Return the selected name, None for an index or an unknown name."""
     return text_of(key) if node.type == "member_expression" else plain(key)
 
 
@@ -270,7 +273,7 @@ def _formatted(values: Sequence[Values], work: Work) -> Iterable[Value]:
                     parts.append(((replace(piece, text=text if piece.text is not None else None),),))
                 else:
                     index = text.partition(":")[0]
-                    # No call has more arguments than this, and Python reads no number of thousands of digits.
+                    # No call has 10,000 arguments, and Python does not read a number of thousands of digits.
                     number = int(index) + 1 if index.isdecimal() and len(index) <= MAX_INDEX_DIGITS else 0
                     parts.append(_pieces(values[number]) if 0 < number < len(values) else ((Piece(None),),))
         made += _joined(parts, work)

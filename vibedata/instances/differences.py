@@ -8,7 +8,10 @@ from publisher.instances.document import Instance, document_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """A part with its values before and after, "" for no value. The name of a setting is `settings.NAME`."""
+    """A part of a document with its values before and after, "" for no value.
+
+    The name of a setting is `settings.NAME`.
+    """
 
     part: str
     before: str

@@ -72,7 +72,7 @@ def looked(looks: Sequence[Callable[[], Part]]) -> tuple[list[Part], list[Runboo
     for look in looks:
         try:
             parts.append(look())
-        except Exception as error:  # noqa: BLE001 - the other plans are carried out, and then this is told
+        except Exception as error:  # noqa: BLE001 - the other plans are carried out, and then this error is shown
             errors.append(name_any(error))
     return parts, errors
 

@@ -59,7 +59,8 @@ class KnownJob:
 def listed_jobs(account: AccountAccess) -> list[ListedJob]:
     """Return all jobs of an account, the newest first.
 
-    Raises RunbookError VD-AUTOMATION-001 if the account does not exist, VD-STORAGE-005, and azure.core's errors.
+    Raises RunbookError VD-AUTOMATION-001 if the account does not exist, VD-STORAGE-005 if it has too many jobs, and
+    azure.core's errors.
     """
     # Read all pages, because their order is not documented.
     items = account.client.job.list_by_automation_account(*account.at)

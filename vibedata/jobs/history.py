@@ -32,8 +32,8 @@ STATES: Mapping[str, str] = {
     "Removing": "being removed",
 }
 ENDED_WELL = "Completed"
-# Of such a job somebody should know. Automation ends a job by fair share as Stopped. Blocked and Disconnected ones have
-# not ended, and nobody knows whether they will.
+# Somebody should know of a job with one of these statuses. If a job runs longer than its fair share, Automation ends it
+# as Stopped. Blocked and Disconnected jobs have not ended, and nobody knows whether they will end.
 NOT_WELL = frozenset({"Failed", "Stopped", "Suspended", "Blocked", "Disconnected"})
 # The mode of a job that validate_runbooks starts to find out whether a runbook can run.
 TRIAL = "trial"
@@ -50,7 +50,7 @@ class Job:
         runbook: The runbook's name.
         created: When it was requested.
         ended: When it ended.
-        mode: run, plan or trial; "" for a job whose parameters cannot be read.
+        mode: run, plan or trial. It is run if neither the first line nor the parameters say it.
         release: The release that the runbook names in its first line, "" for none.
         started_by: Who started it, as the starter or the portal says; "" if it is not known.
         state: Automation's status in our words.

@@ -25,7 +25,7 @@ def watch(
     about: Mapping[str, Any],
     known: bool = False,
 ) -> int:
-    """Do the work, which follows a job, show the verdict, and return the exit code.
+    """Do the work that follows a job, show the verdict, and return the exit code.
 
     Args:
         runbook: The runbook's name.

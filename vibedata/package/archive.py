@@ -13,7 +13,8 @@ _MODE = 0o100644
 def archive(files: Mapping[str, bytes]) -> bytes:
     """Return the zip of files by their names.
 
-    It is not compressed: what zlib makes differs between its versions, and the limit of 1 GB is far away.
+    The zip is not compressed, because two versions of zlib may make different bytes. Partner Center's limit of 1 GB is
+    far away.
     """
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as opened:

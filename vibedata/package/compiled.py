@@ -1,4 +1,4 @@
-"""The compiled template: the compiler, and the kept file, which says from which sources it was compiled."""
+"""Compile the template, and keep it in a file. The kept file says from which sources it was compiled."""
 
 import hashlib
 import json
@@ -34,7 +34,9 @@ def template_of(infra: Path, environ: Mapping[str, str]) -> bytes:
 
     Raises:
         RunbookError: VD-PACKAGE-002 (there is neither such a file nor a compiler), -003 (the file is out of date and
-            there is no compiler), -004 (the compiler refuses the sources), -005 (a source cannot be read).
+            there is no compiler), -004 (the compiler refuses the sources), -005 (a source or the kept file cannot be
+            read).
+        UnwritableError: The new template cannot be kept.
     """
     sources = hash_of_sources(infra)
     kept = infra / TEMPLATE

@@ -7,7 +7,7 @@ from datetime import date
 from vibedata.package.located_json import Document, Path
 from vibedata.template.azure_types import Types
 
-# Names in the zip. Partner Center wants them in its root and compares capitals.
+# Names in the zip. Partner Center wants these files in the zip's root, and compares their names with the capitals.
 TEMPLATE = "mainTemplate.json"
 USER_INTERFACE = "createUiDefinition.json"
 VIEW = "viewDefinition.json"

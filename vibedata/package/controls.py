@@ -24,10 +24,10 @@ CHOICES = ("Microsoft.Common.DropDown", "Microsoft.Common.OptionsGroup")
 SILENT = ("Microsoft.Common.InfoBox", "Microsoft.Common.TextBlock", SECTION)
 # The first step has no name.
 BASICS = ""
-# The definition is checked with every combination of choices. A definition with more combinations would ask for too
-# much.
+# The definition is checked with every combination of choices. A definition with more combinations than this is refused.
 MAX_COMBINATIONS = 4096
-# The combinations, multiplied with the definition's characters of JSON. The evaluation of that many takes a minute.
+# The number of combinations, multiplied by the number of characters in the definition's JSON. This much work takes a
+# minute.
 MAX_WORK = 40_000_000
 _SAMPLE_LOCATION = "westeurope"
 
@@ -82,8 +82,9 @@ def outputs(definition: Any) -> Mapping[str, Any]:
 def choices(element: Element) -> list[Any]:
     """Return the values that a customer can give.
 
-    These are all choices of a list. For a text box they are its sample and, if it is optional, the empty text. The
-    sample is the element's default or its placeholder.
+    For a list these are all its choices. For a check box they are true and, if it is optional, false. For a text box
+    and any other element they are its sample and, if it is optional, the empty text. The sample is the element's
+    default or its placeholder.
     """
     if element.type in CHOICES:
         allowed = element.constraints.get("allowedValues")

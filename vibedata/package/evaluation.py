@@ -10,7 +10,7 @@ from typing import Any
 
 from vibedata.package.expressions import Call, Expression, Literal, is_expression, parse
 
-# A value for a template. Azure takes 4 MB for all of them.
+# The limit for the characters that replace() puts into a text. Azure takes 4 MB for all values of a template together.
 MAX_CHARACTERS = 1024 * 1024
 
 

@@ -12,13 +12,13 @@ from runbook_lib.basics import strict_json
 Path = tuple[str | int, ...]
 # A compiled template has about twenty levels.
 _MAX_DEPTH = 200
-# The 800 resources that Azure takes at most have fewer.
+# Azure takes at most 800 resources in a template. They have fewer values than this.
 _MAX_VALUES = 100_000
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],]|[^\s{}\[\],:"]+')
 
 
 class MalformedError(Exception):
-    """The text is not strict JSON. `line` is the line of the error."""
+    """The text is not strict JSON, or has too many values or levels. `line` is the line of the error."""
 
     def __init__(self, line: int, message: str) -> None:
         """Keep the line, counted from 1, and the message."""

@@ -50,7 +50,7 @@ class Made:
         checked: The rules that were applied.
         unchecked: The rules that were not applied, because a part that they need is missing.
         template_error: The reason why there is no template, None if there is one.
-        files: The files of the zip by their names. It is empty if a rule is broken or a part is missing.
+        files: The files of the zip by their names. It is empty if there is a finding or no template.
     """
 
     findings: tuple[Finding, ...]
@@ -65,7 +65,11 @@ class Made:
 
 
 def make(sources: Sources, environ: Mapping[str, str], today: date) -> Made:
-    """Gather and check a package. Raises RunbookError VD-PACKAGE-005 for an artifact that cannot be read."""
+    """Gather and check a package. `today` is the day for which the age of api-versions is computed.
+
+    Raises RunbookError VD-PACKAGE-005 for an artifact that cannot be read, and UnwritableError if a newly compiled
+    template cannot be kept.
+    """
     texts, malformed = _texts(sources)
     template_error = None
     try:
@@ -145,8 +149,8 @@ def _malformed(file: Path, line: int | None, message: str) -> Finding:
 def _with_defaults(documents: Mapping[str, Document]) -> Document:
     """Return the template with the publisher's values as defaults. The rules find the values that do not fit.
 
-    A parameter that the customer is asked for gets no default, because a complete file of parameters has only an
-    example for it.
+    A parameter for which the customer is asked gets no default. A complete file of parameters has only an example for
+    such a parameter.
     """
     template = documents[TEMPLATE]
     declared: Any = member(template.value, "parameters")
@@ -193,10 +197,10 @@ def _read_artifacts(folder: Path | None, names: Iterable[str]) -> dict[str, byte
 def _read_artifact(folder: Path, name: str) -> bytes:
     try:
         return read_below(folder, *name.split("/"), max_bytes=MAX_BYTES)
-    except FileRefusedError as error:  # somebody has exchanged it
+    except FileRefusedError as error:  # somebody has exchanged the file since its size was read
         raise build.PACKAGE_FILE_REFUSED.error(str(error), target=str(folder / name)) from error
 
 
 def _shown(file: Path) -> str:
-    """Return a file's name for people. It is relative to the current folder if the file is below that."""
+    """Return a file's name for people. It is relative to the current folder if the file is below this folder."""
     return os.path.relpath(file) if Path(os.path.realpath(file)).is_relative_to(Path.cwd()) else str(file)

@@ -1,6 +1,6 @@
-"""Try the regular expressions of a createUiDefinition. A child process tries them, because a short one can take years.
+"""Try the regular expressions of a createUiDefinition. A child process tries them.
 
-Python's own matching cannot be stopped from outside of it, so only the end of a process is certain.
+Even a short expression can take years. Nothing can stop Python's matching from outside, but a process can be ended.
 """
 
 import json
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 
-# Each real expression takes less than a millisecond.
+# The limit for one run of the child process. Each real expression takes less than a millisecond.
 SECONDS = 10
 # After this number of expressions that take too long, the others are not tried.
 MAX_TOO_LONG = 3
@@ -27,7 +27,7 @@ for regex, text in json.load(sys.stdin):
 
 
 class Trial(Enum):
-    """What an expression does with a text. TOO_LONG: itself, its text, or the time that it takes."""
+    """What an expression does with a text. TOO_LONG: the expression, the text, or the time of the trial is too long."""
 
     FITS = "fits"
     REFUSES = "refuses"
@@ -36,9 +36,10 @@ class Trial(Enum):
 
 
 def try_all(pairs: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Trial]:
-    """Return what each pair of a JavaScript regular expression and a text gives, as far as Python reads the expression.
+    """Return the result for each pair of a JavaScript regular expression and a text.
 
-    This ends after SECONDS * MAX_TOO_LONG seconds at the latest.
+    Python tries the expression. If Python cannot read it, the result is UNREADABLE. This function ends after
+    SECONDS * MAX_TOO_LONG seconds at the latest.
     """
     found = dict.fromkeys(pairs, Trial.TOO_LONG)
     waiting = [pair for pair in found if max(map(len, pair)) <= MAX_CHARACTERS]
@@ -47,7 +48,7 @@ def try_all(pairs: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Trial]
             break
         tried = _tried(waiting)
         found.update(zip(waiting, tried, strict=False))
-        waiting = waiting[len(tried) + 1 :]  # the one after them took too long, or ended the process
+        waiting = waiting[len(tried) + 1 :]  # the pair after the tried ones took too long, or ended the process
     return found
 
 

@@ -32,7 +32,7 @@ class Finding:
 class Rule:
     """One rule. `source` says who demands it.
 
-    `needs` are the parts of the package without which it cannot be checked.
+    `needs` are the parts of the package that the rule needs. The rule is not checked if one of them is missing.
     """
 
     name: str
@@ -72,7 +72,7 @@ def template_rule(
 ) -> Callable[[Callable[[Scope, Contents], Iterable[Fault]]], Rule]:
     """Make a rule from a function that looks at one template.
 
-    It is called for the main template and for each nested one.
+    The function is called for the main template and for each nested template.
 
     `types` says whether the rule also needs Azure's type definitions.
     """

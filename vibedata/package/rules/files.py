@@ -14,7 +14,7 @@ MAX_BYTES = 1024**3
 _PLAN = "learn marketplace/plan-azure-app-managed-app"
 _VIEWS = "learn azure-resource-manager/managed-applications/concepts-view-definition"
 _VIEW_SCHEMA = "https://schema.management.azure.com/schemas/viewdefinition/0.0.1-preview/ViewDefinition.json#"
-# The commands of a view call a custom provider, which this application does not have.
+# The kinds of views that do not need a custom provider. This application has no custom provider.
 _KINDS = ("Overview", "Metrics")
 _URI_ARGUMENTS = 2
 # A place in the text of format(). No call has thousands of arguments.

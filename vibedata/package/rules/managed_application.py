@@ -17,7 +17,7 @@ _JOB_SCHEDULES = "microsoft.automation/automationaccounts/jobschedules"
 # The additional members of a parameter or an output in language version 2.0.
 _OF_TYPES = ("$ref", "additionalProperties", "discriminator", "items", "nullable", "prefixItems", "properties")
 _IMAGE = re.compile(r"image|(?:linux|windows)FxVersion")
-# The characters between two references to images.
+# A character that cannot be part of a reference to an image, or of `DOCKER|` before it.
 _BETWEEN = re.compile(r"[^\w.|/:@-]")
 
 
@@ -48,13 +48,14 @@ def template_language_must_be_1_0(scope: Scope, _contents: Contents) -> Iterator
     remedy="Deploy only into the managed resource group. The provider that deploys has no rights anywhere else.",
 )
 def deployments_must_stay_in_the_managed_resource_group(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a nested deployment that names another scope."""
+    """Find a nested deployment that names a resource group or subscription, or a resource with a scope outside."""
     for resource in scope.resources():
         for key in ("resourceGroup", "subscriptionId"):
             if resource.is_deployment and key in resource.value:
                 yield Fault(scope.name, (*resource.path, key), f"the deployment names {key}")
         named = resource.value.get("scope")
-        # A resource of the group may be an extension's scope. A whole subscription or tenant is named as a literal.
+        # A resource of the group may be the scope of an extension resource. A scope outside of the group is a literal
+        # with a leading slash, or a call such as subscription().
         if isinstance(named, str) and (named.startswith("/") or _is_outside(named)):
             yield Fault(scope.name, (*resource.path, "scope"), f"the scope is {named}")
 
@@ -65,7 +66,7 @@ def deployments_must_stay_in_the_managed_resource_group(scope: Scope, _contents:
     remedy="Write mode Incremental. Complete deletes what the runbooks have made.",
 )
 def deployment_mode_must_be_incremental(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a nested deployment that deletes all resources that it does not name."""
+    """Find a nested deployment without mode Incremental. Mode Complete deletes all resources that it does not name."""
     for resource in scope.resources():
         mode = member(resource.value, "properties", "mode")
         if resource.is_deployment and mode != "Incremental":
@@ -119,7 +120,7 @@ def images_must_be_parameters(scope: Scope, contents: Contents) -> Iterator[Faul
 
 
 def _names_image(text: str) -> bool:
-    """Return whether a text holds repository:tag, perhaps behind a host or `DOCKER|`, or a digest."""
+    """Return whether a text holds a digest, or a tag after a name with a slash, such as `host/name:tag`."""
     for word in _BETWEEN.split(text):
         folder, _, last = word.rpartition("/")
         name, _, tag = last.partition(":")

@@ -50,7 +50,7 @@ def deployment_parameters_should_have_content_version(contents: Contents) -> Ite
     needs=[PARAMETERS],
 )
 def deployment_parameters_should_have_parameters(contents: Contents) -> Iterator[Fault]:
-    """Find a file of parameters that has none."""
+    """Find a file of parameters in which `parameters` is missing or not an object."""
     if not isinstance(member(contents.documents[PARAMETERS].value, "parameters"), Mapping):
         yield Fault(PARAMETERS, ("parameters",), "there are no parameters")
 
@@ -75,7 +75,7 @@ def deployment_parameters_should_have_value(contents: Contents) -> Iterator[Faul
     needs=[PARAMETERS, TEMPLATE],
 )
 def publisher_values_must_fit_the_template(contents: Contents) -> Iterator[Fault]:
-    """Find a value for a parameter that is unknown, secret, or of another type."""
+    """Find a value for an unknown or secret parameter, a value of another type, or a value that is not allowed."""
     declared: Any = member(contents.documents[TEMPLATE].value, "parameters")
     for name, given in _given(contents).items():
         path, value = ("parameters", name), member(given, "value")

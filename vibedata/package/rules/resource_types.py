@@ -75,7 +75,7 @@ def properties_must_be_known(scope: Scope, contents: Contents) -> Iterator[Fault
     types=True,
 )
 def required_properties_must_be_set(scope: Scope, contents: Contents) -> Iterator[Fault]:
-    """Find a property that the type demands."""
+    """Find a missing property that the type demands."""
     for path, value, schema, _ in _parts(scope, contents):
         if isinstance(value, Mapping) and "copy" not in value:
             for key in schema.get("required", ()):
