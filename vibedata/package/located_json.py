@@ -83,7 +83,10 @@ def _line_of(error: strict_json.NotStrictJsonError, content: bytes) -> int:
 
 
 def _scan(text: str) -> tuple[dict[Path, int], int | None]:
-    """Return the line of each value, and the line of the first repeated key of an object, None if there is none."""
+    """Return the line of each value, and the line of the first repeated key of an object, None if there is none.
+
+    A text that strict_json has refused may have a second fault. The scan ends there.
+    """
     lines: dict[Path, int] = {}
     doubled: int | None = None
     opened: list[_Open] = []
@@ -94,15 +97,20 @@ def _scan(text: str) -> tuple[dict[Path, int], int | None]:
         word = token[0]
         here = opened[-1] if opened else None
         if word in "}]":
+            if here is None:
+                break
             opened.pop()
         elif word == ",":
             if here is not None:
                 here.awaits_key = True
                 here.key = here.key if isinstance(here.key, str) else here.key + 1
         elif here is not None and here.is_object and here.awaits_key:
-            here.key, here.awaits_key = json.loads(word), False
-            doubled = doubled or (line if here.key in here.seen else None)
-            here.seen.add(str(here.key))
+            key = _key(word)
+            if key is None:
+                break
+            here.key, here.awaits_key = key, False
+            doubled = doubled or (line if key in here.seen else None)
+            here.seen.add(key)
             lines[here.inner] = line
         else:
             path = () if here is None else here.inner
@@ -114,3 +122,12 @@ def _scan(text: str) -> tuple[dict[Path, int], int | None]:
                     raise MalformedError(line, f"it is nested more than {_MAX_DEPTH} levels deep")
                 opened.append(_Open(path, word == "{", "" if word == "{" else 0))
     return lines, doubled
+
+
+def _key(word: str) -> str | None:
+    """Return the key of an object's member, None if the word is no JSON string."""
+    try:
+        key = json.loads(word)
+    except ValueError:
+        return None
+    return key if isinstance(key, str) else None

@@ -210,6 +210,14 @@ def test_a_file_of_too_many_values_is_refused() -> None:
         located_json.read(deep.encode(), name=VIEW, file=VIEW)
 
 
+@pytest.mark.parametrize(
+    "text", ["[NaN]]", '{"a": 1, "a": 2}}', "[NaN, {a: 1}]", "[NaN, {null: 1, 2}]", '[NaN, {"\\x": 1}]', "[NaN, {1]]]"]
+)
+def test_a_file_with_two_faults_is_refused(text: str) -> None:
+    with pytest.raises(located_json.MalformedError):
+        located_json.read(text.encode(), name=VIEW, file=VIEW)
+
+
 def replaced(value: Any, number: random.Random) -> Any:
     """Return a value of JSON with one part left out, doubled, or replaced by a value of another type."""
     odd: tuple[Any, ...] = (

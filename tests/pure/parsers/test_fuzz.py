@@ -61,6 +61,7 @@ from tests.support.mutations import envelope_of, mutated
 from tests.support.notary_fixtures import NOW, cases
 from tests.support.notary_maker import TARGET
 from tests.support.release_maker import artifact_of
+from vibedata.package import located_json
 from vibedata.preflight.sandbox import read_row
 
 # `cryptography` warns about a serial number. The verifier refuses it afterwards.
@@ -194,6 +195,7 @@ DATES = (b"Mon, 23 Nov 2026 10:00:00 GMT", b"120")
 
 PARSERS = (
     Parser("JSON", (as_json(DOCUMENT), b"[1, 2.5, null]"), strict_json.loads, (strict_json.NotStrictJsonError,)),
+    Parser("JSON with lines", (b'{"a": [1, {"b": null}], "c": "d"}',), lambda each: located_json.read(each, name="n", file="f"), (located_json.MalformedError,)),
     Parser("base64url", (b"AAECAw", b"_-8"), lambda each: base64url.decode(text(each)), (ValueError,)),
     Parser("release manifest", (as_json(DOCUMENT),), release_manifest.parse),
     Parser("artifact", (as_json(artifact_of(f"sha256:{'a' * 64}", 2)),), lambda each: read_artifact(each, target="t")),
