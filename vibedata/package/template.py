@@ -1,6 +1,6 @@
 """A template as the rules see it.
 
-The main template and each nested one have their own scope, resources and expressions.
+The main template is one scope. Each nested template that evaluates its own expressions is another scope.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -54,14 +54,14 @@ class Scope:
         yield from _resources(self.value.get("resources"), (*self.path, "resources"), "")
 
     def values(self, section: str | None = None) -> Iterator[tuple[Path, Any]]:
-        """Yield each value below a section, or below the whole template. Values of nested scopes are left out."""
+        """Yield a section, or the whole template, and each value below it. Values of nested scopes are left out."""
         inner = {each.path for each in self._nested()}
         start = self.value if section is None else self.value.get(section)
         path = self.path if section is None else (*self.path, section)
         yield from walk(start, path, lambda found: found not in inner)
 
     def texts(self, section: str | None = None) -> Iterator[tuple[Path, str]]:
-        """Yield each text below a section, or in the whole template. Keys of objects are texts, too."""
+        """Yield each text in a section, or in the whole template. A key that is an expression is a text, too."""
         for path, value in self.values(section):
             if isinstance(value, str):
                 yield path, value
@@ -83,7 +83,10 @@ class Scope:
 
 
 def scopes(document: Document) -> Iterator[Scope]:
-    """Yield the main template and each nested one. An outer template comes before its inner templates."""
+    """Yield the main template, and each nested template that evaluates its own expressions.
+
+    An outer template comes before its inner templates.
+    """
     value = document.value if isinstance(document.value, Mapping) else {}
     by_bicep = member(value, "metadata", "_generator", "name") == "bicep"
     waiting = [Scope(name=document.name, path=(), value=value, is_main=True, by_bicep=by_bicep)]
@@ -94,7 +97,7 @@ def scopes(document: Document) -> Iterator[Scope]:
 
 
 def walk(value: Any, path: Path, enter: Callable[[Path], bool] = lambda _path: True) -> Iterator[tuple[Path, Any]]:
-    """Yield a value and each value below it. `enter` says for a path whether to look at it."""
+    """Yield a value and each value below it. Leave out each path for which `enter` returns False, and all below it."""
     if not enter(path):
         return
     yield path, value
@@ -107,7 +110,7 @@ def walk(value: Any, path: Path, enter: Callable[[Path], bool] = lambda _path: T
 
 
 def referenced(call: Call, function: str) -> str | None:
-    """Return the name in parameters('NAME') or variables('NAME'), None for another call."""
+    """Return NAME for the call function('NAME'), None for another call. `function` is parameters or variables."""
     if call.name.lower() != function or len(call.arguments) != 1:
         return None
     argument = call.arguments[0]
@@ -136,7 +139,7 @@ def parts_in(value: object) -> list[Expression]:
 
 
 def allowed_values(parameter: Mapping[str, Any], otherwise: list[Any]) -> list[Any]:
-    """Return the values that a parameter allows, `otherwise` if it names none, or names them in another form."""
+    """Return the values that a parameter allows, and `otherwise` if it has no list of them."""
     found = parameter.get("allowedValues")
     return found if isinstance(found, list) else otherwise
 

@@ -1,4 +1,4 @@
-"""The common parts of `vibedata preflight` and `vibedata doctor`: the places of their checks, and the table."""
+"""The common parts of `vibedata preflight` and `vibedata doctor`: option `--only-here`, the checks and the table."""
 
 import argparse
 import os
@@ -27,7 +27,7 @@ def look_and_show(
     *,
     further: Iterable[Finding] = (),
 ) -> int:
-    """Make every check, show one table, and return 0, or 1 if a row is bad. further: additional findings."""
+    """Make every check and show one table. Return 1 if a row is bad, and 0 otherwise. further: additional findings."""
     rows = [row_of(finding) for finding in (*check_in_place(session, os.environ), *further)]
     if not arguments.only_here:
         heading, option, about = f"{title}: {customer}", customer.option, customer.as_field()

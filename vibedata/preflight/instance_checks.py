@@ -85,7 +85,7 @@ def _status(session: AzureSession, customer: Customer) -> Iterator[Finding]:
         yield unknown("status", error.message)
         return
     notes = [(note.level, note.text, note.remedy) for note in verdict.notes]
-    # Where the headline has no remedy, it only counts what the notes say one by one.
+    # A headline without a remedy only counts the things that the notes tell one by one.
     if verdict.level in (Level.ILL, Level.UNKNOWN) and (verdict.remedy or not notes):
         notes.insert(0, (verdict.level, verdict.headline, verdict.remedy))
     look = f"Run `vibedata status{customer.option}`: it shows the whole status."
@@ -184,7 +184,7 @@ def _spool(session: AzureSession, container: str) -> str:
 def judge_spool(container: str, times: Sequence[datetime], now: datetime) -> str:
     """Return in words what waits in a spool. Pure. `times` say when each blob was written.
 
-    Raises RunbookError VD-DOCTOR-003.
+    Raises RunbookError VD-DOCTOR-003 (a blob waits for longer than STALE).
     """
     if not times:
         return "nothing waits"

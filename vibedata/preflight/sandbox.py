@@ -1,4 +1,4 @@
-"""Run the preflight as a job. It sees what only the sandbox can see, with the identity of the runbooks."""
+"""Run the preflight as a job. The job has the identity of the runbooks, and sees what only the sandbox can see."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,7 +28,7 @@ UNKNOWN_CODE = "The job's code is not known here: publish the runbook of this re
 def rows_of_sandbox(session: AzureSession, view: View) -> tuple[Row, ...]:
     """Run the published preflight as a job with plan_only, and return its rows.
 
-    If it is not published yet, or does not run, one row says so. `view` shows what the job waits for.
+    If the preflight is not published yet, or does not run, one row says so. `view` shows what the job waits for.
     """
     try:
         account = AutomationAccount(client=session.clients.automation, settings=session.settings)
@@ -54,7 +54,10 @@ def _rows_of_job(session: AzureSession, account: AutomationAccount, view: View) 
 
 
 def rows_in(output: str, job_id: str, error: Mapping[str, object] | None, settings: Settings) -> tuple[Row, ...]:
-    """Return the rows in a job's output, at most MAX_ROWS. Additional rows tell the run's error and ill rows. Pure."""
+    """Return the rows in a job's output, at most MAX_ROWS. Pure.
+
+    One more row tells the run's error. Another one says that there are no rows, or that some are left out.
+    """
     written = [line.removeprefix(ROW) for line in output.splitlines() if line.startswith(ROW)]
     rows = [row for line in written[:MAX_ROWS] if (row := read_row(line, settings)) is not None]
     ill = len(rows) < len(written)
@@ -69,7 +72,8 @@ def rows_in(output: str, job_id: str, error: Mapping[str, object] | None, settin
 def read_row(text: str, settings: Settings) -> Row | None:
     """Return the row in a line that a job has written, None if it has no row. Pure.
 
-    The job's remedy is not read, and its command only if it may be shown: it must be about this instance (`settings`).
+    The row does not get the remedy of the line. It gets the command of the line only if the preflight prints that
+    command for this instance (`settings`).
     """
     try:
         fields = strict_json.loads(text)
@@ -95,7 +99,7 @@ def _row_of_error(error: Mapping[str, object]) -> Row:
 def _with_code(row: Row, code: str) -> Row:
     """Return a row of a job with its code, and with the remedy that this command has for the code.
 
-    Somebody else may have changed the runbook. So the job says what it has seen, and not what a person is to type.
+    Somebody else may have changed the runbook. So the remedy does not come from the job.
     """
     entry = CATALOGUE.get(code)
     remedy = entry.remedy if entry else UNKNOWN_CODE if code else ""

@@ -1,11 +1,11 @@
 """Decide whether a shell command in a job's output may be shown to a person. Pure.
 
 Somebody else may have changed the published runbook, and a person copies the command into a shell with more rights. So
-a command counts only if it is one that the preflight prints for this instance, letter for letter. Only the name of a
-resource in the instance's group, or an ETag, may be any.
+a command counts only if the preflight prints exactly this command for this instance. Only two parts of it are free: the
+name of a resource in the instance's group, and an ETag.
 
-The command that gives a role is not among them: a job could name another identity. The checks that this command itself
-makes print it.
+The command that gives a role never counts, because a job could name another identity. The checks that run outside of
+the job print that command.
 """
 
 import re
@@ -20,7 +20,7 @@ from runbook_lib.vault.hmac_key import SECRET as KEY
 from runbook_lib.vault.publisher_token import SECRET as TOKEN
 from runbook_lib.vault.token_in_use import Unusable, mending_line
 
-# The part of a line that may be any name. A shell takes such a name as it is.
+# Stands for a free name in a line. A shell gives no character of such a name a special meaning.
 ANY = "__ANY__"
 _NAME = "[A-Za-z0-9_][A-Za-z0-9_-]{0,127}"
 
@@ -31,7 +31,7 @@ def may_be_shown(line: str, settings: Settings) -> bool:
 
 
 def lines_of(settings: Settings) -> Iterator[str]:
-    """Yield each command that a job of the preflight may print, with ANY for a name that it chooses."""
+    """Yield each command that a job of the preflight may print. ANY stands for a name that the job chooses."""
     vault_url = settings.key_vault_endpoint.rstrip("/")
     for secret in (TOKEN, KEY):
         for state in get_args(Unusable):

@@ -19,16 +19,16 @@ from vibedata.release.check import CheckedPlace
 # An index lists images, not further indexes. importImage accepts at most this number
 # (docs/azure-facts.md#importing-images).
 MAX_IMAGES = 50
-# Docker runs no image with more (docker/docs issue 8230). A manifest of the accepted size can list thousands, and each
-# costs a request.
+# Docker runs no image with more layers (docker/docs issue 8230). A manifest of the accepted size can list thousands of
+# layers, and each layer costs a request.
 MAX_LAYERS = 127
 
 
 def pull_image(reader: ContainerRegistryReader, pin: ImagePin) -> str:
     """Pull every manifest of an image by its digest, check the size of each layer, and return what was found.
 
-    Raises RunbookError VD-TRUST-055 (a part is missing), VD-MANIFEST-011 (it is no image, or a layer has another size),
-    and the reader's errors.
+    Raises RunbookError VD-TRUST-055 (a part is missing), VD-MANIFEST-011 (it is no image, it lists too many images or
+    layers, or a layer has another size), and the reader's errors.
     """
     target = f"{pin.repository}@{pin.digest}"
     top = _manifest(reader, pin.repository, pin.digest)
@@ -73,7 +73,7 @@ def _listed(document: Mapping[str, Any], member: str) -> list[object]:
 
 
 def _descriptors(document: Mapping[str, Any], member: str, target: str) -> list[tuple[str, int]]:
-    """Return digest and size of each descriptor in a list. The list must not be empty."""
+    """Return the digest and the size of each descriptor in a list. The list must not be empty."""
     found: list[tuple[str, int]] = []
     for each in _listed(document, member):
         digest = each.get("digest") if isinstance(each, dict) else None
@@ -87,14 +87,17 @@ def _descriptors(document: Mapping[str, Any], member: str, target: str) -> list[
 
 
 class PulledFiles:
-    """The files of a release's runbooks, packages and documents, each read once, into a folder."""
+    """The files of a release's runbooks, packages and documents. Each file is read once, into a folder."""
 
     def __init__(self, place: CheckedPlace, folder: Path) -> None:
         self._place = place
         self._folder = folder
 
     def pull(self, pin: Pin, packages: PackageSet | None = None) -> str:
-        """Pull every byte of an artifact that is no image, and return what was found. Raises as `file` does."""
+        """Pull every file of an artifact that is no image, and return what was found.
+
+        Raises the errors of `manifest` and `file`.
+        """
         files = list(self.blobs(pin, packages))
         for blob in files:
             self.file(pin, blob)
@@ -102,7 +105,11 @@ class PulledFiles:
         return f"{pin.digest} was pulled: {len(files)} file{'s' if len(files) > 1 else ''}, {size:,} bytes"
 
     def manifest(self, pin: Pin) -> bytes:
-        """Return an artifact's manifest, as a runbook accepts it. Raises RunbookError VD-TRUST-055, VD-MANIFEST-011."""
+        """Return an artifact's manifest.
+
+        Raises RunbookError VD-TRUST-055 (it is not there), VD-MANIFEST-011 (a runbook would refuse it), and the place's
+        errors.
+        """
         content = self._place.manifest(pin)
         if content is None:
             raise build.PINNED_ARTIFACT_MISSING.error(
@@ -112,7 +119,10 @@ class PulledFiles:
         return content
 
     def blobs(self, pin: Pin, packages: PackageSet | None) -> Iterator[ArtifactBlob]:
-        """Yield the files that an artifact has."""
+        """Yield the files that an artifact has. For a package set, `packages` gives them.
+
+        Raises the errors of `manifest`.
+        """
         content = self.manifest(pin)
         if isinstance(pin, RunbookPin):
             yield script_of(pin.name, pin.script_sha256).blob
@@ -122,7 +132,10 @@ class PulledFiles:
             yield from (wheel.blob for wheel in packages.all_wheels)
 
     def file(self, pin: Pin, blob: ArtifactBlob) -> Path:
-        """Return the path of a file of an artifact. Raises RunbookError VD-TRUST-055 (it is not there)."""
+        """Return the path of a pulled file.
+
+        Raises RunbookError VD-TRUST-055 (it is not there), and the place's errors.
+        """
         path = self._folder / blob.sha256 / blob.filename
         if path.is_file():
             return path

@@ -58,7 +58,7 @@ def signing(arguments: argparse.Namespace, environ: Mapping[str, str], clock: Cl
 
 
 def _vault_signer(key_id: str, algorithm: str, environ: Mapping[str, str], clock: Clock) -> KeyVaultSigner:
-    """Return a signer that uses this shell's Azure login, or the identity that the environment has."""
+    """Return a signer that uses this shell's Azure login, or the managed identity if the environment has one."""
     if not KEY_ID.fullmatch(key_id) or not _is_address(key_id):
         raise build.SIGNING_CHAIN_UNFIT.error("it is not a key's id: https://VAULT/keys/NAME/VERSION", target=key_id)
     identity = credential_of(environ.get(CLIENT_ID, ""), environ, clock=clock)

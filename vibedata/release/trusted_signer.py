@@ -1,4 +1,7 @@
-"""Find out whom `vibedata verify` and `push` trust: from options, or else from the environment's pins for runbooks."""
+"""Find out which signer `vibedata verify`, `verify-release` and `push` trust.
+
+The options name the signer. Without these options, environment variables name it.
+"""
 
 import argparse
 import re
@@ -14,7 +17,7 @@ from runbook_lib.trust.signature import TrustPolicy
 
 ROOTS = "VIBEDATA_TRUST_ROOTS"
 IDENTITY = "VIBEDATA_TRUSTED_IDENTITY"
-# The same number as in a deployment: two while the publisher changes its root.
+# A deployment takes the same number of roots. There are two while the publisher changes its root.
 MAX_ROOTS = 2
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
@@ -37,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> 
 
 
 def policy(arguments: argparse.Namespace, environ: Mapping[str, str]) -> TrustPolicy:
-    """Return whom to trust.
+    """Return the roots and the identity to trust.
 
     Raises RunbookError VD-TRUST-030 (nobody is pinned), -056 (a root is not a certificate, or there are too many).
     """

@@ -24,11 +24,12 @@ class Validated:
 
     Attributes:
         place: where the release is.
-        policy, now: whom to trust, and the time (aware).
+        policy: whom to trust.
+        now: the time (aware).
         folder: where pulled files are written.
         reader: reads the container registry that holds the images.
         source: gives tokens for that container registry; None if no check looks at the token's rights.
-        version, channel: what was promoted; "" if no check asks for it.
+        version, channel: the version and the channel that were promoted; "" if no check compares them.
         bicep: Bicep files, and folders of them.
     """
 
@@ -52,7 +53,7 @@ class Validated:
 
     @cached_property
     def read(self) -> ReleaseManifest | RunbookError:
-        """The release manifest, no matter who has signed it, or the error if there is none."""
+        """The release manifest, no matter who has signed it, or the error if it cannot be read."""
         if isinstance(self.found, RunbookError):
             return self.found
         try:
@@ -77,7 +78,10 @@ class Validated:
 
     @cached_property
     def packages(self) -> PackageSet | None:
-        """The package set, None if the release has none. Raises NotKnownError."""
+        """The package set, None if its manifest cannot be read.
+
+        Raises NotKnownError if there is no release manifest.
+        """
         pin = self.manifest.python_packages
         try:
             return read_package_set(self.files.manifest(pin), pin.digest)

@@ -1,8 +1,8 @@
-"""Validate a release as customers will meet it: one list of checks. Each check reports what is good and what is not.
+"""Validate a release as customers will get it, with one list of checks.
 
-Each check runs, no matter what the others have found. If something cannot be looked at, its state is unknown, and the
-release is not valid. `vibedata verify-release` makes all checks. `vibedata push` makes the checks of the content before
-it sends anything.
+Each check runs, no matter what the others have found. Each check reports what is good and what is not. If something
+cannot be looked at, its state is unknown, and the release is not valid. `vibedata verify-release` makes all checks.
+`vibedata push` makes the checks of the content before it sends anything.
 """
 
 import base64
@@ -52,7 +52,7 @@ def _token(validated: Validated) -> Iterator[Finding]:
 
 
 def _actions(token: str) -> frozenset[str]:
-    """Return the actions that an access token allows. The server itself has issued the token, so it is not verified."""
+    """Return the actions that an access token allows. The server itself has sent it, so nobody checks its signature."""
     try:
         payload = token.split(".")[1]
         access = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["access"]
@@ -207,10 +207,10 @@ def _image_tags(validated: Validated) -> Iterator[Finding]:
 
 TOKEN = Check(seen_in=REGISTRY, make=_token)
 PROMOTED = Check(seen_in=REGISTRY, make=_promoted)
-# The runbooks of every customer demand these of a release.
+# The runbooks of every customer refuse a release that fails one of the next two checks.
 SIGNATURE = Check(seen_in=RELEASE, make=_signature)
 EXPIRY = Check(seen_in=RELEASE, make=_expiry)
-# Automation and the runbooks demand these of a release's content.
+# Automation or the runbooks refuse a release whose content fails one of these checks.
 CONTENT = tuple(Check(seen_in=RELEASE, make=make) for make in (_manifest, _pins, _runbooks, _packages))
 IMAGE_TAGS = Check(seen_in=BICEP, make=_image_tags)
 CHECKS = (TOKEN, PROMOTED, SIGNATURE, EXPIRY, *CONTENT, IMAGE_TAGS)

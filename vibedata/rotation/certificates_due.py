@@ -24,8 +24,8 @@ from vibedata.rotation.drive import drive
 from vibedata.session import open_instance
 from vibedata.status.facts import age
 
-# done: all that was due is done. waits: there is nothing to do before the time `next`. interrupted, not begun: a person
-# has ended the command in the middle of it, or before it.
+# done: all that was due is done. waits: there is nothing to do before the time `next`. interrupted: a person has ended
+# the command during the work at this instance. not begun: a person has ended it before the work at this instance.
 Outcome = Literal["done", "waits", "failed", "planned", "interrupted", "not begun"]
 COLUMNS = ("instance", "certificate", "valid until", "goes on", "result")
 
@@ -37,8 +37,8 @@ class Ended:
     Attributes:
         instance: The instance.
         outcome: The outcome in one word.
-        newest: The instance's last issuance, None for none, and if it was not read.
-        next: When there is something to do again, None if nothing is known.
+        newest: The instance's last issuance, None if there is none or if it was not read.
+        next: When there is something to do again, None if no time is known.
         why: The reason for the wait, "" for no special reason.
         plan: The changes, if the outcome is planned.
         error: The failure, if the outcome is failed.
@@ -53,7 +53,7 @@ class Ended:
     error: RunbookError | None = None
 
     def as_json(self) -> Mapping[str, Any]:
-        """Return it for programs."""
+        """Return the outcome for programs."""
         newest = self.newest
         return {
             "instance": self.instance.id,
@@ -70,7 +70,7 @@ class Ended:
         }
 
     def cells(self, at: datetime) -> tuple[str, ...]:
-        """Return it as a row for people."""
+        """Return the outcome as a row for people. `at` is the present time."""
         unread = self.outcome in ("failed", "interrupted", "not begun")
         state = self.newest.customer if self.newest else "unknown" if unread else "none"
         until = self.newest.not_after[:10] if self.newest and self.newest.not_after else "-"
@@ -99,7 +99,7 @@ def instances(wanted: str) -> tuple[list[Instance], list[RunbookError]]:
 def go_on(found: list[Instance], *, plan: bool, given: str, output: str) -> Iterator[Ended]:
     """Do what is due at each instance. A failure at one instance does not stop the others.
 
-    If nothing is due at an instance, this asks only the publisher's table.
+    If the last issuance of an instance is over and nothing is due, this asks only the publisher's table.
 
     Args:
         found: The instances.
@@ -108,7 +108,7 @@ def go_on(found: list[Instance], *, plan: bool, given: str, output: str) -> Iter
         output: The value of `--output`.
 
     Raises:
-        Interrupted: Somebody ended the command. The instance after the last one that was returned is not done.
+        Interrupted: Somebody ended the command. The work at the instance after the last returned one is not finished.
     """
     issuances = Issuances(operator_tables(os.environ, SYSTEM_CLOCK))
     for instance in found:

@@ -14,8 +14,8 @@ from runbook_lib.rotation.versions import OVERLAP_SECONDS
 from vibedata.status.facts import age
 from vibedata.terminal import told
 
-# The outcome of a rotation: finished; not finished, because it is too early or it waits again; failed; planned; and if
-# a person has ended the command: in the middle of it, or before it.
+# waits: it is too early to finish the rotation, or the rotation waits again. interrupted: a person has ended the
+# command during this rotation. not begun: a person has ended the command before it came to this rotation.
 Outcome = Literal["finished", "waits", "failed", "planned", "interrupted", "not begun"]
 
 
@@ -29,7 +29,7 @@ class Waiting:
 
     @property
     def due(self) -> datetime | None:
-        """When it may be finished. None means at once: it was interrupted before the new credential was in use."""
+        """When the rotation may be finished. None means at once: it stopped before the new credential was in use."""
         rotation = self.rotation
         if not rotation.promoted_at:
             return None
@@ -46,13 +46,13 @@ class Waiting:
 
     @property
     def _overlap(self) -> int:
-        # Who began it may want the former credential to be accepted for longer, and nobody is here to ask.
+        # The person who began the rotation may want a longer overlap. Nobody is asked here, so the longer one counts.
         return 0 if self.rotation.emergency else max(OVERLAP_SECONDS, self.rotation.overlap_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The outcome of a rotation. error: why it failed. next: when to continue, None if nothing is left to do."""
+    """The outcome of a rotation. error: why it failed. next: when to continue, None if it does not wait."""
 
     waiting: Waiting
     outcome: Outcome
@@ -60,7 +60,7 @@ class Ended:
     next: datetime | None = None
 
     def as_json(self) -> Mapping[str, Any]:
-        """Return it for programs."""
+        """Return the outcome for programs."""
         rotation = self.waiting.rotation
         return {
             "instance": self.waiting.instance.id,
@@ -75,13 +75,13 @@ class Ended:
         }
 
     def cells(self, at: datetime) -> tuple[str, ...]:
-        """Return it as a row for people."""
+        """Return the outcome as a row for people. `at` is the present time."""
         due = self.next or self.waiting.due
         when = "now" if due is None or due <= at else f"{due:%Y-%m-%d %H:%M} UTC, {age(due, at)}"
         if self.outcome == "finished":
             when = "-"
         result = f"{self.error.code}: {self.error.message}" if self.error else self.outcome
-        # A job may be changing the state of an interrupted one.
+        # A job may be changing the state of an interrupted rotation.
         state = "unknown" if self.outcome == "interrupted" else self.waiting.rotation.customer
         return (self.waiting.instance.display_name, self.waiting.command, state, when, result)
 
@@ -112,7 +112,7 @@ def failure_lines(places: Iterable[tuple[str, RunbookError | None]], troubles: I
 
 
 def refusal(waiting: Waiting) -> RunbookError | None:
-    """Return why this rotation can only be finished by a person, None if it can be finished without one."""
+    """Return why `vibedata rotate --due` cannot finish this rotation, None if it can."""
     if not waiting.rotation.overtaken:
         return None
     line = f"vibedata {waiting.command} --instance {waiting.instance.id}"

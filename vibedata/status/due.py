@@ -6,7 +6,7 @@ from datetime import datetime
 
 from vibedata.status.facts import OF_ROTATION, UNUSABLE, StatusFacts
 
-# How many lines a person wants to see at once.
+# How many things a person wants to see at once.
 MAX_DUE = 4
 
 
@@ -19,7 +19,10 @@ class Due:
 
 
 def due_next(facts: StatusFacts) -> tuple[Due, ...]:
-    """Return what is due, the next first. An overdue task is not here: the verdict has a note about it."""
+    """Return at most MAX_DUE things that are due next, the earliest first.
+
+    Nothing overdue is here. The verdict has a note about an overdue rotation and about an expired credential.
+    """
     coming = (each for each in _all(facts) if each.at > facts.at)
     return tuple(sorted(coming, key=lambda each: (each.at, each.text)))[:MAX_DUE]
 

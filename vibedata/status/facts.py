@@ -1,4 +1,4 @@
-"""The types of `vibedata status`: component, credential, run, verdict. Pure."""
+"""The types of `vibedata status`: release, component, credential, rotation, facts, verdict. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +20,8 @@ ILL = (UNHEALTHY, DEGRADED)
 STALE = timedelta(hours=2)
 UNUSABLE: frozenset[SecretState] = frozenset({"absent", "disabled", "expired", "not yet valid"})
 NOT_PROVISIONED: SecretState = "not provisioned"
-# The states in the rows of a rotation. The row of the secret says what they mean for the instance.
+# The states in the rows of a rotation's credentials. The secret as a whole has another row, which says whether the
+# secret works. So only that row gets a verdict.
 OF_ROTATION = frozenset({PENDING, CURRENT, PREVIOUS})
 
 
@@ -66,7 +67,7 @@ class Component:
 
     @property
     def ill(self) -> bool:
-        """Whether the release has it and it does not work well."""
+        """Whether the component is degraded or unhealthy, and the installed release still has it."""
         return not self.vanished and self.health in ILL
 
 
@@ -82,7 +83,7 @@ class Credential:
 
     @property
     def verdict(self) -> tuple[Level, str]:
-        """How bad it is, and why in words, "" if all is well."""
+        """How bad the state of the credential is, and the reason in words, "" if all is well."""
         if self.state in OF_ROTATION:
             return Level.WELL, ""
         if self.state == NOT_PROVISIONED:
@@ -124,12 +125,21 @@ class Trouble:
 class StatusFacts:
     """What the command knows.
 
-    In `components` and `observability` (alert rules, schedule and log) the ill rows come first. In `credentials` the
-    next to expire comes first, in `rotations` the next to be finished, and in `runs` the newest. Trials are not among
-    the runs. `runs_cut`: there were so many trials that not all jobs were looked at. `at` is the time of reading.
-    `name` is the name of the instance, for a title, and `scope` also says where the instance is. `option` is the option
-    that a command needs to work at this instance, such as ` --instance k3v9x2p7`, "" for none. `unreadable`: the
-    component registry could not be read, so nobody knows whether it exists.
+    Attributes:
+        at: The time of reading.
+        name: The name of the instance, for a title.
+        scope: The name of the instance, and where it is.
+        option: The option that a command needs to work at this instance, such as ` --instance k3v9x2p7`, "" for none.
+        registry_exists: Whether there is a component registry. False also if `unreadable` is set.
+        unreadable: The component registry could not be read, so nobody knows whether it exists.
+        release: The installed release, None if none is recorded.
+        components: The ill components come first.
+        observability: Such as alert rules, schedule and log. The ill rows come first.
+        credentials: The credential that expires next comes first.
+        rotations: The rotation that may be finished next comes first.
+        runs: The newest run comes first. Trials are not among the runs.
+        runs_cut: There were so many trials that not all jobs were looked at.
+        troubles: The sources that could not be read.
     """
 
     at: datetime
@@ -151,7 +161,7 @@ class StatusFacts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """One more thing to know. `remedy` says what to do, "" if the text is enough. `component` is the ill component that
-    it is about, "" if it is about something else.
+    the note is about, "" if the note is about something else.
     """
 
     level: Level
@@ -162,8 +172,8 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The status in one sentence, and notes, the worst first. `remedy` says what to do about the headline, "" if the
-    notes say it.
+    """The status in one sentence, and notes. The worst note comes first. `remedy` says what to do about the headline,
+    "" if the notes say it.
     """
 
     level: Level

@@ -1,7 +1,8 @@
 """The parts of all HTML pages of the command: the frame, a verdict, tiles, tables, badges, times.
 
 A page is complete by itself: it has no script and fetches nothing, and its policy tells the browser so. This module
-escapes all words that it is given. Cells and bodies are HTML that this module has made. Colour is never the only sign:
+escapes the words that it is given. It does not escape the titles of sections and columns, because they are constants of
+the code. It does not escape cells, bodies and `made` either, because they are HTML. Colour is never the only sign:
 words and shapes say the same.
 """
 
@@ -12,7 +13,7 @@ from html import escape
 from vibedata.status.facts import Level, Note, Verdict, age
 from vibedata.status.style import STYLE
 
-# Each level and its shape.
+# The word and the shape of each level.
 _WORDS = {Level.ILL: "Ill", Level.UNKNOWN: "Unknown", Level.ATTENTION: "Attention", Level.WELL: "Well"}
 _SHAPES = {
     Level.ILL: '<path d="M8 3h8l5 5v8l-5 5H8l-5-5V8z"/><path class="on" d="M8.5 8.5l7 7m0-7l-7 7"/>',
@@ -24,8 +25,16 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 
 
 def frame(*, brand: str, name: str, scope: str, at: datetime, verdict: Verdict, body: str, made: str) -> str:
-    """Return a whole page. brand, name, scope: words above the verdict; name: what the page is about. body: HTML below
-    the verdict. made: HTML that says how the page was made.
+    """Return a whole page as HTML.
+
+    Args:
+        brand: The words at the top.
+        name: What the page is about.
+        scope: The words below the name.
+        at: The time for which the page is true (aware, UTC).
+        verdict: The headline, the remedy and the notes.
+        body: The HTML below the verdict.
+        made: HTML that says how the page was made.
     """
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -92,18 +101,18 @@ def tile(name: str, value: str, *more: str) -> str:
 
 
 def section(title: str, count: int, body: str) -> str:
-    """Return a section with its count, "" if the section is empty. body: HTML."""
+    """Return a section with its count, "" if the count is 0. body: HTML."""
     return f'<section>\n<h2>{title} <span class="count">{count}</span></h2>\n{body}</section>\n' if count else ""
 
 
 def folded(words: str, body: str) -> str:
-    """Return a folded section, which the reader can open, "" if it is empty. words: its content. body: HTML."""
+    """Return a section that the reader can open, "" if it is empty. words: what is in the section. body: HTML."""
     return f"<details><summary>{escape(words)}</summary>\n{body}</details>\n" if body else ""
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table of cells, which are HTML. On a narrow screen each row is a card, and `data-name` gives each cell
-    its title.
+    """Return a table. The cells are HTML. On a narrow screen each row is a card, and each cell shows the title of its
+    column, which `data-name` holds.
     """
     head = "".join(f'<th scope="col">{column}</th>' for column in columns)
     body = "".join(
@@ -141,5 +150,5 @@ def aged(moment: datetime | None, at: datetime) -> str:
 
 
 def utc(moment: datetime) -> str:
-    """Return a time."""
+    """Return a time in UTC as HTML. `moment` must be in UTC."""
     return f'<time datetime="{moment:%Y-%m-%dT%H:%M:%SZ}">{moment:%Y-%m-%d %H:%M} UTC</time>'

@@ -1,7 +1,7 @@
 """Make the report of `vibedata status` from what it has read. All pure.
 
-Somebody else may have written the data. So this removes characters that are not printable from each text, and a
-malformed time becomes None.
+Somebody else may have written the data. So this replaces each character that is not visible, cuts long texts, and turns
+a malformed time into None.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,8 +54,8 @@ class StatusReadings:
     """What `vibedata status` has read from one instance.
 
     `at` is the time. `name`, `scope` and `option` are those of StatusFacts. `entities` has the rows of each of TABLES.
-    It is None if there is no component registry or if it could not be read. `troubles` name the sources that could not
-    be read: COMPONENT_REGISTRY or RUNS.
+    `entities` is None if there is no component registry, or if it could not be read. `troubles` name the sources that
+    could not be read: COMPONENT_REGISTRY or RUNS.
     """
 
     at: datetime
@@ -181,7 +181,10 @@ def _urgency(credential: Credential) -> tuple[object, ...]:
 
 
 def _text(value: object) -> str:
-    """Return a text without control characters, which a terminal obeys, and without changes of writing direction."""
+    """Return at most TEXT_CHARACTERS of a text.
+
+    A sign replaces each invisible character: a terminal obeys control characters and changes of writing direction.
+    """
     words = " ".join(str("" if value is None else value).split())[:TEXT_CHARACTERS]
     return "".join(character if is_visible(character) else "\N{REPLACEMENT CHARACTER}" for character in words)
 

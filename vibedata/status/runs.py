@@ -1,8 +1,8 @@
 """Read the last runs of an instance: the Automation account's jobs, without trials.
 
 A trial is a job that validate_runbooks starts to find out whether a runbook can run. It plans and changes nothing, so
-it does not count as a last run. The list of jobs does not show their parameters, so this reads the newest jobs one by
-one, and not more than MAX_LOOKS.
+it does not count as a last run. The list of jobs does not show their parameters, so this reads each job that may be a
+last run, and at most MAX_LOOKS jobs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +21,8 @@ from vibedata.jobs.history import TRIAL, mode_in
 RECENT_RUNS = 10
 # How many jobs are read at the same time.
 AT_ONCE = 8
-# How many jobs are read in all. An instance with twenty runbooks needs about thirty reads. All who look at the jobs of
-# a subscription share 600 (docs/azure-facts.md#recorded-answers).
+# How many jobs are read in all. An instance with twenty runbooks needs about thirty reads. All programs that read the
+# jobs of a subscription share 600 reads in a period of unknown length (docs/azure-facts.md#recorded-answers).
 MAX_LOOKS = 100
 _age = attrgetter("age_key")
 
@@ -31,7 +31,7 @@ _age = attrgetter("age_key")
 class LastRuns:
     """The last runs, the newest first.
 
-    cut: there were so many trials that MAX_LOOKS jobs were read and others were not, which may be last runs, too.
+    cut: there were so many trials that not all jobs were read. Some of the unread jobs may be last runs, too.
     """
 
     runs: tuple[ListedJob, ...] = ()
@@ -41,7 +41,7 @@ class LastRuns:
 def read_runs(account: AccountAccess) -> LastRuns:
     """Return the newest runs and the last run of each runbook. Automation keeps runs for 30 days.
 
-    Raises RunbookError VD-AUTOMATION-001 if there is no such account, and what listed_jobs and known_job do.
+    Raises RunbookError VD-AUTOMATION-001 if there is no such account, and the errors of listed_jobs and known_job.
 
     Source: docs/azure-facts.md#python-and-its-limits.
     """
@@ -49,7 +49,7 @@ def read_runs(account: AccountAccess) -> LastRuns:
 
 
 def _is_no_run(account: AccountAccess, job: ListedJob) -> bool:
-    """Whether a job is a trial, or was removed since it was listed. Raises what known_job does for other reasons."""
+    """Whether a job is a trial, or was removed since it was listed. Raises the other errors of known_job."""
     try:
         return mode_in(known_job(account, job.job_id).given) == TRIAL
     except RunbookError as error:
@@ -59,9 +59,9 @@ def _is_no_run(account: AccountAccess, job: ListedJob) -> bool:
 
 
 def last_runs(jobs: Sequence[ListedJob], is_no_run: Callable[[ListedJob], bool]) -> LastRuns:
-    """Return the newest RECENT_RUNS runs and the last run of each runbook. Leave out what `is_no_run`.
+    """Return the newest RECENT_RUNS runs and the last run of each runbook. `is_no_run` tells which jobs to leave out.
 
-    So an hourly runbook does not hide the others. This calls `is_no_run` for no more jobs than necessary, and for at
+    An hourly runbook does not hide the others. This calls `is_no_run` for no more jobs than necessary, and for at
     most MAX_LOOKS.
     """
     waiting = sorted(jobs, key=_age, reverse=True)

@@ -1,4 +1,4 @@
-"""The style of the page that `vibedata status --html` writes."""
+"""The style of the pages that `vibedata status --html` and `vibedata fleet status --html` write."""
 
 STYLE = """\
 :root {

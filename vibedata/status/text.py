@@ -12,7 +12,7 @@ from vibedata.status.due import due_next
 from vibedata.status.facts import Component, Credential, Level, OpenRotation, StatusFacts, age, duration
 from vibedata.status.report import StatusReport
 
-# This number fits on one screen together with the rest.
+# This number of notes fits on one screen together with the rest.
 MAX_NOTES = 5
 _WORDS: Mapping[Level, tuple[str, Tone]] = {
     Level.ILL: ("Ill", "bad"),
@@ -65,7 +65,7 @@ def counted(components: Sequence[Component], at: datetime) -> str:
 
 
 def tables(report: StatusReport) -> str:
-    """Return all facts and notes as tables with the worst first, for `--all`."""
+    """Return what `lines` leaves out, for `--all`: the other notes, and tables of all facts with the worst first."""
     facts, verdict = report.facts, report.verdict
     parts = []
     for note in verdict.notes[MAX_NOTES:]:

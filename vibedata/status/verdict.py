@@ -1,8 +1,8 @@
 """The verdict of `vibedata status`: the status in one sentence, and notes. Pure.
 
-Ill: something does not work, such as a degraded or unhealthy component, or an expired credential. Attention: something
-works but will not work for long, or nobody knows whether it works, such as old or unknown health, drift, or a failed
-run.
+Ill: something does not work, for example a degraded component or an expired credential. Unknown: nothing is ill, and no
+component is known to be healthy. Attention: some components are known to be healthy, and there are notes, for example
+about old or unknown health, drift, or a failed run.
 """
 
 from collections.abc import Iterator, Sequence
@@ -138,7 +138,7 @@ def _credential_notes(credentials: Sequence[Credential], option: str) -> Iterato
 
 
 def _rotation_notes(facts: StatusFacts) -> Iterator[Note]:
-    """Return the notes about open rotations. A rotation within its overlap only waits: it is among the due tasks."""
+    """Yield the notes about open rotations. A rotation within its overlap gets none: it is among the due things."""
     for rotation in facts.rotations:
         due = rotation.finish_after
         if due is not None and due > facts.at:

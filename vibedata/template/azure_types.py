@@ -31,7 +31,7 @@ class AzureType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Types:
-    """The known types: their files, by type names in small letters with dots instead of slashes."""
+    """The known types. `known` has their files, by the names of types in small letters with dots instead of slashes."""
 
     known: Mapping[str, Path]
 
@@ -112,7 +112,7 @@ def _is_number(value: object) -> bool:
     return type(value) in (int, float)
 
 
-# The forms of the members of a schema that the checks use.
+# For each member of a schema that the checks use, a function that tells whether its value has the right form.
 _FORMS: Mapping[str, Callable[[object], bool]] = {
     "type": lambda value: value in ("string", "integer", "boolean", "array", "object"),
     "discriminator": lambda value: isinstance(value, str),

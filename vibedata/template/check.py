@@ -24,14 +24,14 @@ from vibedata.template.values import Place, Runtime
 
 MAIN = "mainTemplate.bicep"
 EVALUATION, IMAGE_TAG, PARAMETER_FILE = "evaluation", "image-tag", "parameter-file"
-# The template's largest file of parameters has 2 KB.
+# The template's largest file of parameters has about 3 KB.
 MAX_PARAMETERS_BYTES = 256 * 1024
 
 
 def check_folder(folder: Path, *, today: date) -> tuple[Finding, ...]:
     """Return what is wrong with the template in a folder like infra/, in the order of files and lines."""
     read, unread = read_folder(folder)
-    if unread:  # findings about files that name these would only repeat it
+    if unread:  # findings about files that use the unreadable ones would only repeat these findings
         return tuple(sorted(unread))
     documents = {document.file: document for document in read}
     findings = set(_shallow(MAIN, check_symbols(documents, MAIN)))
@@ -40,11 +40,11 @@ def check_folder(folder: Path, *, today: date) -> tuple[Finding, ...]:
         findings |= {*_shallow(document.file, check_literals(document))}
     findings |= set(_check_image_tags(folder))
     given, unreadable = read_parameters(folder)
-    if not findings and MAIN in documents:  # otherwise the evaluation would only repeat them
+    if not findings and MAIN in documents:  # otherwise the evaluation would only repeat the findings
         for parameters in _each_deployment(documents[MAIN], list(given.values())):
             findings |= set(_shallow(MAIN, _check_resources(documents, parameters, folder, today)))
             if any(each.message == TOO_COMPLEX for each in findings):
-                break  # the others take as long
+                break  # the evaluation with other parameters takes as long
     return tuple(sorted({*findings, *unreadable}))
 
 
@@ -59,7 +59,7 @@ def _shallow(file: str, findings: Iterable[Finding]) -> Iterator[Finding]:
 def read_parameters(folder: Path) -> tuple[Mapping[str, Mapping[str, Any]], tuple[Finding, ...]]:
     """Return the values in each file of parameters, by the file's name without its extension, and the faults.
 
-    Only Azure knows the value of a reference to a vault.
+    The value of a reference to a vault is a Runtime, because only Azure knows it.
     """
     found: dict[str, Mapping[str, Any]] = {}
     findings: list[Finding] = []
@@ -103,8 +103,9 @@ def _of_parameters(file: str, line: int, message: str) -> Finding:
 
 
 def _each_deployment(main: Document, files: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """Yield the values of each file of parameters, and those of the first file again with the longest allowed
-    prefix.
+    """Yield the values of each file of parameters.
+
+    At the end, yield the values of the first file again, but with the longest allowed prefix.
     """
     yield from files
     prefix = main.get("prefix")

@@ -33,7 +33,7 @@ from vibedata.template.values import (
 )
 
 Documents = Mapping[str, Document]
-# What an operator or a function raises for a value that it does not take.
+# The errors that an operator or a function raises for a value that it does not take.
 _UNFIT = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
 # Azure Resource Manager's whole numbers have 64 bits.
 _MAX_INTEGER = 2**63 - 1
@@ -62,7 +62,7 @@ class NotEvaluatedError(Exception):
 
 
 def snapshot(documents: Documents, file: str, parameters: Mapping[str, Any], place: Place) -> Snapshot:
-    """Return what a deployment of a file makes. Raises NotEvaluatedError."""
+    """Return what a deployment of a file with these parameters makes. Raises NotEvaluatedError."""
     try:
         return _Deployment(documents, documents[file], parameters, place, work=Work(), outer=()).snapshot()
     except RecursionError as error:
@@ -160,7 +160,7 @@ class _Deployment:
             raise self._trouble(declared.line, f"{declared.name} has no name")
         resource_type, _, version = declared.type.partition("@")
         written, scope = body["name"], self._place.group_id
-        # A value that only Azure knows has one name, no matter what its expression contains.
+        # A slash in the expression of a value that only Azure knows does not divide the name into parts.
         name = str(written).replace("/", "|") if isinstance(written, Runtime) else str(written)
         parent, extended = body.pop("parent", None), body.pop("scope", None)
         if isinstance(parent, Deployed):
@@ -194,7 +194,7 @@ class _Deployment:
 
     @contextmanager
     def _fitting(self, line: int) -> Iterator[None]:
-        """Name the line of an expression that does not take the values that it is given."""
+        """Replace an error of an operator or a function with an error that names the line."""
         try:
             yield
         except _UNFIT as error:

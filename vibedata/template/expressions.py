@@ -25,7 +25,7 @@ _CONSTANTS = {"true": True, "false": False, "null": None}
 
 
 class Reader:
-    """A place in a row of tokens."""
+    """A row of tokens, and the place of the next token. The methods raise UnreadableError for an unexpected token."""
 
     def __init__(self, tokens: tuple[Token, ...]) -> None:
         self._tokens = tokens

@@ -8,7 +8,7 @@ class Finding:
     """One thing that is wrong.
 
     Attributes:
-        file: the file's name, as the reader was given it.
+        file: the file's name, as it was given to the reader.
         line: from 1.
         rule: the rule's short name.
         message: what is wrong.

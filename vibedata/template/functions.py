@@ -14,7 +14,7 @@ from typing import Any
 
 from vibedata.template.values import Place, Runtime, has_runtime
 
-# A text of a template. Azure takes 4 MB for the whole template.
+# The maximum length of a text that replace() adds. Azure takes at most 4 MB for the whole template.
 MAX_CHARACTERS = 1024 * 1024
 
 
@@ -47,7 +47,7 @@ def concat(*parts: Any) -> Any:
 
 
 def replace(text: str, old: str, new: str) -> str:
-    """Return a text with another part. Raises ValueError if the result is too long."""
+    """Return a text with `new` for each `old`. Raises ValueError if `old` is empty or the result is too long."""
     if not old or text.count(old) * len(new) > MAX_CHARACTERS:
         raise ValueError("the result is too long")
     return text.replace(old, new)
@@ -128,7 +128,7 @@ def of_place(place: Place) -> Mapping[str, Callable[..., Any]]:
 
 
 def call(name: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
-    """Return the result of a function. If an argument is known only to Azure, the result is, too."""
+    """Return the result of a function. If only Azure knows an argument, the result is a Runtime."""
     # These functions look at a whole value and not at its parts.
     whole = name in ("concat", "contains", "length", "take")
     unknown = any(isinstance(each, Runtime) for each in arguments) if whole else has_runtime(arguments)

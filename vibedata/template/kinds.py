@@ -42,7 +42,8 @@ _TEXTS_OF_RESOURCES = ("id", "name", "type", "apiVersion", "location")
 def kind_of(expression: Expression, document: Document, modules: Mapping[str, Document]) -> str | None:
     """Return string, int, bool, object or array.
 
-    Return None if only Azure knows the type, or if a variable depends on itself. `modules` are the files, by path.
+    Return None if the expression does not show its type, or if a variable depends on itself. `modules` are the files,
+    by path.
     """
     return _kind_of(expression, document, modules, {})
 
@@ -93,7 +94,7 @@ def _of_symbol(declared: Declaration, document: Document, modules: Mapping[str, 
         return declared.type
     if declared.kind == "var" and declared.value is not None:
         if declared.name not in known:
-            known[declared.name] = None  # so that a circle ends here
+            known[declared.name] = None  # the recursion ends here if the variable depends on itself
             known[declared.name] = _kind_of(declared.value, document, modules, known)
         return known[declared.name]
     return "array" if declared.loop is not None else "object"

@@ -28,7 +28,7 @@ from vibedata.template.syntax import (
 TOO_LATE = "known-too-late"
 # The parts of a resource or module that Azure must know before it deploys anything.
 _BEFOREHAND = ("name", "scope", "parent")
-# The types that each decorator is for, and the decorators that take a number (learn
+# The types that each decorator is for, and below them the decorators that take a whole number (learn
 # azure-resource-manager/bicep/parameters).
 _DECORATED: Mapping[str, tuple[str, ...]] = {
     "maxLength": ("string", "array"),
@@ -41,7 +41,7 @@ _NUMBERED = ("batchSize", "maxLength", "maxValue", "minLength", "minValue")
 
 
 def check_language(document: Document) -> Iterator[Finding]:
-    """Yield what makes the compiler write template language 2.0, and values that are known too late."""
+    """Yield what makes the compiler write template language 2.0, wrong decorators, and values known too late."""
     for declared in document.declarations:
         yield from _check_decorators(declared, document)
         if declared.kind == "module" and "name" not in _keys(declared):
@@ -82,7 +82,7 @@ def _misplaced(decorator: Call, declared: Declaration) -> str:
 
 
 def _check_loops(expression: Expression, document: Document) -> Iterator[Finding]:
-    """A resource that is made in a loop may be named with an index, or in dependsOn."""
+    """Yield the places that name a resource or module of a loop as a whole, and not one of them by its index."""
     if isinstance(expression, Name) and _is_looped(expression, document):
         message = f"{expression.name} is made in a loop, and named as a whole"
         yield _finding(document, expression.line, LANGUAGE, message, "Name one of them by its index")

@@ -1,6 +1,6 @@
 """Find literals that must be parameters (locations, hosts), and secrets that an output would show.
 
-Literal image tags are found in vibedata/image_tags. Sources: Bicep's linter rules no-hardcoded-location,
+The package vibedata/image_tags finds literal image tags. Sources: Bicep's linter rules no-hardcoded-location,
 no-hardcoded-env-urls (with its list of hosts), outputs-should-not-contain-secrets, secure-parameter-default;
 Azure/azure-quickstart-templates 1-CONTRIBUTION-GUIDE/best-practices.md.
 """
@@ -45,13 +45,16 @@ HOSTS = (
 # The location of resources that Azure does not place in a region.
 NO_REGION = "global"
 GROUP = "resourceGroup"
-# Replaces an expression in a text.
+# Stands for an expression in a text.
 _ANY = "\x00"
 _URL = re.compile(r"https?://[^\x00]")
 
 
 def check_literals(document: Document) -> Iterator[Finding]:
-    """Yield the literals that must be parameters, and outputs and defaults that show a secret."""
+    """Yield the literals that must be parameters, and outputs and defaults that show a secret.
+
+    Also yield a wrong scope of the file, and resources outside of the managed resource group.
+    """
     if document.scope != GROUP:
         message = f"the scope is {document.scope}, not {GROUP}"
         yield _finding(document, 1, SCOPE, message, "An application has rights only in its managed group")

@@ -1,7 +1,7 @@
 """Read Bicep files: only the part of the language that this template uses.
 
-Managed applications do not accept template language 2.0. A separate rule here refuses everything that makes the
-compiler write it. Source: Azure/bicep, src/Bicep.Core/Emit/EmitterSettings.cs.
+Managed applications do not accept template language 2.0. The rule template-language-2 refuses everything that makes the
+compiler write that language. Source: Azure/bicep, src/Bicep.Core/Emit/EmitterSettings.cs.
 """
 
 from pathlib import Path
@@ -16,9 +16,9 @@ SYNTAX, LANGUAGE = "syntax", "template-language-2"
 PLAIN_TYPES = ("string", "int", "bool", "object", "array")
 # Declarations that the compiler writes with template language 2.0.
 _NEWER = ("type", "func", "import", "extension", "provider", "assert", "test", "using", "extends")
-# The template's largest file has 15 KB.
+# The template's largest file has about 16 KB.
 MAX_FILE_BYTES = 256 * 1024
-# The template has about ten levels. Python's stack has room for this number, in each function that walks a tree.
+# The template has about ten levels. Each function that walks a tree of this depth has enough room on Python's stack.
 MAX_DEPTH = 60
 # Azure Resource Manager takes fewer: 256 parameters, 512 variables, 800 resources and 64 outputs.
 MAX_DECLARATIONS = 2_000
@@ -26,7 +26,7 @@ ONE = "Use template language 1.0: managed applications take no other"
 
 
 class _LanguageError(UnreadableError):
-    """Something that needs template language 2.0."""
+    """The text needs template language 2.0."""
 
 
 def read_folder(folder: Path) -> tuple[tuple[Document, ...], tuple[Finding, ...]]:
@@ -55,7 +55,7 @@ def _read_one(path: Path, file: str) -> Document | Finding:
 
 
 def read_text(text: str, file: str) -> Document | Finding:
-    """Return the document in a text, or why it cannot be read."""
+    """Return the document in a text, or a finding that says why the text cannot be read."""
     try:
         return _document(Reader(tokens_of(text)), file)
     except _LanguageError as error:

@@ -14,13 +14,13 @@ from vibedata.template.finding import Finding
 from vibedata.template.values import Deployed, LinedObject, Runtime
 
 UNKNOWN_TYPE, OLD_VERSION, WRONG_BODY = "resource-type", "api-version", "resource-body"
-# A newer api-version replaces an older one within a year (Partner Center's reviewers; Azure/azure-quickstart-templates,
-# 1-CONTRIBUTION-GUIDE/best-practices.md).
+# An api-version may be older than this only if it is the newest one (Partner Center's reviewers;
+# Azure/azure-quickstart-templates, 1-CONTRIBUTION-GUIDE/best-practices.md).
 MAX_AGE = timedelta(days=365)
 # The parts of a body that Bicep itself reads.
 _OF_BICEP = ("dependsOn", "scope", "parent")
-# Bicep has no other kind of number, so its definitions say integer even if Azure takes any number: json('0.5') makes
-# one.
+# Bicep has only whole numbers, so its definitions say integer even if Azure takes any number. A template can make
+# another number with json('0.5').
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int, float),
@@ -95,7 +95,7 @@ class _Body:
     def check(
         self, value: Any, schema: Mapping[str, Any], path: str, line: int, *, top: bool = False
     ) -> Iterator[Finding]:
-        """Yield what a value has that its schema does not allow."""
+        """Yield what is wrong with a value. path: its place in the body. top: whether it is the whole body."""
         if isinstance(value, Runtime) or value is None or not schema:
             return
         kind = schema.get("type", "object")

@@ -1,4 +1,4 @@
-"""Check that every symbol is defined, is used, and fits where it is used."""
+"""Check that every symbol is defined, is used, and has the right type."""
 
 from collections.abc import Collection, Iterator, Mapping
 

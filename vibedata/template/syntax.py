@@ -167,7 +167,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One Bicep file. `file` is its path below the template's folder."""
+    """One Bicep file. `file` is its path below the template's folder, and `scope` is its targetScope."""
 
     file: str
     scope: str
@@ -178,7 +178,7 @@ class Document:
         return tuple(each for each in self.declarations if each.kind in kinds)
 
     def get(self, name: str) -> Declaration | None:
-        """Return the declaration of a symbol. An output is not a symbol."""
+        """Return the declaration of a symbol, None if there is none. An output is not a symbol."""
         return next((each for each in self.declarations if each.name == name and each.kind != "output"), None)
 
     def path_of(self, module: Declaration) -> str:
@@ -270,7 +270,7 @@ def is_secret_property(name: str) -> bool:
 
 
 def is_secret(expression: Expression | None, document: Document) -> bool:
-    """Tell whether an expression contains a secret, also through variables."""
+    """Tell whether an expression contains a secret, directly or through variables."""
     for each in walk_with_variables(expression, document):
         declared = document.get(each.name) if isinstance(each, Name) else None
         if declared is not None and declared.secure:

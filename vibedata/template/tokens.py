@@ -20,7 +20,7 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", "$": "$"}
 
 
 class UnreadableError(Exception):
-    """The text is not Bicep. `line` says where."""
+    """The text is not Bicep, or not the part of Bicep that the template uses. `line` says where."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -60,7 +60,10 @@ class _Scanner:
         self.line = 1
 
     def scan(self, *, until: str) -> Iterator[Token]:
-        """Yield tokens up to the end, or up to an `until` that closes none of their brackets."""
+        """Yield the tokens up to the end of the file.
+
+        If `until` is given, stop before the first `until` that is outside of all inner braces.
+        """
         depth = 0
         while self._at < len(self._text):
             found = _TOKEN.match(self._text, self._at)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# The project's template takes 3 % of it. It is spent in a few seconds.
+# The project's template takes 3 % of this work. An evaluation that takes all of it ends after a few seconds.
 MAX_WORK = 500_000
 CHARACTERS_OF_A_PART = 16
 
@@ -55,7 +55,7 @@ class Deployed:
         api_version: The api-version in the declaration.
         name: The name with its parents' names, `parent/child`.
         scope: The ARM id of the resource group, or of the resource that it extends.
-        body: The whole body, with `name` as it is written there.
+        body: The body without `parent` and `scope`. `name` is as it is written there.
         file, line, symbol: The place and the symbol of the declaration.
         existing: Whether it is only looked up.
     """
@@ -80,7 +80,7 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The result of deploying a file. `modules` are the used modules with their parameters."""
+    """The result of deploying a file. `modules` has the path and the parameters of this file and of each module."""
 
     resources: tuple[Deployed, ...]
     outputs: Mapping[str, Any]
@@ -97,7 +97,7 @@ class TooMuchError(Exception):
 
 
 class Work:
-    """The work that an evaluation may still do. A few lines can ask for a value of any size, or for any time."""
+    """The work that an evaluation may still do. Without a limit, a few lines could need any memory and any time."""
 
     def __init__(self) -> None:
         self._left = MAX_WORK
@@ -119,7 +119,7 @@ class Work:
 
 
 def has_runtime(value: object) -> bool:
-    """Return whether a value is, or contains, a value that only Azure knows."""
+    """Return whether a value is or contains a value that only Azure knows. A resource counts as such a value."""
     if isinstance(value, Mapping):
         return any(has_runtime(each) for pair in value.items() for each in pair)
     if isinstance(value, list):

@@ -61,7 +61,7 @@ def min_and_max_value_are_numbers(scope: Scope, _contents: Contents) -> Iterator
     remedy="Give both parameters the same type.",
 )
 def parameter_types_should_be_consistent(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a parameter of a nested template that is given a value of another type."""
+    """Find a parameter of a nested template that gets a parameter of another type."""
     types = {name.lower(): _type(parameter) for name, parameter in scope.section("parameters").items()}
     for resource in scope.resources():
         if not resource.is_deployment:
@@ -72,7 +72,7 @@ def parameter_types_should_be_consistent(scope: Scope, _contents: Contents) -> I
             continue
         for name, value in given.items():
             text = member(value, "value")
-            # Only a parameter that is handed on as it is has its own type.
+            # Only a value that is one parameter and nothing else has the type of that parameter.
             whole = next((each for each in names_in(text, "parameters") if text == _handed_on(text, each)), None)
             inner = _type(declared.get(name))
             if whole and inner and types.get(whole) not in (None, inner):
@@ -88,7 +88,10 @@ def parameter_types_should_be_consistent(scope: Scope, _contents: Contents) -> I
     " nested template, give them none.",
 )
 def artifacts_parameter(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find an address of the package's files that is not declared in the way in which Azure sets it."""
+    """Find a wrong declaration of _artifactsLocation or of _artifactsLocationSasToken.
+
+    Azure sets these two parameters: they give the address of the package's files and the access to them.
+    """
     parameters = scope.section("parameters")
     location, token = parameters.get(_ARTIFACTS), parameters.get(_SAS_TOKEN)
     if location is None:

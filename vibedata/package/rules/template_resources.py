@@ -10,7 +10,7 @@ from vibedata.package.rule import Fault, arm_ttk, template_rule
 from vibedata.package.template import Scope, calls_in, names_in
 
 _MACHINES = ("microsoft.compute/virtualmachines", "microsoft.compute/virtualmachinescalesets")
-# These properties are not ids of resources in the managed resource group.
+# A property whose name ends with one of these words is not the id of a resource in the managed resource group.
 _OTHER_IDS = (
     "tenantid",
     "subscriptionid",
@@ -34,7 +34,8 @@ _ID_MAKERS = {
     "variables",
     "reference",
 }
-# What a function that makes an id takes by itself, or must be given in parts.
+# For each function: the functions that its first argument may not call. The outer function takes the resource group and
+# the subscription by itself, and it takes the parts of a name one by one.
 _WITHIN = {
     "resourceid": {"resourcegroup", "subscription", "concat", "format"},
     "subscriptionresourceid": {"subscription", "concat", "format"},
@@ -50,7 +51,7 @@ _WITHIN = {
     remedy="Name the resource by resourceId(). Azure ignores a dependency on a resource whose condition is false.",
 )
 def depends_on_best_practices(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a dependency that begins with if() or concat()."""
+    """Find a dependency that begins with if() or concat(). With copyIndex(), it may begin with concat()."""
     for resource in scope.resources():
         named = resource.value.get("dependsOn")
         for index, text in enumerate(named if isinstance(named, list) else []):
@@ -80,7 +81,7 @@ def deployment_resources_must_not_be_debug(scope: Scope, _contents: Contents) ->
     remedy="Take the size from a parameter: not every region and subscription has every size.",
 )
 def vm_size_should_be_a_parameter(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a machine size that the customer cannot choose. It may come through a variable."""
+    """Find a machine size that the customer cannot choose. A variable may pass on the parameter with the size."""
     variables = {name.lower(): value for name, value in scope.section("variables").items()}
     for path, value in scope.values("resources"):
         if not path or path[-1] != "vmSize":
@@ -97,7 +98,7 @@ def vm_size_should_be_a_parameter(scope: Scope, _contents: Contents) -> Iterator
     remedy="Give imageReference the version latest, or take the version from a parameter.",
 )
 def vm_images_should_use_latest_version(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a machine's image of one version."""
+    """Find an image of a machine that always has the same version."""
     for path, image in _machine_images(scope):
         version = member(image, "version")
         if isinstance(version, str) and version != "latest" and not names_in(version, "parameters"):
@@ -123,7 +124,10 @@ def virtual_machines_should_not_be_preview(scope: Scope, _contents: Contents) ->
     remedy="Make the id with resourceId(), or take it from a parameter.",
 )
 def ids_should_be_derived_from_resource_ids(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find an id that is joined from parts. Like arm-ttk, this leaves out templates that Bicep has made."""
+    """Find an id that does not come from resourceId() or a similar function, a parameter, a variable or a reference.
+
+    Like arm-ttk, this rule leaves out templates that Bicep has made.
+    """
     if scope.by_bicep:
         return
     for path, value in scope.values("resources"):
@@ -140,7 +144,11 @@ def ids_should_be_derived_from_resource_ids(scope: Scope, _contents: Contents) -
     remedy="Give the function the parts of the name one by one. It takes the subscription and the group by itself.",
 )
 def resource_ids_should_not_contain(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find an id whose first part is joined from parts. Like arm-ttk, this leaves out templates that Bicep has made."""
+    """Find a call of resourceId() or a similar function whose first argument is a call of a wrong function.
+
+    The wrong functions are concat(), format(), and those whose values the outer function takes by itself. Like arm-ttk,
+    this rule leaves out templates that Bicep has made.
+    """
     if scope.by_bicep:
         return
     for path, call in scope.calls():

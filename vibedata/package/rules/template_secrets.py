@@ -24,7 +24,10 @@ _IDENTITY_EXTENSION = re.compile(r"managedidentityextension", re.IGNORECASE)
     remedy="Remove the output: everybody who may read the deployment can read it. Put the secret into the vault.",
 )
 def outputs_must_not_contain_secrets(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find an output that shows a secret, also through variables, that is secure, or that sounds like a password."""
+    """Find an output that shows a secret, directly or through variables.
+
+    An output of a secure type, and an output whose name has the word password, count as secrets, too.
+    """
     secure = _secure(scope)
     for path, text in scope.texts("outputs"):
         for part in _parts_with_variables(scope, text):
@@ -74,7 +77,10 @@ def password_params_must_be_secure(scope: Scope, _contents: Contents) -> Iterato
     remedy="Let the nested deployment evaluate its own expressions (scope inner): Bicep's modules do.",
 )
 def secure_params_in_nested_deployments(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a nested deployment whose secrets are evaluated outside, so that the deployment's record shows them."""
+    """Find a nested deployment whose secrets the outer template evaluates.
+
+    The record of such a deployment shows the secrets.
+    """
     secure = _secure(scope)
     for resource in scope.resources():
         evaluation = str(member(resource.value, "properties", "expressionEvaluationOptions", "scope") or "outer")
@@ -149,7 +155,7 @@ def _literals(scope: Scope, names: set[str]) -> Iterator[Fault]:
 
 
 def _parts_with_variables(scope: Scope, text: str) -> Iterator[Expression]:
-    """Yield the expressions in a text, and the expressions in all variables that it uses. Each variable comes once."""
+    """Yield the expressions in a text and in all variables that the text uses. Each variable comes once."""
     held = {key.lower(): value for key, value in scope.section("variables").items()}
     waiting, seen = [text], set[str]()
     while waiting:

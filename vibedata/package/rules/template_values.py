@@ -62,7 +62,7 @@ def template_should_not_contain_blanks(scope: Scope, _contents: Contents) -> Ite
     """Find an empty object, list or text, or null."""
     for path, value in scope.values():
         key = path[-1] if path else None
-        # A key that is an expression or a resource's id stands in a list of identities, whose values are empty.
+        # A key that is an expression or a resource's id names an assigned identity. The value of such a key is empty.
         if not isinstance(key, str) or key in _MAY_BE_EMPTY or key.startswith(("[", "/subscriptions/")):
             continue
         if value is None or value in ({}, []) or (isinstance(value, str) and not value.strip()):
@@ -75,7 +75,7 @@ def template_should_not_contain_blanks(scope: Scope, _contents: Contents) -> Ite
     remedy="Take the host from environment(), for example environment().suffixes.storage.",
 )
 def deployment_template_must_not_contain_hardcoded_uri(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find a host of Azure's public cloud. A parameter's declaration may name one."""
+    """Find a host of Azure's public cloud. Only the declaration of a parameter may name such a host."""
     for path, text in scope.texts():
         if path[: len(scope.path) + 1] != (*scope.path, "parameters") and (found := _HOSTS.search(text)):
             yield Fault(scope.name, path, f"it names the host {found[0]}")
@@ -125,7 +125,7 @@ def uris_should_be_properly_constructed(scope: Scope, _contents: Contents) -> It
     for path, value in scope.values():
         if not path or not isinstance(path[-1], str) or not _ADDRESS.search(path[-1]):
             continue
-        # A parameter of a nested deployment has its value below it.
+        # The value of a nested deployment's parameter is in the member `value`.
         names = [call.name.lower() for call in calls_in(value if isinstance(value, str) else member(value, "value"))]
         if (joining := next((name for name in names if name in (*_JOINING, "uri")), "uri")) != "uri":
             yield Fault(scope.name, path, f"{path[-1]} is joined by {joining}()")
@@ -150,7 +150,7 @@ def dynamic_variable_references_should_not_use_concat(scope: Scope, _contents: C
     remedy="Correct the expression. If Bicep made it, this program cannot read it yet.",
 )
 def expressions_must_be_readable(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find an expression that cannot be read, so that no other rule sees what it does."""
+    """Find an expression that cannot be read. The other rules do not see what such an expression does."""
     for path, text in scope.texts():
         if is_expression(text):
             try:

@@ -23,14 +23,15 @@ _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-\w+)?")
     types=True,
 )
 def api_versions_should_be_recent(scope: Scope, contents: Contents) -> Iterator[Fault]:
-    """Find an api-version that is not a literal, that is a preview, or that is over a year old although a newer one
-    exists.
+    """Find an api-version that is not a literal, that is a preview, or that the type does not have.
+
+    Also find an api-version that is over a year old although a newer one exists.
     """
     for resource in scope.resources():
         version = resource.value.get("apiVersion")
         path = (*resource.path, "apiVersion")
         if resource.is_deployment and scope.by_bicep:
-            continue  # the compiler chooses it
+            continue  # the compiler chooses the api-version
         if not isinstance(version, str) or not _VERSION.fullmatch(version):
             yield Fault(scope.name, path, f"the api-version of {resource.type} is no literal date")
         elif trouble := _trouble(resource.type, version, contents):
@@ -44,7 +45,7 @@ def api_versions_should_be_recent(scope: Scope, contents: Contents) -> Iterator[
     types=True,
 )
 def api_versions_should_be_recent_in_reference_functions(scope: Scope, contents: Contents) -> Iterator[Fault]:
-    """Find an old api-version with which an expression reads a resource."""
+    """Find a preview, an unknown or an old api-version in a function that reads a resource."""
     for path, call in scope.calls():
         if not _READS.fullmatch(call.name) or len(call.arguments) < 2:
             continue
@@ -62,7 +63,7 @@ def api_versions_should_be_recent_in_reference_functions(scope: Scope, contents:
     remedy="Write the api-version as a literal.",
 )
 def providers_api_versions_is_not_permitted(scope: Scope, _contents: Contents) -> Iterator[Fault]:
-    """Find an api-version that the template asks Azure for. It changes by itself."""
+    """Find an api-version that the template asks Azure for. Such an api-version changes by itself."""
     for path, text in scope.texts():
         begin = re.search(r"\bproviders\(", text, re.IGNORECASE)
         if begin and re.search(r"\)\s*\.\s*apiVersions", text[begin.end() :], re.IGNORECASE):

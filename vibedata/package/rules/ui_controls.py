@@ -127,7 +127,10 @@ def tooltips_should_be_present(contents: Contents) -> Iterator[Fault]:
     needs=[USER_INTERFACE],
 )
 def textboxes_are_well_formed(contents: Contents) -> Iterator[Fault]:
-    """Find a text box that takes any text, or whose check has no length or cannot be read."""
+    """Find a text box without a regular expression that limits the length.
+
+    Also find a regular expression that has no message, that cannot be read, or that takes too long.
+    """
     trials = try_all((regex, "") for element in _all(contents, TEXT_BOX) for regex in _regexes(element))
     for element in _all(contents, TEXT_BOX):
         path = (*element.path, "constraints")
@@ -181,7 +184,7 @@ def usernames_should_not_have_a_default(contents: Contents) -> Iterator[Fault]:
     needs=[USER_INTERFACE],
 )
 def credential_confirmation_should_not_be_hidden(contents: Contents) -> Iterator[Fault]:
-    """Find a password that is entered once."""
+    """Find a password that the customer enters only once."""
     for element in _all(contents, PASSWORD_BOX, "Microsoft.Compute.CredentialsCombo"):
         if member(element.value, "options", "hideConfirmation") is True:
             yield Fault(USER_INTERFACE, (*element.path, "options"), f"{element.name} hides the confirmation")
@@ -194,7 +197,10 @@ def credential_confirmation_should_not_be_hidden(contents: Contents) -> Iterator
     needs=[USER_INTERFACE],
 )
 def password_boxes_must_have_min_length(contents: Contents) -> Iterator[Fault]:
-    """Find a password that may be short. A password box without its own regular expression has the portal's rules."""
+    """Find a password that may be short, or a password box without constraints.
+
+    If the constraints have no regular expression, the portal's own rules count.
+    """
     for element in _all(contents, PASSWORD_BOX):
         regex = element.constraints.get("regex")
         shortest = sum(int(each) for each in _LENGTH.findall(regex)) if isinstance(regex, str) else _MIN_PASSWORD

@@ -39,7 +39,7 @@ def location_should_be_in_outputs(contents: Contents) -> Iterator[Fault]:
     needs=[USER_INTERFACE],
 )
 def controls_in_outputs_must_exist(contents: Contents) -> Iterator[Fault]:
-    """Find an output that names a step or an element that is not there."""
+    """Find an output that names a step or an element that does not exist."""
     definition = contents.documents[USER_INTERFACE].value
     known = {(*element.way, element.name) for element in elements(definition)}
     for name, text in outputs(definition).items():
@@ -154,7 +154,10 @@ def _declared(contents: Contents) -> Mapping[str, Any]:
 
 
 def _given(contents: Contents, types: tuple[str, ...] | None) -> Iterator[tuple[Element, str, Mapping[str, Any]]]:
-    """Yield each element, of some types or of all, with the name and the declaration of the parameter that takes it."""
+    """Yield each element that an output names, and the name and declaration of the parameter that takes the output.
+
+    `types` are the types of the wanted elements, None for all types.
+    """
     definition = contents.documents[USER_INTERFACE].value
     by_way = {(*element.way, element.name): element for element in elements(definition)}
     for name, text in outputs(definition).items():
@@ -166,7 +169,10 @@ def _given(contents: Contents, types: tuple[str, ...] | None) -> Iterator[tuple[
 
 
 def _named_in(output: Any) -> Iterator[tuple[str, ...]]:
-    """Yield the step and the names of each element that an output names, also within an object."""
+    """Yield the step and the name of each element or section that an output names, also within an object.
+
+    For an element in a section, this is the name of the section.
+    """
     if isinstance(output, Mapping):
         for each in output.values():
             yield from _named_in(each)

@@ -97,7 +97,7 @@ def outputs_must_fit_the_parameters_in_each_combination(contents: Contents) -> I
     needs=[USER_INTERFACE],
 )
 def placeholders_must_be_valid(contents: Contents) -> Iterator[Fault]:
-    """Find an example that the element refuses, or a validation that cannot be evaluated."""
+    """Find a default or a placeholder that its own text box refuses, or a validation that cannot be evaluated."""
     definition = contents.documents[USER_INTERFACE].value
     worlds = _worlds(definition)
     samples = [
@@ -129,7 +129,7 @@ def _worlds(definition: Any) -> list[World]:
 
 
 def _evaluated(output: Any, world: World) -> tuple[Any, str | None]:
-    """Return an output's value, and the reason if it has none."""
+    """Return an output's value and None, or None and the reason why the output has no value."""
     try:
         if isinstance(output, Mapping):
             return {key: _raw(each, world) for key, each in output.items()}, None
