@@ -42,7 +42,7 @@ from runbook_lib.release.model import MANIFEST_REPOSITORY
 
 # Everything that a build puts into its folder. A folder with anything else is not a former build.
 CONTENT = frozenset({"oci-layout", "index.json", "blobs", "runbooks", script.FOLDER})
-# Every build writes these. Other tools make image layouts without runbooks.
+# Every build writes these. The folder `runbooks` tells a build from an image layout of another tool.
 ALWAYS = frozenset({"oci-layout", "runbooks"})
 # Below the project's root, with everything else that set-up downloads.
 WHEEL_CACHE = Path(".tools/wheels")
@@ -53,8 +53,10 @@ class BuildResult:
     """A build's result.
 
     Attributes:
+        folder: The folder that holds the release.
+        manifest_digest: The digest of the release manifest's artifact.
         artifacts: The digest of each `repository:tag`.
-        sizes: The bytes of each runbook's file.
+        sizes: The size in bytes of each runbook's file, by the runbook's name.
         packages: The number of packages.
         expires_at: When the release expires.
         signature: The digest of the signature's manifest, "" for an unsigned release.
@@ -83,19 +85,20 @@ def build(
 ) -> BuildResult:
     """Build a release into the folder `out`. The folder is replaced as a whole at the end, or does not change.
 
-    The sources and the definition decide everything except the signature.
+    The sources, their commit, the definition and SOURCE_DATE_EPOCH decide everything except the signature.
 
     Args:
         definition: The bytes of release.json.
         root: The source tree.
         out: The folder of the build.
-        wheel_cache: See packages.collect.
-        environ: The environment.
+        wheel_cache: The folder that keeps downloaded wheels for later builds.
+        environ: The environment variables. SOURCE_DATE_EPOCH replaces the commit's time.
         on_step: Gets the name of each step.
-        signing: Signs the release manifest. Without it nobody accepts the release.
+        signing: Signs the release manifest. If it is None, the release is not signed, and nobody accepts it.
 
     Raises:
-        RunbookError: VD-BUILD-*, VD-TRUST-05x.
+        RunbookError: VD-BUILD-*, and the errors of oci.signing.notary.sign.
+        UnwritableError: The folder cannot be written.
     """
     with writing("the release", out):
         _check_replaceable(out)
@@ -192,7 +195,7 @@ def _add_packages(
     media_type = PACKAGES_TYPE
     layers = [writer.add_file(wheel.path, media_type=media_type, title=wheel.path.name) for wheel in wheels]
     for wheel, layer in zip(wheels, layers, strict=True):
-        # The copied bytes count, not those that were checked before.
+        # Compare the copied bytes, too: somebody may have changed the file after its first check.
         if layer.digest != digest_from_hex(wheel.package.sha256):
             raise build_errors.WHEEL_NOT_LOCKED.error("it was changed while it was copied", target=wheel.package.name)
     with TemporaryDirectory() as folder:

@@ -1,8 +1,9 @@
 """Push a built release: observe, plan, apply, verify (docs/design.md#the-idea-and-the-house and #artifacts).
 
-Content that is there is not sent again. Blobs are sent first, then the manifests by digest, then the signature and its
-entry in the release manifest's list of referrers, then the versions' tags, and `latest` last. So everybody who resolves
-`latest` always finds a complete, signed release. Signatures of other builds of the same release stay beside this one.
+Content that is already there is not sent again. Blobs are sent first, then the manifests by digest, then the signature
+and its entry in the release manifest's list of referrers, then the versions' tags, and `latest` last. So everybody who
+resolves `latest` always finds a complete, signed release. Signatures of other builds of the same release stay there,
+too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,18 +27,19 @@ from runbook_lib.release.hop import not_asked, read_release
 from runbook_lib.release.model import LATEST, MANIFEST_REPOSITORY, version_key
 from runbook_lib.workers import side_by_side
 
-# Requests at the same time. Each upload holds one piece in memory (oci/container_registry/writer.py, PIECE_BYTES).
+# The number of requests at the same time. Each upload holds one piece in memory (oci/container_registry/writer.py,
+# PIECE_BYTES).
 MAX_PARALLEL = 8
-# What else a release is that no customer can read: a push must be able to replace it.
+# With these errors, too, no customer can read the release behind `latest`. A push must be able to replace that release.
 UNREADABLE = (registry_errors.ANSWER_OUT_OF_BOUNDS, registry_errors.DIGEST_MISMATCH)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in the container registry and the digest that it must have. Its text names it as a change's target.
+    """A place in the container registry, and the digest that must be there. str() gives the target of a change.
 
     The kind `referrer` is a signature's entry in the release manifest's list of referrers. `reference` is a tag for the
-    kind `tag`, and else a digest.
+    kind `tag`, and a digest for every other kind.
     """
 
     kind: Literal["blob", "manifest", "signature", "referrer", "tag"]
@@ -66,9 +68,9 @@ class Facts:
 
     Attributes:
         wanted: Every place of the release.
-        held: The digest that the container registry has at each place, None for nothing.
+        held: The digest that the container registry has at each place, None if nothing is there.
         signed: Whether the build has a signature.
-        missing_images: The pinned images that the container registry lacks.
+        missing_images: The names of the pinned images that the container registry lacks.
         version: The version of this release.
         latest_version: The version of the release that `latest` points to, None if there is none.
     """
@@ -187,7 +189,7 @@ def wanted(built: BuiltRelease) -> list[Place]:
 
 
 def warnings(facts: Facts) -> list[str]:
-    """Return warnings before a push: `latest` moves back, and import_manifest refuses that."""
+    """Return a warning if the push moves `latest` back to an older version, because import_manifest refuses that."""
     latest = facts.latest_version
     if latest is None or version_key(facts.version) >= version_key(latest):
         return []

@@ -1,4 +1,4 @@
-"""The `vibedata` command: one module in `vibedata/commands/` for each command, named with _ for -."""
+"""The `vibedata` command. Each of its commands is a module in `vibedata/commands/`, whose name has _ in place of -."""
 
 import argparse
 import importlib
@@ -56,7 +56,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser that raises its errors, so that a program can get them as JSON."""
 
     def parse_known_args(self, *arguments: Any, **options: Any) -> Any:
-        """Accept every argument.
+        """Return the parsed arguments, and refuse unknown ones here. Only a command that sets PASSES_ON takes them.
 
         If a command left an unknown argument over, argparse would let the parser above it report the argument.
         """
@@ -84,7 +84,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code. Errors are shown, not raised."""
+    """Run one command and return its exit code. Errors are shown, not raised.
+
+    Raises SystemExit after `--help` and `--version`.
+    """
     with tolerant() as streams:
         try:
             with filtered_output():
@@ -105,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _told(arguments: Sequence[str]) -> int:
     try:
         return _run(arguments)
-    except Exception:  # noqa: BLE001 - a traceback shows our own fault best; it may quote other people's words
+    except Exception:  # noqa: BLE001 - a traceback shows our own fault best, and the output's filter must see it
         traceback.print_exc()
         return 1
 

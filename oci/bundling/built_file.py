@@ -16,11 +16,12 @@ from oci.bundling.sandbox import PYTHON_VERSION
 
 _SOURCES = "SOURCES"
 _FILE = "the file"
-# CPython 3.10 makes a syntax tree recursively in C and has no limit for that: `a.a.a...` adds a level with each two
-# bytes, and the process ends with a segmentation fault when its stack is full. So each two bytes of the largest file
-# get 1 KiB of stack, some ten times what they take. The kernel gives memory only to what is used.
+# CPython 3.10 makes a syntax tree with recursive C functions, and does not limit the depth. In `a.a.a...` each two
+# bytes add a level. When the stack is full, the process ends with a segmentation fault. So the stack has 1 KiB for each
+# two bytes of the largest file, which is about ten times what a level takes. The kernel gives memory only to the part
+# of the stack that is used.
 STACK_BYTES = MAX_BYTES // 2 * 1024
-_STACK_LOCK = threading.Lock()  # the size is one for the whole process
+_STACK_LOCK = threading.Lock()  # the whole process has one setting for the stack size of new threads
 
 
 class UnfitError(Exception):
@@ -30,8 +31,8 @@ class UnfitError(Exception):
 def foreign_imports(content: bytes) -> frozenset[str]:
     """Return the dotted names of the modules that a built runbook imports but does not embed.
 
-    Raises UnfitError: too large, not UTF-8, no Python of the sandbox's version, no embedded runbook. Raises
-    RunbookError VD-BUILD-002 for an import of a computed name.
+    Raises UnfitError if the file is empty or too large, is not UTF-8, is not Python of the sandbox's version, or embeds
+    no runbook. Raises RunbookError VD-BUILD-002 if the file imports a computed name.
     """
     if not 0 < len(content) <= MAX_BYTES:
         raise UnfitError(f"it has {len(content)} bytes; a runbook has 1 to {MAX_BYTES}")
@@ -65,7 +66,7 @@ def _parsed(text: str, file: str) -> ast.Module:
 
 
 def _on_a_deep_stack(parse: Callable[[], ast.Module]) -> ast.Module:
-    """Return the result of `parse`, or raise its error. It runs in a thread of its own, with a stack that is enough."""
+    """Return the result of `parse`, or raise its error. `parse` runs in its own thread, with a stack of STACK_BYTES."""
     result: Future[ast.Module] = Future()
 
     def run() -> None:

@@ -1,9 +1,9 @@
 """Put a runbook and the library that it needs into one readable Python file. Pure: texts in, text out.
 
-Every module is a raw string that begins at a line's start, so that the file reads like the modules one after the other;
-the text of oci/bundling/loader.py makes them importable. Only a module that is imported costs its compilation. The
-library's modules are embedded without docstrings, comments, imports for type checkers, and errors and permissions that
-no module names:
+Every module is a raw string whose text begins at the start of a line. So the file reads like the modules one after the
+other. The text of oci/bundling/loader.py makes the modules importable. Python compiles a module only when something
+imports it. Some parts of the library's modules are left out: docstrings, comments, imports for type checkers, and the
+errors and permissions that no module names. The reasons are in
 docs/decisions/0040-a-built-runbook-holds-its-library-without-docstrings-and-comments.md.
 """
 
@@ -21,8 +21,9 @@ from runbook_lib.errors import build
 
 # "must be between 1 and 1048576 bytes" (docs/azure-facts.md#python-and-its-limits).
 MAX_BYTES = 1024 * 1024
-# Half of that limit. The limit is known only from an error of a portal, and the size must show growth long before an
-# Automation account refuses a runbook. Tests let a runbook have four fifths of this aim.
+# The size that a runbook should stay below: half of the limit. The limit is known only from an error message of the
+# portal, and growth must become visible long before an Automation account refuses a runbook. A test lets a runbook have
+# at most four fifths of this size.
 AIM_BYTES = MAX_BYTES // 2
 # A chain holds several runbooks, and the library once:
 # docs/decisions/0055-one-job-runs-the-customer-s-part-of-a-deployment.md.
@@ -82,8 +83,8 @@ class Bundle:
 def normalised(content: bytes, *, file: str) -> str:
     """Return a source file's text with LF line ends, as Python reads it.
 
-    Raises RunbookError VD-BUILD-002 if it is not UTF-8 (or is declared to be something else), if it has an invisible
-    character, or if its last line has no end.
+    `file` is the name of the file in an error. Raises RunbookError VD-BUILD-002 if the file is not UTF-8 (or declares
+    another encoding), if it has an invisible character, or if its last line has no end.
     """
     try:
         text = content.decode("utf-8").replace("\r\n", "\n")
@@ -114,7 +115,7 @@ def bundle(name: str, *, sources: Mapping[str, str], version: str) -> Bundle:
 
     Raises:
         RunbookError: VD-BUILD-002 (syntax that the sandbox's Python does not know, no RUNBOOK, a missing library
-            module), VD-BUILD-003 (over MAX_BYTES).
+            module, an import of a computed name), VD-BUILD-003 (over MAX_BYTES).
     """
     needed = closure(f"{RUNBOOKS}/{name}.py", sources)
     own, *library = needed.files
@@ -168,8 +169,8 @@ def _embedded(file: str, text: str) -> str:
 def literal(text: str) -> str:
     """Return a Python literal of a line end and `text`, raw and triple-quoted if that is possible.
 
-    Only three quotes of the kind that ends the literal cannot be in it. There the text is cut, and the literals are put
-    side by side.
+    A triple-quoted literal cannot hold its own three quotes. If `text` has both kinds of three quotes, the text is cut
+    there, and several literals stand side by side. A piece that no raw literal can hold is written with escapes.
     """
     quote = next((quote for quote in ("'''", '"""') if quote not in text), "'''")
     first, *others = f"\n{text}".split(quote)

@@ -1,9 +1,10 @@
 """Read a source tree's clone from git's own objects, independently of the user's settings and environment.
 
-A release's provenance is signed, so it uses only git's objects: no index (assume-unchanged, skip-worktree), no list of
-ignored files, no filter, no replacement of objects, and no setting of the user or the machine. It uses only plumbing
-commands, which print the same everywhere. It names the store and does not search for it. So the folder's owner does not
-matter, and a clone around the tree does not count. If git refuses something, that is an error and never "no clone".
+A release's provenance is signed. So this module uses only git's objects: no index (assume-unchanged, skip-worktree), no
+list of ignored files, no filter, no replacement of objects, and no setting of the user or the machine. It runs only
+plumbing commands, which print the same everywhere. It tells git the folder `.git`, so that git does not search for it.
+So the folder's owner does not matter, and a clone around the tree does not count. If git refuses something, this module
+raises an error. It never answers "no clone" then.
 """
 
 import hashlib
@@ -41,7 +42,10 @@ class Clone:
         raise _untold(self.folder, f"commit {self.commit} has no time")
 
     def files(self, parts: Iterable[str]) -> dict[str, str]:
-        """Return path to blob id of each plain file of the commit below `parts`. Raises RunbookError VD-BUILD-009."""
+        """Return the blob id of each plain file of the commit, by the file's path.
+
+        `parts` are the files and folders to look at. Raises RunbookError VD-BUILD-009.
+        """
         listed = _git(self.folder, "ls-tree", "-r", "-z", "--full-tree", self.commit, "--", *parts)
         entries = (_ENTRY.fullmatch(line) for line in listed.split(b"\0") if line)
         return {
@@ -55,7 +59,7 @@ class Clone:
         return _git(self.folder, "cat-file", "blob", blob)
 
     def blob_id(self, content: bytes) -> str:
-        """Return git's id of a file with these bytes, in the clone's kind of digest."""
+        """Return git's id of a file with these bytes: SHA-1 or SHA-256 in hex, as the clone uses it."""
         algorithm = hashlib.sha1 if len(self.commit) == 40 else hashlib.sha256
         return algorithm(b"blob %d\0" % len(content) + content).hexdigest()
 
@@ -110,7 +114,7 @@ def _environment() -> dict[str, str]:
     """Return this process's environment without variables that change what git reads or prints."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     nowhere = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    # An object that a partial clone lacks is missing, not fetched.
+    # git must not fetch an object that a partial clone lacks. Such an object is an error.
     return {**kept, **nowhere, "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
 
 

@@ -14,7 +14,7 @@ LIBRARY = "runbook_lib"
 RUNBOOKS = "runbooks"
 # The end of every built runbook imports this module.
 MAIN_MODULE = f"{LIBRARY}.runbook"
-# Cloud sandboxes have this module besides the packages: assets of the Automation account.
+# The sandbox has this module besides the packages. It gives the assets of the Automation account.
 OF_THE_SANDBOX = frozenset({"automationassets"})
 
 
@@ -30,7 +30,8 @@ def closure(runbook: str, sources: Mapping[str, str]) -> Closure:
     """Return the runbook's file, then all files that it needs in the order of their names.
 
     `runbook` is a file name, e.g. `runbooks/import_images.py`. `sources` has the text of each file by its name. Raises
-    RunbookError VD-BUILD-002: a missing file, syntax beyond the sandbox's Python, no RUNBOOK.
+    RunbookError VD-BUILD-002: a missing file, syntax that the sandbox's Python does not know, no RUNBOOK, or an import
+    of a computed name.
     """
     waiting, found, foreign = [runbook, f"{RUNBOOKS}/__init__.py"], set[str](), set[str]()
     while waiting:
@@ -111,7 +112,7 @@ def _file_of(module: str, sources: Mapping[str, str]) -> str | None:
 
 
 def _with_packages(file: str | None) -> list[str]:
-    """Return a module's file and those of the packages above it, none for a name that is not a module."""
+    """Return a module's file and the files of the packages above it. Without a file there is no module: return []."""
     if file is None:
         return []
     folders = file.split("/")[:-1]

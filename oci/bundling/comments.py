@@ -9,7 +9,7 @@ from functools import cache
 def without_comments(text: str) -> str:
     """Return a module's text without its comments. Every line and every column of code stays in its place.
 
-    `text` is normalised, and the sandbox's Python can read it. The time is proportional to its length.
+    `text` is normalised, and the sandbox's Python can read it. The time is proportional to the length of `text`.
     """
     if "#" not in text:
         return text

@@ -12,10 +12,10 @@ _OF_STATEMENTS = ("body", "orelse", "finalbody", "handlers", "cases")
 def without_docstrings(text: str) -> str:
     """Return a module's text. Empty lines replace its docstrings.
 
-    All other text stays on its line and in its column, comments included. If a class or a function has only a
-    docstring, `pass` replaces it. A docstring that shares a line with other code stays.
+    All other code stays on its line and in its column, and comments stay on their lines. If a class or a function has
+    only a docstring, `pass` replaces the docstring. A docstring that shares a line with other code stays.
 
-    `text` is normalised, and the sandbox's Python can read it. The time is proportional to its length.
+    `text` is normalised, and the sandbox's Python can read it. The time is proportional to the length of `text`.
     """
     # Do not use splitlines: Python's own lines end only with a line feed, and a form feed may be inside a line.
     lines = text.split("\n")
@@ -36,7 +36,7 @@ def without_docstrings(text: str) -> str:
 
 def _docstrings(tree: ast.Module) -> Iterator[tuple[ast.Expr, bool]]:
     """Yield each docstring's statement, and whether its class or function has no other statement."""
-    # Only statements hold classes and functions. Most of a tree are expressions.
+    # Look only at statements, because only they hold classes and functions. Most nodes of a tree are expressions.
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()

@@ -6,13 +6,18 @@ from dataclasses import dataclass
 
 from runbook_lib.errors import build
 
-# More than half of a tree's nodes. No node below them is a statement or a call.
+# More than half of a tree's nodes have these types. No node below such a node is a statement or a call.
 _LEAVES = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
 
 
 @dataclass(frozen=True, slots=True)
 class Imports:
-    """Dotted names. Each of `modules` is a module. `names` are `a.b` of `from a import b`: b may be a module."""
+    """The imports of a module.
+
+    Attributes:
+        modules: The dotted names that can only be modules, e.g. `a` of `from a import b`.
+        names: The dotted names that may be modules or other objects, e.g. `a.b` of `from a import b`.
+    """
 
     modules: frozenset[str]
     names: frozenset[str]
@@ -22,8 +27,8 @@ def imports_of(tree: ast.Module, *, package: str) -> Imports:
     """Return the imports of a module, at its top or in a function.
 
     `package` is the dotted name of the package from which relative imports start. Imports only for type checking do not
-    count, because they are never run. Raises RunbookError VD-BUILD-002 for an import of a computed name: the tree does
-    not show it.
+    count, because they are never run. Raises RunbookError VD-BUILD-002 for an import of a computed name, because the
+    tree does not show the name.
     """
     modules, names = set[str](), set[str]()
     for node in _run_nodes(tree):
@@ -41,7 +46,8 @@ def imports_of(tree: ast.Module, *, package: str) -> Imports:
 def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
     """Yield the nodes of a tree that are run, in their order in the text, without those that hold no import.
 
-    A tree of the library has 100,000 nodes, and ast.iter_child_nodes takes most of a build's time for them.
+    The trees of the library have more than 100,000 nodes together. With ast.iter_child_nodes, most of a build's time
+    would go into these nodes.
     """
     waiting = [tree]
     while waiting:

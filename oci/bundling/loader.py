@@ -1,8 +1,7 @@
 """Imports the modules whose source text this file holds, as if they were files of their own.
 
-A traceback names the original module, line and source text. Modules of the embedded packages are never searched
-anywhere
-else: a module of the same name in the environment cannot replace them.
+A traceback names the original module, line and source text. The modules of the embedded packages come only from this
+file. So a module of the same name in the environment cannot replace them.
 """
 
 import linecache

@@ -14,7 +14,7 @@ OLDER_PLATFORMS = (
     "manylinux2010_x86_64",
     "manylinux1_x86_64",
 )
-# cryptography's wheels have abi3. Wheels of pure Python have none.
+# cryptography's wheels have the tag abi3. Wheels of pure Python have the tag none.
 WHEEL_ABIS = ("cp310", "abi3", "none")
 
 

@@ -21,7 +21,7 @@ from runbook_lib.errors import build
 # All folders that affect a built runbook or the package set.
 PARTS = ("runbooks", "runbook_lib", "oci")
 LOCK_FILE = "oci/packages.lock"
-# The parts of the build's own sources that built files hold.
+# Built files hold the text of these files of the build itself.
 EMBEDDED = (LOADER_FILE, "oci/deployment_script/start.py")
 # The limit of a source file. All real ones are far smaller.
 MAX_SOURCE_BYTES = 4 * 1024 * 1024
@@ -38,9 +38,9 @@ class Commit:
     """The commit of the sources.
 
     Attributes:
-        commit: Its id, "" outside of a clone.
-        changed: Whether PARTS differ from the commit.
-        different: The names of files that differ, are missing, or are in no commit.
+        commit: Its id, "" if there is no clone, or if the clone has no commit.
+        changed: Whether the Python files below PARTS or the lock differ from the commit.
+        different: The names of the files that differ from the commit, are missing, or are not in the commit.
     """
 
     commit: str
@@ -52,7 +52,7 @@ def read_files(root: Path) -> dict[str, bytes]:
     """Return the bytes of all Python files below PARTS and of the lock, by name, e.g. `runbook_lib/network/retry.py`.
 
     Raises RunbookError VD-BUILD-002: a link or something else is in the place of a file, a name has other characters
-    than ASCII letters, digits, `_`, `-` and dots, or a file cannot be read.
+    than ASCII letters, digits, `_`, `-` and dots, or a file cannot be read or is too large.
     """
     return {file: _read(root, file) for file in (*sorted(_python_files(root)), LOCK_FILE)}
 
@@ -117,7 +117,11 @@ def _different(clone: Clone, files: Mapping[str, bytes]) -> Iterator[str]:
 
 
 def _is_same_text(file: str, content: bytes, clone: Clone, blob: str) -> bool:
-    """Whether they differ only in line ends. git may have written these, and they do not change the build."""
+    """Whether a file and its blob differ only in line ends.
+
+    git may have changed the line ends of a source file, and they do not change the build. Only the lock must be equal
+    byte for byte, because the provenance has the digest of its bytes.
+    """
     return file != LOCK_FILE and _lines(content) == _lines(clone.content(blob))
 
 
@@ -128,8 +132,8 @@ def _lines(content: bytes) -> bytes:
 def release_time(root: Path, environ: Mapping[str, str]) -> datetime:
     """Return a release's time: SOURCE_DATE_EPOCH (reproducible-builds.org) if it is set, or else the commit's time.
 
-    Raises RunbookError VD-BUILD-008 if there is neither, or if a release cannot have this time, and -009 as `commit_of`
-    does.
+    Raises RunbookError VD-BUILD-008 if there is neither, or if a release cannot have this time. Raises RunbookError
+    VD-BUILD-009 if git cannot read the clone.
     """
     seconds, said = environ.get("SOURCE_DATE_EPOCH", ""), "SOURCE_DATE_EPOCH"
     if not seconds:

@@ -1,7 +1,4 @@
-"""Remove the parts that only a type checker reads from a module's text, and leave everything else in its place.
-
-Pure.
-"""
+"""Remove the imports for type checkers from a module's text, and leave everything else in its place. Pure."""
 
 import ast
 from functools import cache
@@ -11,11 +8,11 @@ _GUARD = "TYPE_CHECKING"
 
 @cache  # the runbooks of a build share most of the library
 def without_type_imports(text: str) -> str:
-    """Return a module's text. Empty lines replace its `if TYPE_CHECKING:`, which is never true in a run.
+    """Return a module's text. Empty lines replace each block `if TYPE_CHECKING:`, because it never runs.
 
-    An `if` with an `else`, or inside a class or a function, stays.
+    A block with an `else` stays. So does a block inside another statement, for example inside a function.
 
-    `text` is normalised, and the sandbox's Python can read it. The time is proportional to its length.
+    `text` is normalised, and the sandbox's Python can read it. The time is proportional to the length of `text`.
     """
     lines = text.split("\n")
     for node in ast.parse(text).body:

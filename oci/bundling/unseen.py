@@ -5,7 +5,8 @@ A person and a program read a text with such a character differently. These char
 - control, format and surrogate characters, separators of lines and paragraphs, and every space but U+0020: general
   categories Cc, Cf, Cs, Zl, Zp, Zs (Unicode Standard, 4.5);
 - characters that "should not be displayed" by programs that do not know them: property Default_Ignorable_Code_Point,
-  with places that are still free (DerivedCoreProperties.txt, Unicode 16.0; Python's unicodedata does not have it);
+  which also has code points without a character (DerivedCoreProperties.txt, Unicode 16.0; Python's unicodedata does not
+  have this property);
 - characters whose glyph is empty in the code charts: blank Braille, blanks of scripts and of music.
 """
 
@@ -48,6 +49,9 @@ def is_unseen(character: str) -> bool:
 
 
 def first_unseen(text: str, *, allowed: str = "") -> int | None:
-    """Return the index of the first unseen character in a text, None if there is none. Those of `allowed` may occur."""
+    """Return the index of the first unseen character in a text, None if there is none.
+
+    Characters in `allowed` do not count.
+    """
     found = {character for character in set(text) - set(allowed) if is_unseen(character)}
     return next((place for place, character in enumerate(text) if character in found), None) if found else None

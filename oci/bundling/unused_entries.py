@@ -8,7 +8,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-# The folders of such modules, and the name that is called to make one of their entries.
+# For each folder of such modules, the name of the function or class that makes an entry.
 ENTRIES = {"runbook_lib/errors/": "entry", "runbook_lib/permissions/": "Permission"}
 
 
@@ -26,7 +26,7 @@ def without_unused_entries(texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def _maker(file: str) -> str:
-    """Return the name that is called to make a module's entries, "" if the module has no entries."""
+    """Return the name of the function or class that makes a module's entries, "" if the module has no entries."""
     return next((called for folder, called in ENTRIES.items() if file.startswith(folder)), "")
 
 

@@ -2,8 +2,9 @@
 
 A container registry with the referrers API makes the list itself. For others, such as Docker Registry 2.8, the client
 keeps the list: an index under the tag `sha256-<hex of the subject>` (OCI distribution 1.1, "Referrers Tag Schema"). Two
-clients may write that index at once, and some servers know no conditions. So the write is conditional if the server
-gives an ETag, and then the index is read again until it has the entry.
+clients may write that index at the same time, and some servers have no conditional requests. So this client makes the
+write conditional if the server gives an ETag. Then it reads the index again. If the index lacks the entry, the client
+writes it again.
 """
 
 from typing import Any
@@ -16,14 +17,14 @@ from runbook_lib.trust.good_signature import read_referrers
 from runbook_lib.trust.manifest import ARTIFACT_TYPE
 from runbook_lib.trust.referrers import list_referrers
 
-# This tries at most this number of times to write an index that others write, too.
+# An index is written at most this number of times, because other clients may write it, too.
 MAX_WRITES = 5
 
 
 class Referrers:
     """The list of signatures of one artifact, the subject.
 
-    Raises RunbookError VD-TRUST-014 (an answer that is not a list), -054 (others write it all the time), and the
+    Raises RunbookError VD-TRUST-014 (an answer that is not a list), -054 (others write the list all the time), and the
     writer's errors.
     """
 
@@ -33,7 +34,7 @@ class Referrers:
         self._subject = subject
 
     def lists(self, digest: str) -> bool:
-        """Return whether the list has this digest. Customers read the list in the same way."""
+        """Return whether the list has an artifact with this digest. Customers read the list in the same way."""
         listed = list_referrers(self._writer.reader(), self._repository, self._subject, ARTIFACT_TYPE)
         return any(entry.get("digest") == digest for entry in listed)
 

@@ -1,14 +1,14 @@
 """Find out what a container registry has, and send it blobs and manifests, with oras-py's client (oras 0.2.43).
 
-This module corrects the faults of that client:
+This module corrects the faults of that client. The docstrings below name a fault by its number:
 
-1. Its requests have no time limit, are repeated after any exception with waits of its own (5 times, up to 83 s), and a
-   Retry-After is ignored. Here every request goes through runbook_lib's wire, under the one network retry policy.
+1. Its requests have no time limit. It repeats them after almost any exception, 5 times with waits of up to 83 s, and
+   ignores Retry-After. Here every request goes through runbook_lib's wire, under the one network retry policy.
 2. It keeps one bearer token for all repositories and offers it again after a 401, so that the second repository of a
    scoped token is refused. Here tokens are kept by repository and renewed after a 401.
-3. Any answer but 200 to a HEAD counts as "absent", a 429 too. Here only 404 does.
+3. It takes any answer but 200 to a HEAD for "absent", even a 429. Here only 404 means "absent".
 4. `upload_manifest` writes the JSON anew, which changes its digest. Here the bytes are sent as they are.
-5. `put_upload` reads the whole blob into memory. Here it gets only small blobs, and others are sent piece by piece.
+5. `put_upload` reads the whole blob into memory. Here it gets only small blobs. Larger blobs are sent piece by piece.
 6. The upload follows `Location` to any host, with the bearer token. Here it stays at the login server.
 7. The answer that opens an upload is not checked. Here every answer is checked.
 8. Its pieces have the size that the caller names. Here they have at least the size that the server demands.
@@ -36,17 +36,17 @@ from runbook_lib.network.retry import AnswerLost
 
 # The size of one PATCH, and of the largest blob that is sent in one PUT. azure-containerregistry has the same size.
 PIECE_BYTES = 4 * 1024 * 1024
-# The header with a server's smallest PATCH (OCI distribution specification 1.1, "Pushing a blob in chunks"). Several
-# pieces are in memory at once, so there is a limit.
+# The header in which a server gives the smallest size of a PATCH (OCI distribution specification 1.1, "Pushing a blob
+# in chunks"). Several pieces are in memory at the same time, so MAX_PIECE_BYTES limits this size.
 LEAST_PIECE = "OCI-Chunk-Min-Length"
 MAX_PIECE_BYTES = 64 * 1024 * 1024
 BYTES = {"Content-Type": "application/octet-stream"}
 SUCCESS = (200, 201, 202)
 REFUSED = (401, 403)
-# A server's statuses for the rest of an upload after it got a piece twice or only half of it: the digest or the state
-# do not fit, or it has ended the upload.
+# After a lost answer, a server may have got a piece twice, or only half of it. Then it answers the rest of the upload
+# with one of these statuses: the digest or the state of the upload is wrong, or the server has ended the upload.
 BROKEN_OFF = (400, 404, 416, 500, 502, 503, 504)
-# An index of referrers has a few hundred bytes for each. azure-containerregistry has the same limit.
+# An index has a few hundred bytes for each referrer. azure-containerregistry has the same limit.
 MAX_INDEX_BYTES = 4 * 1024 * 1024
 CHANGED_MEANWHILE = 412
 
@@ -79,7 +79,8 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         self._reading = AccessTokens(source=source, clock=clock)
         self._writing = AccessTokens(source=_WriteScopes(source), clock=clock)
         self._reader = ContainerRegistryReader(wire=wire, tokens=self._reading)
-        # The repository of an upload. It cannot be read from an address.
+        # The repository of the upload that this copy of the writer makes. oras gives do_request only an address, and an
+        # upload's address does not always show the repository.
         self._repository = ""
 
     def expect(self, *, read: Iterable[str], written: Iterable[str]) -> None:
@@ -157,11 +158,12 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         return answer
 
     def put_index(self, repository: str, tag: str, content: bytes, *, etag: str) -> None:
-        """Put an index under a tag if the present one has this ETag. A later read shows whether that was so.
+        """Put an index under a tag if the index that is there has this ETag.
 
-        A server without conditions accepts the index in any case.
+        If that index has another ETag, the new one is not put, and this raises no error: read the index again. The
+        index is put in any case if the server has no conditional requests, or if `etag` is "" or weak.
         """
-        # RFC 9110, 13.1.1: a weak ETag never matches there.
+        # RFC 9110, 13.1.1: a weak ETag never matches in If-Match.
         strong = etag and not etag.startswith("W/")
         headers = {"Content-Type": INDEX_MEDIA_TYPE, **({"If-Match": etag} if strong else {})}
         answer = self._put_manifest(repository, tag, content, headers)
@@ -198,7 +200,10 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
         return answer
 
     def _taken(self, repository: str, answer: Answer, *, broken_off: Sequence[int] = ()) -> None:
-        """Raise one of our errors unless the answer is a success (7)."""
+        """Raise one of our errors unless the answer is a success (7).
+
+        `broken_off` are the statuses after which the upload may begin again.
+        """
         if answer.status in SUCCESS:
             return
         failure = self._wire.failure(answer, repository)
@@ -215,7 +220,10 @@ class ContainerRegistryWriter(Registry):  # type: ignore[misc] # oras has no typ
             self._taken(self._repository, answer, broken_off=BROKEN_OFF)
 
     def _get_location(self, response: requests.Response, _container: object) -> str:
-        """Return the address where the upload continues. No other server may get the token (6)."""
+        """Return the address where the upload continues.
+
+        Raises RunbookError VD-PUSH-006 if it is at another server, because that server must not get the token (6).
+        """
         self._check_200_response(response)
         home = addresses.read_server(self._wire.login_server)
         try:

@@ -1,6 +1,7 @@
-"""Make the deployment script of a release from shell text, start.py, the built deploy_instance and their inputs. Pure.
+"""Make the deployment script of a release from shell text, start.py, the built deploy_instance and script.json. Pure.
 
-The same sources and packages give the same bytes. docs/deployment.md says what the script does.
+script.json holds what start.py must know about the release. The same sources, packages and version give the same bytes.
+docs/deployment.md says what the script does.
 """
 
 import json
@@ -87,10 +88,10 @@ class ScriptWheel:
 def deployment_script(
     built: Bundle, *, version: str, wheels: Sequence[ScriptWheel], sources: Mapping[str, str]
 ) -> bytes:
-    """Return the script. Raises RunbookError VD-BUILD-002.
+    """Return the script. Raises RunbookError VD-BUILD-002 if the shell would misread a text in the script.
 
     Args:
-        built: The built RUNBOOK.
+        built: The built runbook with the name RUNBOOK.
         version: The release's version.
         wheels: The wheels beside the script.
         sources: The source texts, among them START_FILE.

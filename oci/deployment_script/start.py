@@ -1,8 +1,8 @@
-"""Run deploy_instance in the container of a deployment script. The script holds this text. It needs only Python.
+"""Run deploy_instance in the container of a deployment script. The script holds the text of this program.
 
-It reads the inputs, unpacks the release's wheel, runs the runbook in a separate process, and writes the result to
-$AZ_SCRIPTS_OUTPUT_PATH. Its argument is the folder with this file, deploy_instance.py and script.json, which holds what
-the build knows. At its end it removes that folder.
+The program needs no package. It reads the inputs, unpacks the release's wheels, runs the runbook in a separate process,
+and writes the result to $AZ_SCRIPTS_OUTPUT_PATH. Its argument is the folder with this file, deploy_instance.py and
+script.json, which holds what the build knows. At its end the program removes that folder.
 """
 
 import base64
@@ -39,7 +39,7 @@ sys.path.insert(0, sys.argv[1])
 for name in sys.argv[2:]:
     importlib.import_module(name)
 """
-# The parts of a run's result that the deployment's outputs have. The operations log has each change.
+# The members of a run's result that go into the deployment's outputs. The operations log has each change.
 TOLD = ("runbook", "version", "status", "correlation_id", "run_id", "changed", "unchanged", "parts", "error")
 
 
@@ -53,7 +53,7 @@ class Refused(Exception):  # noqa: N818 - the script reports it
 
 
 def main(folder: Path) -> int:
-    """Run, write the outputs, and return the exit code."""
+    """Run the runbook, write the deployment's outputs, and return the exit code. `folder` is the program's argument."""
     known = json.loads((folder / "script.json").read_text("utf-8"))
     started = time.monotonic()
     try:
@@ -75,7 +75,10 @@ def main(folder: Path) -> int:
 
 
 def inputs(text: str, settings: list[str]) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return settings and parameters from the inputs: base64 of a JSON object. Raises Refused."""
+    """Return the settings and the parameters from the inputs.
+
+    `text` is base64 of a JSON object. `settings` are the names of all settings. Raises Refused VD-SCRIPT-002.
+    """
     if not text or len(text) > MAX_INPUTS:
         raise Refused("VD-SCRIPT-002", f"{INPUTS} has {len(text)} characters; it takes 1 to {MAX_INPUTS}")
     try:
@@ -101,7 +104,7 @@ def inputs(text: str, settings: list[str]) -> tuple[dict[str, str], dict[str, An
 def fits_environment(value: str) -> bool:
     """Return whether an environment variable can hold a text: it has no NUL, and its bytes can be written."""
     try:
-        value.encode()  # os.fsencode takes some halves of surrogate pairs
+        value.encode()  # refuses every half of a surrogate pair; os.fsencode accepts some of them
         return b"\0" not in os.fsencode(value)
     except UnicodeEncodeError:
         return False
@@ -110,7 +113,8 @@ def fits_environment(value: str) -> bool:
 def unpacked(folder: Path, wheels: list[dict[str, Any]]) -> Path:
     """Return the folder with the unpacked modules of the wheels for this Python.
 
-    The wheels are beside the script. Raises Refused.
+    The wheels are beside the script. Raises Refused VD-SCRIPT-003 (a wheel is not there), -004 (no wheel is for this
+    Python).
     """
     own, site = "{}.{}".format(*sys.version_info[:2]), folder / "site"
     if own != BUILT_FOR and own not in {wheel["python"] for wheel in wheels}:
@@ -123,9 +127,10 @@ def unpacked(folder: Path, wheels: list[dict[str, Any]]) -> Path:
 
 
 def found(folder: Path, wheel: dict[str, Any]) -> Path:
-    """Return a copy of a wheel that is beside the script, under any name. Raises Refused.
+    """Return a copy of a wheel. The wheel is beside the script, and its file may have any name.
 
-    Nothing in the wheel is read before its bytes have the digest that the build has put into the script.
+    The digest in the script decides which file is the wheel. No file is opened as a zip before its digest is known to
+    be right. Raises Refused VD-SCRIPT-003 if no file has the digest.
     """
     beside = sorted(path for path in Path(os.environ[INPUT_FOLDER]).iterdir() if path.is_file())
     for path in beside:
@@ -149,17 +154,17 @@ def sha256(path: Path) -> str:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of the processes that use the wheel.
+    """Return the environment of the processes that use the wheels.
 
-    The packages are made for BUILT_FOR. Another Python can use only those of their compiled modules that have the
-    stable ABI. These three packages have the same code in Python, and use it if the environment says so.
+    The packages are made for BUILT_FOR. Another Python can use only compiled modules of the stable ABI. Three packages
+    have other compiled modules, and also have the same code in Python. They use that code if the environment says so.
     """
     pure = {f"{name}_NO_EXTENSIONS": "1" for name in ("MULTIDICT", "PROPCACHE", "YARL")}
     return {**os.environ, **({} if "{}.{}".format(*sys.version_info[:2]) == BUILT_FOR else pure)}
 
 
 def can_import(site: Path, modules: list[str]) -> None:
-    """Check whether this Python can use the wheel, before the run. Raises Refused."""
+    """Check whether this Python can import `modules`, before the run. Raises Refused VD-SCRIPT-004."""
     command = [sys.executable, "-I", "-c", IMPORT, str(site), *modules]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0:
@@ -169,7 +174,12 @@ def can_import(site: Path, modules: list[str]) -> None:
 
 
 def run(folder: Path, site: Path, settings: dict[str, str], parameters: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """Run the runbook, show its lines at once, and return its exit code and result. Raises Refused."""
+    """Run the runbook, and return its exit code and its result.
+
+    Each line of its output is shown at once, except lines of JSON. The last line is the result, which is JSON. Raises
+    Refused VD-SCRIPT-002 (Linux does not start a process with these inputs), -005 (no result, or one that contradicts
+    the exit code).
+    """
     argument = base64.urlsafe_b64encode(json.dumps(parameters).encode()).decode().rstrip("=")
     command = [sys.executable, "-I", "-c", RUN, str(site), str(folder / "deploy_instance.py"), argument]
     environ = {name: value for name, value in environment().items() if name != INPUTS}
@@ -200,7 +210,7 @@ def run(folder: Path, site: Path, settings: dict[str, str], parameters: dict[str
 
 
 def say(text: str) -> None:
-    """Write a line."""
+    """Write a line to standard output at once."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

@@ -45,7 +45,7 @@ def writing(what: str, path: Path) -> Iterator[None]:
 def write_file(path: Path, content: bytes, *, what: str) -> None:
     """Write a file, or replace it as a whole. Only a plain file is replaced, and it keeps its mode.
 
-    `what` is its name in an error. Raises UnwritableError.
+    `what` is the file's name in an error. Raises UnwritableError.
     """
     with writing(what, path):
         name = path.name
@@ -90,8 +90,10 @@ def _mode_of(name: str, folder: int) -> int | None:
 def replaced_folder(path: Path, *, what: str) -> Iterator[Path]:
     """Yield an empty folder. It replaces `path` when the block ends, and is removed if the block fails.
 
-    It is locked while it is being written. So the next run knows the folders that killed processes left, and removes
-    them. Between the two renames there may be no folder at `path`, but never half a folder. Raises UnwritableError.
+    The folder is locked until the block ends. So the next run can recognize folders that killed processes left, and it
+    removes them. Between the two renames there may be no folder at `path`, but never half a folder.
+
+    `what` is the folder's name in an error. Raises UnwritableError, also for an error of the file system in the block.
     """
     with writing(what, path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +115,7 @@ def replaced_folder(path: Path, *, what: str) -> Iterator[Path]:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove folders and files that killed processes of this user left. One that cannot be removed does no harm."""
+    """Remove folders that killed processes of this user left. A folder that cannot be removed does no harm."""
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(folder)):
             if entry.name.startswith(_PREFIX) and entry.name.endswith((_PARTIAL, _FORMER)):

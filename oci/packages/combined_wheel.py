@@ -29,10 +29,11 @@ from runbook_lib.errors import build
 from runbook_lib.release.artifacts import MAX_WHEEL_BYTES
 
 NAME = "vibedata_runbook_packages"
-# The first number of the version. It is raised if the same locked wheels would give another combined wheel.
+# The first number of the version. Raise it with a change of this code that makes another combined wheel of the same
+# locked wheels.
 FORMAT = 1
-# The other two numbers each have this number of digits of the locked wheels' digest. So each fits into 32 bits for any
-# reader.
+# Each of the other two numbers comes from this number of hexadecimal digits of the locked wheels' digest. So each of
+# them fits into 32 bits, which every reader can hold.
 _DIGITS = 6
 _PYTHON = "cp{}{}".format(*PYTHON_VERSION)
 _METADATA = """\
@@ -106,8 +107,8 @@ def version_of(wheels: Sequence[LockedWheel]) -> str:
 def differs_from(combined: Path, wheels: Sequence[LockedWheel]) -> tuple[str, ...]:
     """Return the files of `wheels` that a combined wheel lacks, or that differ there, as `package: file`.
 
-    Raises RunbookError VD-BUILD-005 (a wheel is not the locked one), -010 (a wheel has files in a place that this does
-    not know).
+    Raises RunbookError VD-BUILD-005 (a wheel is not the locked one), -010 (the combined wheel is no zip file, or a
+    wheel has files for other folders than that of the packages).
     """
     try:
         with ZipFile(combined) as archive:

@@ -17,7 +17,7 @@ from oci.bundling.sandbox import OLDER_PLATFORMS, PYTHON_VERSION, WHEEL_ABIS, WH
 from oci.packages.wheels import UNREADABLE, LockedWheel
 from runbook_lib.errors import build
 
-# Some METADATA hold the whole text of a licence.
+# The limit is high, because some METADATA hold the whole text of a licence.
 MAX_METADATA_BYTES = 4 * 1024 * 1024
 MAX_LICENCE_CHARACTERS = 64
 _VERSION = ".".join(map(str, PYTHON_VERSION))
@@ -56,9 +56,9 @@ class PackageFacts:
     """The facts about one package.
 
     Attributes:
-        licence: An SPDX expression if the package gives one, otherwise a name.
+        licence: An SPDX expression if the package gives one, otherwise a name, or "NOASSERTION" if there is none.
         supplier: The maker.
-        authors: The name and the address of each author, "" for a missing one.
+        authors: The name and the e-mail address of each author. A missing name or address is "".
         needs: The names of the packages that it needs in the sandbox.
     """
 
@@ -71,7 +71,7 @@ class PackageFacts:
 def facts_of(wheels: Iterable[LockedWheel]) -> dict[str, PackageFacts]:
     """Return the facts in each wheel, by its package's name.
 
-    Raises RunbookError VD-BUILD-005 for a wheel without readable METADATA.
+    Raises RunbookError VD-BUILD-005 for a wheel without readable METADATA, or with a marker that has no result.
     """
     metadata = {wheel.package.name: _metadata(wheel) for wheel in wheels}
     requirements = {name: _requirements(found) for name, found in metadata.items()}
@@ -80,9 +80,11 @@ def facts_of(wheels: Iterable[LockedWheel]) -> dict[str, PackageFacts]:
 
 
 def unmet_needs(wheels: Sequence[LockedWheel]) -> tuple[str, ...]:
-    """Return each need in the sandbox that no package of a set meets, in words.
+    """Return in words why a set of packages does not work in the sandbox. The result is empty if it works.
 
-    Raises RunbookError VD-BUILD-005 for a wheel without readable METADATA.
+    The reasons are a wheel for another platform, a package for another Python, and a needed package that the set lacks
+    or has in another version. Raises RunbookError VD-BUILD-005 for a wheel with a malformed name, without readable
+    METADATA, or with a marker that has no result.
     """
     found: list[str] = []
     versions: dict[str, str] = {}
@@ -134,7 +136,10 @@ def _requirements(metadata: Metadata) -> tuple[Requirement, ...]:
 
 
 def _extras(requirements: Mapping[str, tuple[Requirement, ...]]) -> dict[str, frozenset[str]]:
-    """Return the extras of each package that other packages need, also those that only an extra needs."""
+    """Return for each package the extras that other packages need.
+
+    An extra can need extras of other packages. So this looks again until it finds no more.
+    """
     found: dict[str, frozenset[str]] = {name: frozenset() for name in requirements}
     while True:
         before = dict(found)
@@ -150,7 +155,7 @@ def _extras(requirements: Mapping[str, tuple[Requirement, ...]]) -> dict[str, fr
 def _active(name: str, requirements: Iterable[Requirement], extras: frozenset[str]) -> list[Requirement]:
     """Return the requirements of a package that hold in the sandbox.
 
-    Raises RunbookError VD-BUILD-005 for a marker that compares what cannot be compared.
+    Raises RunbookError VD-BUILD-005 for a marker that has no result, because its values cannot be compared.
     """
     try:
         return [
@@ -184,7 +189,11 @@ def _licence(metadata: Metadata) -> str:
 
 
 def _people(metadata: Metadata) -> list[tuple[str, str]]:
-    """Return the authors, or else the maintainers. A name and an address in one mail header belong together."""
+    """Return the name and the address of each author, or of each maintainer if there is no author.
+
+    A name and an address in one mail header are of one person. If the header has at most one address, the separate
+    field with a name is of the same person.
+    """
     for name, address in ((metadata.author, metadata.author_email), (metadata.maintainer, metadata.maintainer_email)):
         found = [pair for pair in email.utils.getaddresses([address or ""]) if any(pair)]
         if name and len(found) <= 1:

@@ -1,8 +1,8 @@
 """`make lock`: turn packages.in into packages.lock.
 
 uv finds the versions. They must be those of requirements-dev.lock, so that the tested versions are shipped. pip chooses
-the best wheel of each for the sandbox, and checks it against the hashes that uv found in the index. The lock has only
-versions and hashes: no host and no address.
+the best wheel of each package for the sandbox, and checks it against the hashes that uv found in the index. The lock
+has only names, versions and hashes: no host and no address.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""packages.lock: exact versions of every package that runbooks need, one hashed wheel each. Pure."""
+"""Read and write packages.lock: the version of each package that runbooks need, and the hash of its one wheel. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -34,10 +34,10 @@ def render(packages: Sequence[LockedPackage]) -> str:
 def parse(text: str) -> tuple[LockedPackage, ...]:
     """Return the packages of a lock's text, in order of their names.
 
-    Raises RunbookError VD-BUILD-006 for a line of another form, a name that is there twice, or no package at all.
+    Raises RunbookError VD-BUILD-006 if a line has another form, if a name is there twice, or if there is no package.
     """
     packages: dict[str, LockedPackage] = {}
-    # Only these line ends count. Python's splitlines has others, and they must not end a comment.
+    # Split only at these line ends. Python's splitlines has more of them, and those must not end a comment.
     for number, line in enumerate(re.split("\r?\n", text), 1):
         if not line or line.startswith("#"):
             continue

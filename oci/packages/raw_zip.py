@@ -1,7 +1,7 @@
 """Write a zip file whose members are copied from other zip files without changes, as compressed bytes.
 
-Nothing is compressed again. So the same members give the same bytes, whatever zlib this machine has. Times, modes and
-the making system are the same for each member. The form is that of PKWARE's APPNOTE 6.3, without zip64.
+Nothing is compressed again. So the same members give the same bytes with any zlib. Each member has the same time, the
+same mode and the same system that made it. The form is that of PKWARE's APPNOTE 6.3, without zip64.
 """
 
 import struct

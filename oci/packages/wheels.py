@@ -1,4 +1,4 @@
-"""Collect the locked wheels: from a local cache by hash, and missing ones with pip."""
+"""Collect the locked wheels from a local cache by their hash. pip downloads the wheels that are missing there."""
 
 import lzma
 import re
@@ -22,9 +22,9 @@ from oci.packages.package_lock import LockedPackage
 from runbook_lib.errors import build
 from runbook_lib.release.artifacts import MAX_WHEEL_BYTES
 
-# The limit for a slow link and some 8 MB. pip has its own time limit for each connection.
+# The time limit for pip. In this time some 8 MB come over a slow link. pip has its own time limit for each connection.
 PIP_SECONDS = 900
-# What zipfile and its decompressors raise for a damaged or hostile file.
+# The exceptions that zipfile and its decompressors raise for a damaged or hostile file.
 UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -61,8 +61,8 @@ def collect(
     """Return the wheel of each package for `python`, in the packages' order. Wheels in `cache` need no network.
 
     `cache` is a folder that holds each wheel as <sha256>/<file name>. It is made if it is absent. Every file is hashed,
-    also a cached one: a damaged one is deleted and downloaded again. Raises RunbookError VD-BUILD-004 (pip could not
-    get them), -005 (not the locked bytes).
+    also a cached one: a damaged one is deleted and downloaded again. Raises RunbookError VD-BUILD-004 (pip cannot
+    download the wheels), -005 (a wheel is not the locked one).
     """
     found = {package: _cached(package, cache) for package in packages}
     missing = [package for package, path in found.items() if path is None]
@@ -79,7 +79,7 @@ def sha256_of(path: Path) -> str:
 
 
 def modules_of(wheels: Iterable[LockedWheel]) -> frozenset[str]:
-    """Return every module's dotted name that the wheels make importable, packages and namespaces included.
+    """Return the dotted name of every module that the wheels make importable, packages and namespaces included.
 
     Raises RunbookError VD-BUILD-005 for a wheel that cannot be read, or whose names are too long.
     """

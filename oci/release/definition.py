@@ -49,7 +49,10 @@ class ReleaseDefinition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltRunbook:
-    """A runbook's artifact. `digest` is that of its manifest. `script_sha256` is that of its only file, hex."""
+    """A runbook's artifact.
+
+    `digest` is the digest of the artifact's manifest. `script_sha256` is the SHA-256 in hex of its only file.
+    """
 
     name: str
     digest: str
@@ -58,7 +61,11 @@ class BuiltRunbook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltDocument:
-    """A document about the release, with the manifest's name and media type. `digest` is its artifact manifest's."""
+    """A document about the release.
+
+    The release manifest has its name and its media type. `digest` is the digest of the manifest of the document's
+    artifact.
+    """
 
     name: str
     media_type: str
@@ -69,8 +76,8 @@ class BuiltDocument:
 def parse_definition(content: bytes) -> ReleaseDefinition:
     """Return the release definition in a file's bytes.
 
-    The content of its fields is checked later, with the manifest. Raises RunbookError VD-BUILD-001: it is not JSON, or
-    a field is missing, unknown or of another kind.
+    The content of most fields is checked later, with the manifest. Raises RunbookError VD-BUILD-001 if the file is not
+    JSON or is nested too deeply, if a field is missing, unknown or of another kind, or if valid_days is out of range.
     """
     try:
         value = strict_json.loads(content)
@@ -78,7 +85,7 @@ def parse_definition(content: bytes) -> ReleaseDefinition:
         raise _invalid(str(error)) from error
     if not isinstance(value, dict):
         raise _invalid("it takes a JSON object")
-    # Numbers in canonical form, as they will be written.
+    # Read the numbers as they will be written: 365.0 is the whole number 365.
     try:
         value = strict_json.loads(canonical(value))
     except RecursionError as error:
@@ -103,7 +110,9 @@ def manifest_of(
     packages_digest: str,
     documents: Sequence[BuiltDocument],
 ) -> bytes:
-    """Return the release manifest as canonical JSON (docs/design.md#the-release-manifest). These bytes are signed.
+    """Return the release manifest as canonical JSON (docs/design.md#the-release-manifest).
+
+    The signature protects these bytes, because the signed manifest of their artifact has their digest.
 
     `created_at` is aware, in UTC, in whole seconds. Raises RunbookError VD-BUILD-001 with the reason if every customer
     would refuse the manifest.

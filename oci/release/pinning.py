@@ -19,7 +19,11 @@ MAX_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class DefinedImage:
-    """An image in a definition. `digest` is None if it has none yet. `size` is the manifest's size in bytes."""
+    """An image in a definition.
+
+    `digest` and `size` are those of the image's manifest, and `size` is in bytes. They are None if the definition does
+    not have them yet.
+    """
 
     repository: str
     tag: str
@@ -34,7 +38,7 @@ class DefinedImage:
 
 @dataclass(frozen=True, slots=True)
 class ShownImage:
-    """An image as the container registry shows it. `size` is the manifest's size in bytes."""
+    """An image as the container registry shows it. `size` is the size of the image's manifest in bytes."""
 
     digest: str
     size: int
@@ -43,15 +47,17 @@ class ShownImage:
 def images_of(content: bytes) -> tuple[DefinedImage, ...]:
     """Return the images of a definition, which may lack digests and sizes.
 
-    Raises RunbookError VD-BUILD-001: it is not JSON, or an image has no repository and tag.
+    Raises RunbookError VD-BUILD-001 if the definition is not JSON or has no list of images, or if an image has no valid
+    repository or tag.
     """
     return tuple(_image(index, entry) for index, entry in enumerate(_entries(_document(content))))
 
 
 def pinned(content: bytes, shown: Mapping[str, ShownImage]) -> bytes:
-    """Return the definition with the digests and sizes in `shown`, by repository and tag. Other fields stay.
+    """Return the definition with the digests and sizes in `shown`. Other fields stay.
 
-    Raises the same as images_of, and KeyError for an image that `shown` lacks.
+    `shown` has each image by its `repository:tag`. Raises the same errors as `images_of`, and KeyError for an image
+    that `shown` lacks.
     """
     document = _document(content)
     for image, entry in zip(images_of(content), _entries(document), strict=True):
@@ -64,7 +70,10 @@ def pinned(content: bytes, shown: Mapping[str, ShownImage]) -> bytes:
 
 
 def different(images: Sequence[DefinedImage], shown: Mapping[str, ShownImage]) -> list[DefinedImage]:
-    """Return the images whose pins differ from what the container registry shows."""
+    """Return the images whose pins differ from what the container registry shows.
+
+    `shown` has each image by its `repository:tag`. Raises KeyError for an image that `shown` lacks.
+    """
     return [
         image
         for image in images

@@ -1,6 +1,6 @@
 """Make an in-toto statement with SLSA provenance (slsa.dev/spec/v1.0/provenance): how a release was built. Pure.
 
-The same sources and definition give the same bytes: it names no machine, no time, and no run.
+The same sources and definition give the same bytes: the statement names no machine, no time, and no run.
 """
 
 import hashlib
@@ -33,7 +33,10 @@ class Source:
 
 
 def provenance(*, version: str, channel: str, source: Source, artifacts: Sequence[tuple[str, str]]) -> bytes:
-    """Return the statement as canonical JSON. `artifacts` are the name and digest (sha256:HEX) of each built one."""
+    """Return the statement as canonical JSON.
+
+    `artifacts` are the name and the digest (sha256:HEX) of each artifact that was built.
+    """
     predicate = Provenance()
     definition = predicate.build_definition
     definition.build_type = BUILD_TYPE
@@ -50,7 +53,7 @@ def provenance(*, version: str, channel: str, source: Source, artifacts: Sequenc
 
 
 def _dependencies(source: Source) -> list[ResourceDescriptor]:
-    """Return the dependencies. Without a commit nobody could look up the sources, so they are left out then."""
+    """Return the dependencies. The sources are left out if there is no commit, because nobody could look them up."""
     commit = []
     if source.commit.commit:
         changed = {"uncommitted_changes": True} if source.commit.changed else {}

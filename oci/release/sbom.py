@@ -37,7 +37,7 @@ PRODUCT = "vibedata-runbooks"
 OWN_LICENCE = "Vibedata commercial terms"
 # The tool that makes the document. Its version goes up when the same release would give another document.
 TOOL, TOOL_VERSION = "vibedata-build", "2"
-# For serial numbers, which come from the content (RFC 9562, version 5).
+# The namespace of the serial numbers, which come from the content (RFC 9562, version 5).
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:vibedata:sbom")
 
 
@@ -51,7 +51,7 @@ def sbom(
 ) -> bytes:
     """Return the document as canonical JSON.
 
-    `created_at` is the release's time, aware. `facts` are those of each package, by its name.
+    `created_at` is the release's time, aware. `facts` has the facts about each package, by its name.
     """
     vendor = OrganizationalEntity(name=SUPPLIER)
     release = Component(

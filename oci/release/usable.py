@@ -1,7 +1,7 @@
 """Check that the runbooks can use a release, beyond the checks of the manifest's parser. Pure.
 
-This uses the runbooks' own functions, so that there is only one set of rules. Otherwise every customer would find out
-after the signature that something cannot be probed or recorded.
+This module uses the runbooks' own functions, so that there is only one set of rules. Without these checks, customers
+would find out that something cannot be probed or recorded, and the release would be signed already.
 """
 
 from runbook_lib.basics.digest import digest_from_hex
@@ -20,8 +20,9 @@ _WITH_ADDRESS = (CONTAINER_APPS, SITES)
 def check_usable(manifest: ReleaseManifest) -> None:
     """Do the checks that the parser of release manifests cannot do.
 
-    Raises RunbookError VD-MANIFEST-005 (a probe that can never succeed, a name that no resource of its type can have),
-    VD-COMPONENT-002 (a resource is named twice), -004 (the component registry's tables cannot hold a component).
+    Raises RunbookError VD-MANIFEST-005 (a probe that can never succeed, a field that the kind of probe does not use, a
+    name that no resource of its type can have), VD-COMPONENT-002 (a resource is named twice), -004 (the component
+    registry's tables cannot hold a row).
     """
     for component in manifest.components:
         _check_resource(component)
@@ -51,7 +52,7 @@ def _check_health(component: Component) -> None:
 
 
 def _check_rows(manifest: ReleaseManifest) -> None:
-    """Check that the release's rows fit the tables, for any names of the customer."""
+    """Check that the release's rows fit into the tables. The values that come from the customer are left empty here."""
     nothing = Found(endpoint="", version="", drift="")
     claims = [Claim(component=component, pin=None, resource=None) for component in manifest.components]
     rows = [component_row(claim, nothing) for claim in claims]

@@ -16,7 +16,7 @@ MAX_WORDS = 300
 class KeyVaultSigner:
     """Lets a Key Vault sign. It needs only the right to sign with the key.
 
-    `client` is the key's. JWS and Key Vault have the same name for `algorithm`.
+    `client` is the client of the key. `algorithm` is the name that both JWS and Key Vault have for the algorithm.
     """
 
     def __init__(self, *, client: "CryptographyClient", algorithm: str) -> None:
@@ -24,7 +24,11 @@ class KeyVaultSigner:
         self._algorithm = algorithm
 
     def sign(self, digest: bytes) -> bytes:
-        """Return the vault's signature. Raises RunbookError VD-TRUST-053 (the vault does not sign), VD-NET-*."""
+        """Return the vault's signature over a digest.
+
+        Raises RunbookError VD-TRUST-053 (the vault does not sign), VD-NET-*, and azure.core's errors if the vault
+        cannot be reached.
+        """
         from azure.core.exceptions import HttpResponseError
         from azure.keyvault.keys.crypto import SignatureAlgorithm
 

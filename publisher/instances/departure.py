@@ -1,4 +1,4 @@
-"""One instance that is being deprovisioned. This reads and changes what the publisher's services hold for it.
+"""Read and change what the publisher's services hold for an instance that is being deprovisioned.
 
 All functions and methods raise azure.core's errors: a service cannot be reached, fails, or refuses the login.
 """
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 # The api-version of Microsoft.Solutions/applications.
 API_VERSION = "2021-07-01"
-# How often a key's record is read again if somebody else changes it at the same moment.
+# A record is read and written at most this number of times, because somebody else may change it at the same moment.
 _TRIES = 5
 # This number of an instance's last issuances is read. Several of them may have ended without a certificate.
 _ISSUANCES = 10
@@ -151,7 +151,10 @@ class Departure:
         self._clock = clock
 
     def observe(self, application: str) -> Facts:
-        """Read everything else. application: the state that `application_of` returned."""
+        """Read what the publisher's services hold for the instance. application: what `application_of` returned.
+
+        Raises RunbookError VD-INSTANCE-002 if the instance has no row.
+        """
         keys = self._keys.of_instance(self._instance.id)
         token = self._token()
         return Facts(

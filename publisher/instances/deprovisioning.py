@@ -50,12 +50,13 @@ class Facts:
     """The facts about an instance.
 
     Attributes:
-        application: The managed application's state as Azure names it, "" if the application is gone.
+        application: The state in words, as `publisher.instances.departure.application_of` returns it, "" if the
+            application is gone.
         standing: The standing in the instance's row.
         token: The name of its token for the publisher's container registry, "" for none.
         token_status: enabled or disabled; "" for no token.
         passwords: The names of the token's passwords.
-        keys: The states of the keys that are not revoked, by their ids.
+        keys: The id and the state of each key that is not revoked.
         secrets: The ids of the keys whose secret is enabled.
     """
 
@@ -106,7 +107,7 @@ def close_order(facts: CertificateFacts) -> Plan:
             changes.append(CLOSE.change(newest, number_of(newest), OPEN, OVER))
         elif newest.open:
             unchanged.append(NoChange(number_of(newest), f"it is closed {_LATER}"))
-    # RFC 3339 in UTC has the order of time.
+    # Texts of RFC 3339 in UTC sort in the order of time.
     until = max((each.not_after for each in facts.recent), default="")
     if until:
         why = f"it is valid until {until}. It is not revoked, because its key is in the customer's vault"
@@ -129,7 +130,10 @@ def clear_name(facts: NameFacts) -> Plan:
 
 
 def _of_another(found: RecordSet, facts: NameFacts) -> str:
-    """Return why a record set is another instance's, "" if it is not: also the one of its certificate's challenge."""
+    """Return why a record set is another instance's, "" if it is not.
+
+    A record set below the name of another instance is also that instance's, such as its certificate's challenge.
+    """
     for host in facts.found:
         owner = host.metadata.get(INSTANCE, "")
         if owner not in ("", facts.instance_id) and f".{found.name}".endswith(f".{host.name}"):
@@ -138,7 +142,7 @@ def _of_another(found: RecordSet, facts: NameFacts) -> str:
 
 
 def leave(facts: Facts) -> Plan:
-    """Return the changes that are possible now."""
+    """Return the changes to the instance's row and credentials that are possible now."""
     if facts.standing == "ended":
         return Plan(unchanged=(NoChange("instance", "it is deprovisioned already"),))
     suspended = [*_stand(facts, "leaving"), *_token(facts, DISABLED)]

@@ -97,7 +97,7 @@ def _last(tables: "TableServiceClient", instance_id: str, kind: type[P], receive
 
 
 def _dated(report: Payload, row: Mapping[str, Any]) -> datetime:
-    """Return the time that a report describes. This is never later than its receipt, even if the instance says so."""
+    """Return the time of a report. This time is never later than the receipt, even if the instance says so."""
     received = _time(row.get("receivedAt"))
     said = from_rfc3339(report.at)
     return said if received is None else min(said, received)

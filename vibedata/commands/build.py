@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         stream.write(f"{step}\n")
         stream.flush()
 
-    # Check the signing key before the work.
+    # Check the signing key before the build, which takes long.
     signing = release_signing.signing(arguments, os.environ, SYSTEM_CLOCK)
     built = build(
         _definition(arguments.release),
@@ -136,7 +136,10 @@ def _signature(built: BuildResult, signing: Signing | None) -> dict[str, str] | 
 
 
 def _warnings(built: BuildResult, signing: Signing | None) -> list[str]:
-    """Return warnings: customers will refuse the release, or its certificates expire before the release does."""
+    """Return the warnings about a release.
+
+    Customers will refuse it, sources differ from the commit, or its certificates expire before the release does.
+    """
     changes = _changes(built)
     if signing is None:
         unsigned = "the release is not signed: `vibedata push` refuses it; give --signing-key and --signing-chain"

@@ -118,12 +118,12 @@ def _owners(zone: DnsZone) -> tuple[dict[str, str], list[RunbookError]]:
     for row in Instances(operator_tables(os.environ, SYSTEM_CLOCK)).all():
         if row.instance is None:
             troubles += [row.trouble] if row.trouble else []
-            owners[row.key] = row.key  # otherwise its record would look like a record of no instance
+            owners[row.key] = row.key  # otherwise the row's record would look like a record of no instance
             continue
         try:
             owners[zone.relative(settings_of(row.instance, {}).public_host)] = row.instance.id
         except RunbookError as error:
-            if not error.is_(publisher.NOT_IN_ZONE):  # it owns nothing here
+            if not error.is_(publisher.NOT_IN_ZONE):  # an instance outside the zone owns no record here
                 troubles.append(error)
     return owners, troubles
 

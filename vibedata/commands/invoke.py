@@ -72,7 +72,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
-    """Return the parameters of NAME=VALUE pairs. Raises RunbookError VD-PARAM-002: one has no `=`, or comes twice."""
+    """Return the parameters of NAME=VALUE pairs.
+
+    A VALUE that is JSON is read as JSON. Every other VALUE is a text, and so is a fraction. Raises RunbookError
+    VD-PARAM-002 if a pair has no `=` or no name, or if a name comes twice.
+    """
     parameters: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
