@@ -131,8 +131,12 @@ class _Deployment:
         make = self._module if declared.kind == "module" else self._resource
         if declared.loop is not None:
             return [make(declared, names) for names in self._rounds(declared.loop, {})]
-        if declared.condition is not None and self.value(declared.condition, {}) is not True:
-            return None
+        if declared.condition is not None:
+            condition = self.value(declared.condition, {})
+            if isinstance(condition, Runtime):
+                raise self._trouble(declared.line, f"only Azure knows whether {declared.name} is made")
+            if condition is not True:
+                return None
         return make(declared, {})
 
     def _module(self, declared: Declaration, names: Mapping[str, Any]) -> Snapshot:
@@ -265,10 +269,12 @@ class _Deployment:
             if isinstance(first, Runtime):
                 raise self._trouble(operation.line, "only Azure knows which of two values it takes")
             return self.value(operands[1 if first else 2], names)
-        if operator in ("&&", "||"):
-            return first if first is (operator == "||") else self.value(operands[1], names)
-        if operator in ("!", "-") and len(operands) == 1:
+        if len(operands) == 1:
+            if isinstance(first, Runtime):
+                return Runtime(f"{operator}{first}")
             return not first if operator == "!" else -first
+        if operator in ("&&", "||") and not isinstance(first, Runtime):
+            return first if first is (operator == "||") else self.value(operands[1], names)
         second = self.value(operands[1], names)
         self._work.spend(first, second)
         if has_runtime([first, second]):

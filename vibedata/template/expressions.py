@@ -17,8 +17,10 @@ from vibedata.template.syntax import (
 )
 from vibedata.template.tokens import Token, UnreadableError
 
-# Binary operators. Those with the lowest precedence come first.
-_PRECEDENCE = (("||",), ("&&",), ("==", "!=", "=~", "!~"), ("<", "<=", ">", ">="), ("+", "-"), ("*", "/", "%"), ("??",))
+# Binary operators. Those with the lowest precedence come first (learn azure-resource-manager/bicep/operators).
+_PRECEDENCE = (("??",), ("||",), ("&&",), ("==", "!=", "=~", "!~"), ("<", "<=", ">", ">="), ("+", "-"), ("*", "/", "%"))
+# These operators may begin a line.
+_OVER_LINES = (("||",), ("&&",))
 # The largest number of Bicep, 2**63 - 1, has 19 digits (learn azure-resource-manager/bicep/data-types).
 MAX_DIGITS = 19
 _CONSTANTS = {"true": True, "false": False, "null": None}
@@ -99,7 +101,8 @@ class Reader:
         if level == len(_PRECEDENCE):
             return self._unary()
         found = self._binary(level + 1)
-        while self.over_lines(*_PRECEDENCE[level]) if level < 2 else self.has(*_PRECEDENCE[level]):
+        operators = _PRECEDENCE[level]
+        while self.over_lines(*operators) if operators in _OVER_LINES else self.has(*operators):
             operator = self.next()
             self.skip_lines()
             found = Operation(operator.text, (found, self._binary(level + 1)), operator.line)

@@ -11,6 +11,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urljoin
 
 from vibedata.template.values import Place, Runtime, has_runtime
 
@@ -48,7 +49,9 @@ def concat(*parts: Any) -> Any:
 
 def replace(text: str, old: str, new: str) -> str:
     """Return a text with `new` for each `old`. Raises ValueError if `old` is empty or the result is too long."""
-    if not old or text.count(old) * len(new) > MAX_CHARACTERS:
+    if not old:
+        raise ValueError("the text to replace is empty")
+    if text.count(old) * len(new) > MAX_CHARACTERS:
         raise ValueError("the result is too long")
     return text.replace(old, new)
 
@@ -61,8 +64,8 @@ def text_of(value: Any) -> str:
 
 
 def uri(base: str, relative: str) -> str:
-    """Return an address relative to the folder of another address."""
-    return base.rpartition("/")[0] + "/" + relative.lstrip("/")
+    """Return an address relative to the folder of another address, or of a host if `base` has no path."""
+    return urljoin(base, relative.lstrip("/"))
 
 
 PLAIN: Mapping[str, Callable[..., Any]] = {

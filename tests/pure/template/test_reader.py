@@ -11,6 +11,7 @@ from vibedata.template.evaluation import NotEvaluatedError, snapshot
 from vibedata.template.finding import Finding
 from vibedata.template.reader import read_text
 from vibedata.template.resource_types import check_resource
+from vibedata.template.syntax import Operation
 from vibedata.template.values import Deployed, LinedObject, Place, Runtime
 
 
@@ -43,6 +44,8 @@ def value(expression: str, before: str = "", **parameters: Any) -> Any:
         ("split('a/b', '/')[1]", "b"),
         ("substring('abcdef', 1, length('abcdef') - 2)", "bcde"),
         ("uri('https://a/b/c.json', 'd/e')", "https://a/b/d/e"),
+        ("uri('https://a/b/', '/d/e?f=g/h')", "https://a/b/d/e?f=g/h"),
+        ("uri('https://a', 'd/e')", "https://a/d/e"),
         ("json('0.5') /* half */ // a core", 0.5),
     ],
 )
@@ -67,6 +70,24 @@ def test_ids_are_known_and_what_azure_makes_is_not() -> None:
     made = value("'x-${account.properties.primaryEndpoints.blob}'", ACCOUNT)
     assert isinstance(made, Runtime)
     assert str(value("replace(account.properties.a, 'b', 'c')", ACCOUNT)).startswith("[replace(")
+
+
+@pytest.mark.parametrize("expression", ["!{}", "-{}", "{} && true", "{} || false", "{} == 1"])
+def test_an_operation_with_a_value_that_only_azure_knows_is_not_known_either(expression: str) -> None:
+    assert isinstance(value(expression.format("account.properties.on"), ACCOUNT), Runtime)
+
+
+def test_a_condition_that_only_azure_knows_is_refused() -> None:
+    made = "resource more 'Microsoft.KeyVault/vaults@2026-02-01' = if (!account.properties.on) {\n  name: 'c'\n}\n"
+    with pytest.raises(NotEvaluatedError, match="only Azure knows whether more is made"):
+        value("1", ACCOUNT + made)
+
+
+def test_the_operator_for_null_binds_least() -> None:
+    document = read_text("var a = b ?? c || d\n", "main.bicep")
+    assert not isinstance(document, Finding)
+    found = document.get("a")
+    assert found is not None and isinstance(found.value, Operation) and found.value.operator == "??"
 
 
 @pytest.mark.parametrize(
