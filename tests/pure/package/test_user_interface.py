@@ -1,5 +1,6 @@
 """The customer's form: the texts that each text box accepts, and the template's values for each choice."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,3 +185,47 @@ def test_an_element_in_a_hidden_section_is_hidden() -> None:
     step = {"name": "one", "elements": [kind, {**hidden, "elements": [inner]}]}
     worlds = list(combinations({"parameters": {"steps": [step]}}))
     assert [each.steps["one"] for each in worlds] == [{"kind": "x", "more": {"text": "a"}}, {"kind": "y"}]
+
+
+EXIST = "Controls In Outputs Must Exist"
+SECRET = "Password Textboxes Must Be Used For Password Parameters"
+
+
+def with_a_section(output: str, **element: object) -> Draft:
+    """Return a package whose text box alertEmail, with these changes, is in section `contact` of step `people`."""
+    draft = Draft()
+    (people,) = (step for step in draft.user_interface["parameters"]["steps"] if step["name"] == "people")
+    moved = draft.elements("people")["alertEmail"]
+    people["elements"].remove(moved)
+    section = {"name": "contact", "type": "Microsoft.Common.Section", "label": "Contact"}
+    people["elements"].append({**section, "elements": [{**moved, **element}]})
+    draft.user_interface["parameters"]["outputs"]["alertEmail"] = output
+    return draft
+
+
+def faults(draft: Draft, folder: Path, rule: str) -> list[str]:
+    return [each.message for each in draft.make(folder).findings if each.rule == rule]
+
+
+def test_an_output_may_name_an_element_in_a_section(tmp_path: Path) -> None:
+    assert with_a_section("[steps('people').contact.alertEmail]").make(tmp_path).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("output", "named"),
+    [
+        ("[steps('people').contact.alertMail]", "contact.alertMail"),
+        ("[steps('people').contacts.alertEmail]", "contacts"),
+        ("[steps('people').contact[steps('people').which]]", "which"),
+    ],
+)
+def test_a_wrong_name_in_a_section_is_found(output: str, named: str, tmp_path: Path) -> None:
+    found = faults(with_a_section(output), tmp_path, EXIST)
+    assert found == [f"there is no element {named} in step people"]
+
+
+@pytest.mark.parametrize(("type_", "count"), [("Microsoft.Common.PasswordBox", 0), ("Microsoft.Common.TextBox", 1)])
+def test_a_secret_in_a_section_needs_a_password_box(type_: str, count: int, tmp_path: Path) -> None:
+    draft = with_a_section("[steps('people').contact.alertEmail]", type=type_)
+    draft.template["parameters"]["alertEmail"]["type"] = "securestring"
+    assert len(faults(draft, tmp_path, SECRET)) == count

@@ -5,7 +5,7 @@ from typing import Any
 
 from runbook_lib.basics.strict_json import member
 from vibedata.package.contents import TEMPLATE, USER_INTERFACE, Contents
-from vibedata.package.controls import BASICS, CHOICES, PASSWORD_BOX, Element, elements, outputs
+from vibedata.package.controls import BASICS, CHOICES, PASSWORD_BOX, SECTION, Element, elements, outputs
 from vibedata.package.expressions import Call, Expression, ExpressionError, Literal, Member, is_expression, parse
 from vibedata.package.rule import Fault, arm_ttk, rule
 from vibedata.package.template import allowed_values, is_secure, scopes
@@ -41,12 +41,15 @@ def location_should_be_in_outputs(contents: Contents) -> Iterator[Fault]:
 def controls_in_outputs_must_exist(contents: Contents) -> Iterator[Fault]:
     """Find an output that names a step or an element that does not exist."""
     definition = contents.documents[USER_INTERFACE].value
-    known = {(*element.way, element.name) for element in elements(definition)}
+    by_way = _by_way(definition)
     for name, text in outputs(definition).items():
         for way in _named_in(text):
-            if way not in known:
+            element = _element_at(way, by_way)
+            known = (way[0],) if element is None else (*element.way, element.name)
+            if element is None or (element.type == SECTION and known != way):
                 where = f"step {way[0]}" if way[0] else "the basics"
-                yield Fault(USER_INTERFACE, (*_PATH, name), f"there is no element {'.'.join(way[1:])} in {where}")
+                wrong = ".".join(way[1 : len(known) + 1])
+                yield Fault(USER_INTERFACE, (*_PATH, name), f"there is no element {wrong} in {where}")
 
 
 @rule(
@@ -156,23 +159,31 @@ def _declared(contents: Contents) -> Mapping[str, Any]:
 def _given(contents: Contents, types: tuple[str, ...] | None) -> Iterator[tuple[Element, str, Mapping[str, Any]]]:
     """Yield each element that an output names, and the name and declaration of the parameter that takes the output.
 
-    `types` are the types of the wanted elements, None for all types.
+    `types` are the types of the wanted elements, None for all types but sections.
     """
     definition = contents.documents[USER_INTERFACE].value
-    by_way = {(*element.way, element.name): element for element in elements(definition)}
+    by_way = _by_way(definition)
     for name, text in outputs(definition).items():
         parameter = _declared(contents).get(name)
         for way in _named_in(text):
-            element = by_way.get(way)
-            if element is not None and isinstance(parameter, Mapping) and (types is None or element.type in types):
+            element = _element_at(way, by_way)
+            if element is None or element.type == SECTION or not isinstance(parameter, Mapping):
+                continue
+            if types is None or element.type in types:
                 yield element, name, parameter
 
 
-def _named_in(output: Any) -> Iterator[tuple[str, ...]]:
-    """Yield the step and the name of each element or section that an output names, also within an object.
+def _by_way(definition: Any) -> Mapping[tuple[str, ...], Element]:
+    return {(*element.way, element.name): element for element in elements(definition)}
 
-    For an element in a section, this is the name of the section.
-    """
+
+def _element_at(way: tuple[str, ...], by_way: Mapping[tuple[str, ...], Element]) -> Element | None:
+    """Return the element that the longest beginning of a way names. The other names are of parts of its value."""
+    return next((by_way[way[:end]] for end in range(len(way), 1, -1) if way[:end] in by_way), None)
+
+
+def _named_in(output: Any) -> Iterator[tuple[str, ...]]:
+    """Yield the step, and the names below it, for each element that an output names, also within an object."""
     if isinstance(output, Mapping):
         for each in output.values():
             yield from _named_in(each)
@@ -189,12 +200,15 @@ def _ways(expression: Expression) -> Iterator[tuple[str, ...]]:
     while isinstance(inner, Member) and isinstance(inner.key, Literal):
         keys.insert(0, str(inner.key.value))
         inner = inner.of
+    if isinstance(inner, Member):  # an index that is an expression
+        yield from _ways(inner.of)
+        yield from _ways(inner.key)
     if not isinstance(inner, Call):
         return
-    named = [each.value for each in inner.arguments if isinstance(each, Literal)]
+    named = [str(each.value) for each in inner.arguments if isinstance(each, Literal)]
     if inner.name == "basics" and named:
-        yield BASICS, str(named[0])
+        yield BASICS, named[0], *keys
     elif inner.name == "steps" and named and keys:
-        yield str(named[0]), keys[0]
+        yield named[0], *keys
     for each in inner.arguments:
         yield from _ways(each)
