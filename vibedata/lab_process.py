@@ -125,7 +125,7 @@ def stop(directory: Path) -> int | None:
     finally:
         os.close(descriptor)
     # A lab that was killed has not removed these files.
-    for name in ("lab.env", "lab.pid"):
+    for name in ("instance.json", "lab.env", "lab.pid"):
         (directory / name).unlink(missing_ok=True)
     return pid
 

@@ -21,6 +21,8 @@ _REMEDIES = {
     errno.EINVAL: "name a plain file",
     errno.EIO: "check the disk",
     errno.EBADF: "give the command an output that is open",
+    errno.EMFILE: "allow this process more open files (`ulimit -n`)",
+    errno.ENFILE: "end other programs: this machine has too many open files",
 }
 _ANY = "check the path, and the file that is there"
 # Errors that this machine causes, no matter what was written.

@@ -86,7 +86,7 @@ def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
             raise run_errors.MALFORMED_PARAMETER.error("it is given twice", target=name)
         try:
             parameters[name] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             parameters[name] = value
         if isinstance(parameters[name], float):
             parameters[name] = value  # 2026.11 is a version, and no parameter takes a fraction

@@ -56,7 +56,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--runbook", metavar="NAME", default="", help="only the jobs of this runbook")
-    parser.add_argument("--failed", action="store_true", help="only jobs that have not ended well")
+    parser.add_argument("--failed", action="store_true", help="only jobs that have ended, and not well")
     parser.add_argument(
         "--since", metavar="TIME", type=_since, help="only jobs since then: 30m, 12h or 7d ago, or 2026-11-29T10:00:00Z"
     )

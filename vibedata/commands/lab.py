@@ -13,15 +13,15 @@ examples:
   vibedata lab up                     run a local Azure in .lab until Ctrl-C
   vibedata lab up --detach            the same in the background; log in .lab/lab.log
   source .lab/lab.env                 point this shell's clients at it
-  vibedata lab reset                  empty it: registries, storage, faults, journal
-  vibedata lab down                   end it
+  vibedata lab reset                  empty the lab: registries, storage, faults, journal
+  vibedata lab down                   end the lab
   vibedata lab up --record seen       a line of JSON for each request and its answer in seen/, secrets masked
-  vibedata lab up --dir /tmp/second   a second one beside it
+  vibedata lab up --dir /tmp/second   run a second lab beside the first one
 """
 ACTIONS = {
     "up": "start a lab, and print lab.env when it is ready",
     "down": "end the lab and every process that it started",
-    "status": "show where the lab's services are; exit code 1 if none runs",
+    "status": "show where the lab's services are; exit code 1 if no lab runs",
     "reset": "bring the lab back to its state at the start",
 }
 
@@ -89,7 +89,7 @@ def _status(directory: Path, arguments: argparse.Namespace) -> int:
     lab = lab_process.find(directory)
     if lab is None:
         result = {"status": "down", "directory": str(directory), "pid": None}
-        show(arguments.output, result=result, text=f"no lab runs in {directory}; `vibedata lab up` starts one")
+        show(arguments.output, result=result, text=f"no lab runs in {directory}; {_start(directory)} starts one")
         return 1
     status = lab_process.control(lab, "GET", "/status")
     services, warnings = status["services"], status["warnings"]
@@ -102,10 +102,14 @@ def _status(directory: Path, arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _start(directory: Path) -> str:
+    return f"`vibedata lab up --detach --dir {directory}`"
+
+
 def _reset(directory: Path, arguments: argparse.Namespace) -> int:
     lab = lab_process.find(directory)
     if lab is None:
-        raise CommandError(f"no lab runs in {directory}", remedy=f"`vibedata lab up --detach --dir {directory}`")
+        raise CommandError(f"no lab runs in {directory}", remedy=_start(directory))
     lab_process.control(lab, "POST", "/reset", seconds=lab_process.RESET_SECONDS)
     result = {"status": "reset", "directory": str(directory)}
     show(arguments.output, result=result, text=f"the lab in {directory} is back at its start")

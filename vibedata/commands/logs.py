@@ -40,7 +40,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("job", metavar="JOB", help="a job's id, the beginning of its id, or a runbook's name")
-    parser.add_argument("--follow", action="store_true", help="until the job ends, if it runs")
+    parser.add_argument("--follow", action="store_true", help="if the job runs, show its lines until it ends")
     choice.add_option(parser)
     parser.set_defaults(run=run)
 

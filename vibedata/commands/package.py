@@ -20,7 +20,7 @@ OUT = "vibedata-package.zip"
 MAX_SHOWN = 200
 EXAMPLES = f"""\
 examples:
-  vibedata package                                       check everything that is there
+  vibedata package                                       check the files that are there
   vibedata package --parameters publisher.json --artifacts artifacts --out {OUT}
   vibedata package --parameters publisher.json --output json
 
@@ -34,7 +34,8 @@ makes the same package, as long as the sources have not changed.
 publisher.json is a file of deployment parameters with the publisher's values. They become defaults of the template.
 The customer is asked for the rest. docs/marketplace-package.md has an example, and lists the rules.
 
-Exit code 0: all rules are kept, and the zip is written; 1: a rule is broken, or there is no template.
+Exit code 0: all rules are kept, and the zip is written; 1: a rule is broken, or there is no template; 2: the arguments
+are not clear, or a file cannot be read.
 """
 
 
@@ -47,7 +48,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--parameters", type=Path, metavar="FILE", help="the publisher's values: deployment parameters")
+    parser.add_argument(
+        "--parameters", type=Path, metavar="FILE", help="the file of the publisher's values for the template"
+    )
     parser.add_argument(
         "--artifacts", type=Path, metavar="DIR", help="the folder of the files that the template fetches"
     )
@@ -103,7 +106,7 @@ def _text(out: Path, made: Made, packed: bytes, error: RunbookError | None) -> s
         parts.append(f"and {len(made.findings) - MAX_SHOWN} more findings: --output json shows all of them\n")
     parts.append(f"{len(made.checked)} rules checked, {len(made.findings)} findings\n")
     if made.unchecked:
-        parts.append(f"{len(made.unchecked)} rules not checked: they need a part that is not there\n")
+        parts.append(f"{len(made.unchecked)} rules not checked: a file that they look at is not there\n")
     if error is not None:
         return "".join([*parts, f"{error}\n"])
     rows = [(told(name), f"{len(made.files[name]):,}") for name in sorted(made.files)]

@@ -54,7 +54,7 @@ examples:
   source .lab/lab.env; vibedata push dist              to the lab
 
 Without --to, {HOST} names the container registry; without --username and --entra,
-{USERNAME} and {PASSWORD} are the credentials for that host.
+{USERNAME} and {PASSWORD} are the credentials for this container registry.
 The command first verifies the release, as every customer will: who signed it, that it is whole, that Automation takes
 its runbooks and packages, and that its images can be pulled. If anything is bad, it sends nothing. Name the trusted
 signers with --trust-root and --identity, or with {trusted_signer.ROOTS} and {trusted_signer.IDENTITY}.

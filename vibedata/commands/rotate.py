@@ -55,7 +55,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--due", action="store_true", required=True, help="those that may be finished now")
+    parser.add_argument(
+        "--due", action="store_true", required=True, help="finish the rotations that may be finished now"
+    )
     parser.add_argument("--plan", action="store_true", help="list the waiting rotations, but finish none")
     choice.add_option(parser, without="all instances of the publisher's table")
     parser.set_defaults(run=run)

@@ -18,7 +18,7 @@ examples:
   vibedata rotate-acr-token --output json
 
 If a run was broken off, type the same command again: it goes on with the open rotation. Without --instance,
-the customer's settings come from VIBEDATA_* in the environment. These of the publisher's always do:
+the customer's settings come from VIBEDATA_* in the environment. The publisher's settings always come from these:
 VIBEDATA_PUBLISHER_TABLE_ENDPOINT, VIBEDATA_PUBLISHER_SUBSCRIPTION_ID, VIBEDATA_PUBLISHER_RESOURCE_GROUP,
 VIBEDATA_PUBLISHER_REGISTRY_NAME and VIBEDATA_PUBLISHER_TOKEN_NAME. For the lab, first type: source .lab/lab.env
 """

@@ -23,7 +23,7 @@ examples:
   vibedata rotate-hmac --output json
 
 If a run was broken off, type the same command again: it goes on with the open rotation. Without --instance,
-the customer's settings come from VIBEDATA_* in the environment. These of the publisher's always do:
+the customer's settings come from VIBEDATA_* in the environment. The publisher's settings always come from these:
 VIBEDATA_PUBLISHER_TABLE_ENDPOINT and VIBEDATA_PUBLISHER_KEY_VAULT_ENDPOINT. For the lab, first type:
 source .lab/lab.env
 """

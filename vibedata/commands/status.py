@@ -32,8 +32,8 @@ examples:
 
 It shows on one screen how the instance is, what to do, and what is due next. It shows what check_health recorded
 last; `vibedata invoke check_health` checks again. A terminal gets colour, unless NO_COLOR is set. Exit code 0: it could
-read everything, even if components are ill; 1: it could not read some part, and names it. Without --instance, settings
-come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
+read everything, even if components are ill; 1: it could not read some part. It names this part. Without --instance,
+settings come from VIBEDATA_* in the environment. For the lab, first type: source .lab/lab.env
 """
 
 T = TypeVar("T")

@@ -24,7 +24,8 @@ examples:
   vibedata verify-release 2026.11.0 --bicep infra apps/studio.bicep --output json
   vibedata verify-release 2026.12.0 --channel preview --from vibedata.azurecr.io --bicep infra
 
-Give the credentials of a customer's token, not the pipeline's own. So the command finds what a customer cannot pull.
+Give the credentials of a customer's token, not the pipeline's own. Then the command also finds what a customer may not
+pull.
 Without --from, {HOST} names the container registry.
 
 It checks that `latest` leads to this version, that the pinned root has signed it, that everything it pins can be

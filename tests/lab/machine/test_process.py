@@ -97,6 +97,15 @@ def test_down_ends_a_lab_that_is_still_starting(directory: Path) -> None:
     assert processes_below(directory) == []
 
 
+def test_down_removes_what_says_that_a_killed_lab_runs(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = running_lab.start(directory)
+    os.kill(lab.pid, signal.SIGSTOP)  # it cannot end in an orderly way
+    monkeypatch.setattr(lab_process, "STOP_SECONDS", 0.2)
+    assert lab_process.stop(directory) == lab.pid
+    assert [name for name in ("instance.json", "lab.env", "lab.pid") if (directory / name).exists()] == []
+    wait_until_none(directory)
+
+
 def test_a_second_lab_does_not_disturb_the_first(lab: LabUnderTest, directory: Path) -> None:
     before = lab.control("GET", "/status")
     second = running_lab.start(directory)

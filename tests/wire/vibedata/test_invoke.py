@@ -108,6 +108,7 @@ def test_parameters_are_compared_with_the_published_runbooks_before_a_job_starts
         ("rotate_hmac", "phase=polish", "VD-PARAM-002", "takes one of"),
         ("rotate_hmac", "overlap_seconds=soon", "VD-PARAM-002", "takes a whole number"),
         ("rotate_hmac", "phase", "VD-PARAM-002", "takes NAME=VALUE"),
+        ("rotate_hmac", f"phase={'[' * 5000}", "VD-PARAM-002", "phase"),
     ):
         exit_code, out, err = typed(capsys, "invoke", runbook, "--plan", "--parameter", pair)
         assert (exit_code, out) == (2, ""), pair
