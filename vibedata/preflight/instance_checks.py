@@ -182,13 +182,16 @@ def _spool(session: AzureSession, container: str) -> str:
 
 
 def judge_spool(container: str, times: Sequence[datetime], now: datetime) -> str:
-    """Return in words what waits in a spool. Pure. `times` say when each blob was written.
+    """Return in words what waits in a spool. Pure. `times` say when each blob was written, of at most MOST_BLOBS blobs.
 
     Raises RunbookError VD-DOCTOR-003 (a blob waits for longer than STALE).
     """
     if not times:
         return "nothing waits"
-    told = f"{len(times)} wait, the oldest was written {age(min(times), now)}"
+    if len(times) < MOST_BLOBS:
+        told = f"{len(times)} wait, the oldest was written {age(min(times), now)}"
+    else:
+        told = f"at least {MOST_BLOBS} wait, the oldest of these was written {age(min(times), now)}"
     if now - min(times) > STALE:
         raise publisher.SPOOL_WAITS.error(told, target=container)
     return told

@@ -56,16 +56,19 @@ def _rows_of_job(session: AzureSession, account: AutomationAccount, view: View) 
 def rows_in(output: str, job_id: str, error: Mapping[str, object] | None, settings: Settings) -> tuple[Row, ...]:
     """Return the rows in a job's output, at most MAX_ROWS. Pure.
 
-    One more row tells the run's error. Another one says that there are no rows, or that some are left out.
+    One more row tells the run's error. Others say that there are no rows, that some cannot be read, or that there are
+    too many.
     """
     written = [line.removeprefix(ROW) for line in output.splitlines() if line.startswith(ROW)]
     rows = [row for line in written[:MAX_ROWS] if (row := read_row(line, settings)) is not None]
-    ill = len(rows) < len(written)
+    ill = len(rows) < len(written[:MAX_ROWS])
     if error is not None:
         rows.append(_row_of_error(error))
     if ill or not rows:
         told = f"job {job_id} has rows that cannot be read" if written else f"job {job_id} has no rows"
         rows.append(row_of(unknown(SUBJECT, told), SANDBOX))
+    if len(written) > MAX_ROWS:
+        rows.append(row_of(unknown(SUBJECT, f"job {job_id} has more than {MAX_ROWS} rows"), SANDBOX))
     return tuple(rows)
 
 

@@ -15,7 +15,7 @@ from runbook_lib.preflight.finding import Finding, bad, good, of_error, unknown
 from runbook_lib.preflight.log_checks import rule_line, table_line
 from runbooks.preflight import NEEDED, ROW
 from vibedata.error_catalogue import CATALOGUE
-from vibedata.preflight.instance_checks import judge_spool
+from vibedata.preflight.instance_checks import MOST_BLOBS, judge_spool
 from vibedata.preflight.network_checks import closed_by
 from vibedata.preflight.quota_checks import used_up
 from vibedata.preflight.rows import SANDBOX, Row, as_json, joined, row_of, state_of, text
@@ -84,6 +84,7 @@ def test_a_usage_of_another_form_is_refused(usage: dict[str, Any]) -> None:
 def test_a_spool_that_nobody_delivers_is_told() -> None:
     assert judge_spool("x", [], NOW) == "nothing waits"
     assert judge_spool("x", [NOW - timedelta(minutes=90), NOW], NOW) == "2 wait, the oldest was written 90 min ago"
+    assert judge_spool("x", [NOW] * MOST_BLOBS, NOW).startswith("at least 5000 wait, the oldest of these was written")
     with pytest.raises(RunbookError, match=r"VD-DOCTOR-003.*2 wait, the oldest was written 3 h ago"):
         judge_spool("x", [NOW, NOW - timedelta(hours=3)], NOW)
 
@@ -292,7 +293,7 @@ def test_no_part_of_a_jobs_row_forges_a_line_or_is_long() -> None:
 def test_a_job_that_fills_its_output_with_rows_gives_few_and_one_that_says_so() -> None:
     shown = rows_in("\n".join(map(written, range(12_000))), "1", None, SETTINGS)
     assert [row.subject for row in shown[:-1]] == [f"s{number}" for number in range(MAX_ROWS)]
-    assert (shown[-1].state, shown[-1].detail) == ("unknown", "job 1 has rows that cannot be read")
+    assert (shown[-1].state, shown[-1].detail) == ("unknown", f"job 1 has more than {MAX_ROWS} rows")
     error = {"code": "VD-VAULT-002", "message": "m", "cause": "c", "remedy": "r"}
     assert [row.code for row in rows_in(written(0), "1", error, SETTINGS)] == ["VD-VAULT-001", "VD-VAULT-002"]
     assert rows_in("", "1", None, SETTINGS)[0].detail == "job 1 has no rows"
