@@ -91,16 +91,19 @@ def _last(tables: "TableServiceClient", instance_id: str, kind: type[P], receive
         parameters={"partition": instance_id, "kind": kind.kind, "since": rfc3339(received - TOGETHER)},
     )
     found = [
-        (_dated(report, row), report) for row in _there(rows) if (report := _report(row, kind, instance_id)) is not None
+        (_dated(report, moment), report)
+        for row in _there(rows)
+        # The table compares texts. So it also gives rows that _received left out, and they do not count here either
+        if (moment := _time(row.get("receivedAt"))) is not None
+        and moment <= received
+        and (report := _report(row, kind, instance_id)) is not None
     ]
     return max(found, key=lambda each: each[0], default=(received, None))[1]
 
 
-def _dated(report: Payload, row: Mapping[str, Any]) -> datetime:
+def _dated(report: Payload, received: datetime) -> datetime:
     """Return the time of a report. This time is never later than the receipt, even if the instance says so."""
-    received = _time(row.get("receivedAt"))
-    said = from_rfc3339(report.at)
-    return said if received is None else min(said, received)
+    return min(from_rfc3339(report.at), received)
 
 
 def _there(rows: Any) -> Any:

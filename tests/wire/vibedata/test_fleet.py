@@ -164,6 +164,8 @@ def test_what_instances_reported_and_what_the_publisher_recorded(
         {"content0": "{"},
         {"content0": 7, "receivedAt": "9"},
         {"receivedAt": "2999-01-01T00:00:00.000000Z", "content0": "x"},
+        {"receivedAt": "2999-01-01T00:00:00.000000Z", "content0": to_json(health(ago(minutes=1))).decode()},
+        {"receivedAt": "9", "content0": to_json(health(ago(minutes=1))).decode()},
         {"receivedAt": "0001-01-01T00:00:00Z", "kind": "deployment"},
         {"receivedAt": ago(minutes=1), "content0": "[]" * 15_000, "content1": "x" * 30_000},
         {"receivedAt": ago(minutes=1), "content0": to_json(replace(health(ago(minutes=1)), instance_id="x")).decode()},
