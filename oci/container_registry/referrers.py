@@ -41,13 +41,16 @@ class Referrers:
     def add(self, referrer: Descriptor) -> None:
         """Put an artifact on the list, if the container registry does not do this itself."""
         tag = self._subject.replace(":", "-")
-        for _ in range(MAX_WRITES):
+        # The list is read once more after the last write. Otherwise a write that succeeded might count as a failure.
+        for written in range(MAX_WRITES + 1):
             if self._get(f"referrers/{self._subject}") is not None:
                 return
             held = self._get(f"manifests/{tag}")
             entries: tuple[Any, ...] = () if held is None else read_referrers(held.content)
             if any(isinstance(entry, dict) and entry.get("digest") == referrer.digest for entry in entries):
                 return
+            if written == MAX_WRITES:
+                break
             index = {"schemaVersion": 2, "mediaType": INDEX_MEDIA_TYPE, "manifests": [*entries, referrer.as_json()]}
             etag = "" if held is None else held.headers.get("ETag", "")
             self._writer.put_index(self._repository, tag, canonical(index), etag=etag)

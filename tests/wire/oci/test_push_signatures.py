@@ -184,6 +184,12 @@ def test_an_index_that_another_wrote_meanwhile_is_read_again(
         assert [entry["digest"] for entry in json.loads(puts[-1].body)["manifests"]] == [others["digest"], ours.digest]
         for _ in range(5):
             server.play(absent, index(others, etag='"5"'), taken)
+        # The last write succeeds, too, and nobody overwrites it.
+        server.play(absent, index(others, ours.as_json(), etag='"6"'))
+        referrers.add(ours)
+        for _ in range(5):
+            server.play(absent, index(others, etag='"7"'), taken)
+        server.play(absent, index(others, etag='"8"'))
         with pytest.raises(RunbookError) as caught:
             referrers.add(ours)
         assert caught.value.code == "VD-TRUST-054"
