@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # The temporary name does not contain the final name: otherwise it might be too long.
-_PREFIX, _PARTIAL, _FORMER = ".vibedata-", ".partial", ".former"
+_PREFIX, _PARTIAL, _REPLACED = ".vibedata-", ".partial", ".replaced"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -54,7 +54,7 @@ def write_file(path: Path, content: bytes, *, what: str) -> None:
         folder = os.open(path.parent, _FOLDER)
         try:
             mode = _mode_of(name, folder)
-            partial = f"{_PREFIX}{secrets.token_hex(8)}{_PARTIAL}"
+            partial = _partial_name()
             descriptor = os.open(partial, _NEW, 0o666 if mode is None else 0o600, dir_fd=folder)
             try:
                 with os.fdopen(descriptor, "wb") as file:
@@ -90,35 +90,66 @@ def _mode_of(name: str, folder: int) -> int | None:
 def replaced_folder(path: Path, *, what: str) -> Iterator[Path]:
     """Yield an empty folder. It replaces `path` when the block ends, and is removed if the block fails.
 
-    The folder is locked until the block ends. So the next run can recognize folders that killed processes left, and it
-    removes them. Between the two renames there may be no folder at `path`, but never half a folder.
+    The folder is locked until the block ends. So the next run can recognize what killed processes left. Between the two
+    renames there may be no folder at `path`, but never half a folder. If the second rename fails, the former folder
+    comes back at once. If the process is killed there, the next run puts it back.
 
     `what` is the folder's name in an error. Raises UnwritableError, also for an error of the file system in the block.
     """
     with writing(what, path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.parent / f"{_PREFIX}{secrets.token_hex(8)}{_PARTIAL}"
+        _sweep(path.parent)
+        partial = path.parent / _partial_name()
         partial.mkdir()
         lock = os.open(partial, _FOLDER)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield partial
-            former = partial.with_suffix(_FORMER)
-            with contextlib.suppress(FileNotFoundError):
-                path.rename(former)
-            partial.rename(path)
-            shutil.rmtree(former, ignore_errors=True)
-            _sweep(path.parent)
+            _replace(path, partial)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
             os.close(lock)
 
 
+def _replace(path: Path, partial: Path) -> None:
+    """Put a folder in the place of the one at `path`.
+
+    The former folder waits inside another one and keeps its name there. So _put_back knows where it was.
+    """
+    waiting = partial.with_suffix(_REPLACED)
+    waiting.mkdir()
+    lock = os.open(waiting, _FOLDER)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(waiting / path.name)
+        partial.rename(path)
+    finally:
+        _put_back(waiting)
+        os.close(lock)
+
+
+def _put_back(waiting: Path) -> None:
+    """Put a former folder back if nothing is in its place. Otherwise remove it."""
+    with contextlib.suppress(OSError):
+        for former in waiting.iterdir():
+            place = waiting.parent / former.name
+            if not os.path.lexists(place):
+                former.rename(place)
+        # It gets another name first: otherwise half a folder would come back if this process is killed here.
+        removed = waiting.with_name(_partial_name())
+        waiting.rename(removed)
+        shutil.rmtree(removed, ignore_errors=True)
+
+
 def _sweep(folder: Path) -> None:
-    """Remove folders that killed processes of this user left. A folder that cannot be removed does no harm."""
+    """Remove folders that killed processes of this user left, and put former folders back.
+
+    A folder that cannot be removed does no harm.
+    """
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(folder)):
-            if entry.name.startswith(_PREFIX) and entry.name.endswith((_PARTIAL, _FORMER)):
+            if entry.name.startswith(_PREFIX) and entry.name.endswith((_PARTIAL, _REPLACED)):
                 _sweep_one(entry)
 
 
@@ -129,9 +160,17 @@ def _sweep_one(entry: "os.DirEntry[str]") -> None:
         descriptor = os.open(entry.path, _FOLDER | os.O_NOFOLLOW)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(entry.path, ignore_errors=True)
+            if entry.name.endswith(_REPLACED):
+                _put_back(Path(entry.path))
+            else:
+                shutil.rmtree(entry.path, ignore_errors=True)
         finally:
             os.close(descriptor)
+
+
+def _partial_name() -> str:
+    """Return a new name for something that is not complete, or no longer."""
+    return f"{_PREFIX}{secrets.token_hex(8)}{_PARTIAL}"
 
 
 def _failure(number: int) -> OSError:

@@ -3,13 +3,37 @@
 import errno
 import fcntl
 import os
+import shutil
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from oci.files.writing import UnwritableError, replaced_folder, write_file, writing
 from vibedata.local_failures import local_failure
+
+# Replaces a folder, and dies between the two renames, or when it is about to remove the former folder.
+KILLED = """
+import os, shutil, signal, sys
+from pathlib import Path
+from oci.files.writing import replaced_folder
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def rename(self, target, rename=Path.rename):
+    return die() if self.name.endswith(".partial") else rename(self, target)
+
+if sys.argv[1] == "renaming":
+    Path.rename = rename
+else:
+    shutil.rmtree = die
+with replaced_folder(Path(sys.argv[2]), what="the release"):
+    pass
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +47,11 @@ def refusal(path: Path) -> UnwritableError:
     with pytest.raises(UnwritableError) as caught:
         write_file(path, b"new", what="the page")
     return caught.value
+
+
+def die_while(doing: str, out: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, doing, out], timeout=60, check=False)
+    assert killed.returncode == -signal.SIGKILL
 
 
 def mode(path: Path) -> int:
@@ -83,8 +112,45 @@ def test_a_folder_takes_the_place_of_the_former_one(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "deep") == ["dist"]  # noqa: PTH208
 
 
+def test_the_former_folder_stays_if_it_cannot_be_replaced(tmp_path: Path) -> None:
+    out = tmp_path / "dist"
+    out.mkdir()
+    (out / "file").write_text("one")
+    with pytest.raises(UnwritableError), replaced_folder(out, what="the release") as partial:
+        shutil.rmtree(partial)
+    assert (out / "file").read_text() == "one"
+    assert os.listdir(tmp_path) == ["dist"]  # noqa: PTH208
+
+
+def test_a_former_folder_that_a_killed_process_took_away_comes_back(tmp_path: Path) -> None:
+    out = tmp_path / ("ä" * 127)
+    out.mkdir()
+    (out / "file").write_text("one")
+    die_while("renaming", out)
+    assert not out.exists()
+    with pytest.raises(ValueError, match="broken"), replaced_folder(tmp_path / "other", what="the release"):
+        raise ValueError("broken")
+    assert (out / "file").read_text() == "one"
+    with replaced_folder(tmp_path / "other", what="the release"):
+        pass
+    assert (out / "file").read_text() == "one"
+    assert set(os.listdir(tmp_path)) == {out.name, "other"}  # noqa: PTH208
+
+
+def test_a_former_folder_that_was_being_removed_does_not_come_back(tmp_path: Path) -> None:
+    out = tmp_path / "dist"
+    out.mkdir()
+    (out / "file").write_text("one")
+    die_while("removing", out)
+    assert os.listdir(out) == []  # noqa: PTH208
+    out.rmdir()
+    with replaced_folder(tmp_path / "other", what="the release"):
+        pass
+    assert os.listdir(tmp_path) == ["other"]  # noqa: PTH208
+
+
 def test_what_a_killed_process_left_is_taken_away_and_a_living_ones_is_not(tmp_path: Path) -> None:
-    for name in (".vibedata-1.partial", ".vibedata-2.former", ".vibedata-3.partial", "mine", ".vibedata-notes"):
+    for name in (".vibedata-1.partial", ".vibedata-2.replaced", ".vibedata-3.partial", "mine", ".vibedata-notes"):
         (tmp_path / name).mkdir()
     (tmp_path / ".vibedata-4.partial").symlink_to(tmp_path / "mine")
     living = os.open(tmp_path / ".vibedata-3.partial", os.O_RDONLY)
