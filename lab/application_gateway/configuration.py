@@ -108,7 +108,7 @@ def _rules(rules: Sequence[Rule]) -> list[str]:
             for place, condition in enumerate(rule.conditions)
         )
         # After a rule that lets a request in, no further rule is asked. The listener still handles the request.
-        does = "set-var(txn.let_in) bool(true)" if rule.action == "Allow" else "deny deny_status 403"
+        does = "set-var(txn.let_in) bool(true)" if rule.allows else "deny deny_status 403"
         lines.append(f"http-request {does} if !{{ var(txn.let_in) -m bool }} {holds}")
     return lines
 

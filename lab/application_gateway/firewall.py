@@ -12,7 +12,7 @@ Sources: learn rest/api/application-gateway "web application firewall policies";
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from lab.arm.requests import ArmRefusal, only_fields
 from lab.arm.resources import Resource
@@ -23,7 +23,8 @@ VALUES = {"policySettings", "customRules", "managedRules"}
 RULE_FIELDS = {"name", "etag", "priority", "state", "ruleType", "matchConditions", "action"}
 CONDITION_FIELDS = {"matchVariables", "operator", "negationConditon", "matchValues", "transforms"}
 MAX_RULES, MAX_ADDRESSES = 100, 600
-ACTIONS: tuple[Literal["Allow", "Block"], ...] = ("Allow", "Block")
+ALLOW = "Allow"
+ACTIONS = (ALLOW, "Block")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,9 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule. It acts if all of its conditions hold."""
+    """A rule. It acts if all of its conditions hold: it lets a request in (`allows`), or blocks it."""
 
-    action: Literal["Allow", "Block"]
+    allows: bool
     conditions: tuple[Condition, ...]
 
 
@@ -77,7 +78,7 @@ def _in_force(rule: Mapping[str, Any]) -> Rule:
     conditions = [
         Condition(tuple(one["matchValues"]), bool(one["negationConditon"])) for one in rule["matchConditions"]
     ]
-    return Rule(rule["action"], tuple(conditions))
+    return Rule(rule["action"] == ALLOW, tuple(conditions))
 
 
 def _rule(value: object) -> dict[str, Any]:
