@@ -19,6 +19,8 @@ from vibedata.package.regexes import MAX_CHARACTERS, Trial, try_all
 from vibedata.package.rules.catalogue import RULES
 from vibedata.template.azure_types import types_in
 
+pytestmark = pytest.mark.slow  # hundreds of drafts, each changed and checked as a whole
+
 OUTPUT = "customerIpRanges"
 TYPES = types_in(INFRA / "types")
 

@@ -13,6 +13,8 @@ from vibedata.template import reader
 from vibedata.template.check import MAX_PARAMETERS_BYTES, check_folder
 from vibedata.template.reader import MAX_DECLARATIONS, MAX_DEPTH, MAX_FILE_BYTES
 
+pytestmark = pytest.mark.slow  # hundreds of drafts, each changed and checked as a whole
+
 STORAGE = "modules/storage.bicep"
 TEST = "parameters/test.json"
 UNFIT = "does not take this value"
