@@ -6,6 +6,8 @@ import pytest
 
 from vibedata.image_tags.literal_tags import literal_tags
 
+pytestmark = pytest.mark.slow  # hostile sources take a second or more
+
 COMPLEX = "its expressions are too complex"
 LAST = 40
 

@@ -23,6 +23,8 @@ from tests.support.mutations import envelope_of, mutated
 from tests.support.notary_fixtures import NOW, Case, cases
 from tests.support.notary_maker import CHAIN, IDENTITY, PROTECTED, TARGET
 
+pytestmark = pytest.mark.slow  # thousands of changed signatures
+
 # Each algorithm, a single certificate, an expiry.
 GENUINE = (
     "es256-jws",
