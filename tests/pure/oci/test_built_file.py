@@ -9,8 +9,6 @@ import pytest
 READER = """
 import sys
 from oci.bundling.built_file import UnfitError, foreign_imports
-
-pytestmark = pytest.mark.slow  # deep syntax trees take a second or more
 try:
     foreign_imports(sys.stdin.buffer.read())
 except UnfitError as error:
