@@ -69,7 +69,7 @@ async def read(lab: Lab, secret_id: str) -> Served:
     return parse(str(body["value"]), str(body.get("contentType") or ""))
 
 
-# The check of a PFX takes 40 ms of the whole lab's time. Tests let the listener read the same value twice a second.
+# The check of a PFX can stop the whole lab for 40 ms, and the listener may read the same value twice a second.
 @lru_cache(maxsize=1)
 def parse(value: str, content_type: str) -> Served:
     """Return the certificate in a secret's value; UnreadableError if it has no certificate with its key. Pure."""

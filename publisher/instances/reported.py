@@ -93,7 +93,7 @@ def _last(tables: "TableServiceClient", instance_id: str, kind: type[P], receive
     found = [
         (_dated(report, moment), report)
         for row in _there(rows)
-        # The table compares texts. So it also gives rows that _received left out, and they do not count here either
+        # The table compares texts. So it also gives rows that _received left out. They do not count.
         if (moment := _time(row.get("receivedAt"))) is not None
         and moment <= received
         and (report := _report(row, kind, instance_id)) is not None

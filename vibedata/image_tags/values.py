@@ -22,7 +22,7 @@ MAX_COMBINED = 512
 # A text with more parts than this is not a reference to an image.
 MAX_PIECES = 200
 MAX_INDEX_DIGITS = 4
-# How deep expressions are followed, through variables and functions too. A deeper chain goes in a circle.
+# How deep expressions are followed, also through variables and functions. A deeper chain counts as a circle.
 MAX_DEPTH = 60
 _OPERANDS = ("ternary_expression", "binary_expression", "unary_expression")
 # Functions that return their arguments, or parts of them.
