@@ -1,1 +1,1 @@
-"""A local Azure for tests: real servers where they exist, small faithful stand-ins where not."""
+"""A local Azure for tests: real servers if there are any, small faithful stand-ins for the rest."""
