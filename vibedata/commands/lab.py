@@ -31,7 +31,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "lab",
         help="run a local Azure for tests",
-        description="Run a local Azure for tests: real servers if there are any, small faithful stand-ins for the rest.",
+        description="Run a local Azure for tests: real servers if there are any, and faithful stand-ins for the rest.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
